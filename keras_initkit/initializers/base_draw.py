@@ -1,0 +1,121 @@
+"""What the initializers share that multiply a draw of another one by a factor."""
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import keras
+from keras import ops
+
+InitializerLike: TypeAlias = str | dict[str, Any] | Callable[..., Any]
+SeedLike: TypeAlias = int | dict[str, Any] | keras.random.SeedGenerator | None
+
+
+# Not for its formula (its constructor is not even called, `base` has the scale, mode
+# and distribution): Keras >= 3.15 tells only instances of VarianceScaling which axes of
+# an EinsumDense kernel, and so of MultiHeadAttention, are inputs and which outputs.
+class BaseDraw(keras.initializers.VarianceScaling):
+    """Abstract initializer: a draw of `base`, times a factor.
+
+    Drawn in float32 at least and cast last, so that any `base` works in any dtype.
+
+    Args:
+        base: Identifier of the initializer to draw from: name, config, instance,
+            class, or callable with arguments `shape` and `dtype`.
+        seed: Replaces the seed of `base`. An integer draws the same values in each
+            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
+            leaves `base` its own seed; if that has none either, each call draws anew
+            (reproducibly after `keras.utils.set_random_seed`), so that one instance
+            may serve several layers.
+        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`.
+        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+    """
+
+    def __init__(
+        self,
+        base: InitializerLike,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        self.base = _resolve(base)
+        base_config = _config(self.base)
+        if seed is None and base_config.get("seed") is not None:
+            # Read where Keras keeps it: a SeedGenerator goes on, its config restarts.
+            seed = getattr(self.base, "seed", base_config["seed"])
+        if isinstance(seed, dict):
+            seed = keras.saving.deserialize_keras_object(seed)
+        if not isinstance(seed, int | keras.random.SeedGenerator | None):
+            raise ValueError(
+                "Argument `seed` must be an integer, an instance of "
+                f"`keras.random.SeedGenerator` or `None`. Received: seed={seed}"
+            )
+        self.seed = seed
+        self.input_axes = input_axes
+        self.output_axes = output_axes
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        dtype = keras.backend.standardize_dtype(dtype)
+        # Half precision has no QR (Orthogonal) and overflows in sums of squares.
+        wide_dtype = "float64" if dtype == "float64" else "float32"
+        draw = self._seeded_base()(shape, dtype=wide_dtype)
+        return ops.cast(draw * self._factor(draw), dtype)
+
+    def _factor(self, draw: Any) -> Any:
+        """Returns the scalar that `draw` is multiplied by."""
+        raise NotImplementedError
+
+    def _seeded_base(self) -> Callable[..., Any]:
+        """Returns `base` with this call's seed and with the axes it was not given."""
+        config = _config(self.base)
+        # Rebuilt with seed None, a Keras initializer makes up another seed.
+        known = {"seed": self.seed} if "seed" in config else {}
+        for axes in ("input_axes", "output_axes"):
+            if axes in config and config[axes] is None:
+                known[axes] = getattr(self, axes)
+        return type(self.base).from_config({**config, **known}) if known else self.base
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "base": keras.initializers.serialize(self.base),
+            "seed": keras.saving.serialize_keras_object(self.seed),
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A SeedGenerator cannot be pickled or deep-copied, its config can.
+        if isinstance(self.seed, keras.random.SeedGenerator):
+            return type(self).from_config, (self.get_config(),)
+        return super().__reduce_ex__(protocol)
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether `value` is a real number, not a bool, and neither NaN nor infinite."""
+    return (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+
+
+def _resolve(base: Any) -> Any:
+    cause = None
+    try:
+        initializer = keras.initializers.get(base)
+    except (TypeError, ValueError) as error:
+        initializer, cause = None, error
+    if initializer is None:
+        raise ValueError(
+            "Argument `base` must identify a Keras initializer: a name, config, "
+            f"instance, class, or callable(shape, dtype). Received: base={base}"
+        ) from cause
+    return initializer
+
+
+def _config(initializer: Any) -> dict[str, Any]:
+    """Returns the config of an initializer; a plain callable has an empty one."""
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.get_config()
+    return {}

@@ -1,0 +1,218 @@
+"""Initial weights that shrink with the depth of a residual network."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_initkit.initializers.base_draw import (
+    BaseDraw,
+    InitializerLike,
+    SeedLike,
+    is_finite_number,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_initkit")
+class ScaledDepth(BaseDraw):
+    """Initializer that draws from another one and divides by a power of the depth.
+
+    The values are `base(shape) * depth ** (-exponent)`. Each of the `depth` branches
+    of a residual stack adds its variance to the stream; with the default exponent of
+    1/2 in the kernels that close the branches, the sum stays the same at any depth.
+    A branch that ends in a ReLU has a mean, which adds up coherently: scale its last
+    linear layer, or take `exponent=1.0`.
+
+    Examples:
+
+    >>> # Standalone usage:
+    >>> initializer = ScaledDepth(depth=24)
+    >>> values = initializer(shape=(2, 2))
+
+    >>> # Usage in a Keras layer:
+    >>> initializer = ScaledDepth(depth=24, base="glorot_uniform")
+    >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
+
+    >>> # As published:
+    >>> initializer = ScaledDepth.gpt2(num_layers=12)
+
+    Args:
+        depth: Number of residual branches in the stack, a positive integer.
+        exponent: Finite, non-negative float.
+        base: Identifier of the initializer to draw from: name, config, instance,
+            class, or callable with arguments `shape` and `dtype`.
+        seed: Replaces the seed of `base`. An integer draws the same values in each
+            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
+            leaves `base` its own seed; if that has none either, each call draws anew
+            (reproducibly after `keras.utils.set_random_seed`), so that one instance
+            may serve several layers.
+        residual_multiplier: What to multiply the skip connection by,
+            `x * residual_multiplier + F(x)`. It does not change the values drawn: the
+            initializer only keeps it for the model that is built with it.
+        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`.
+        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+
+    Raises:
+        ValueError: If an argument is not as above.
+
+    Reference:
+
+    - [Radford et al., 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)
+    - [Zhang et al., 2019](https://arxiv.org/abs/1901.09321)
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        exponent: float = 0.5,
+        base: InitializerLike = "he_normal",
+        seed: SeedLike = None,
+        residual_multiplier: float = 1.0,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(base, seed, input_axes, output_axes)
+        if not is_finite_number(exponent) or exponent < 0:
+            raise ValueError(
+                "Argument `exponent` must be a finite, non-negative number. "
+                f"Received: exponent={exponent}"
+            )
+        if not is_finite_number(residual_multiplier):
+            raise ValueError(
+                "Argument `residual_multiplier` must be a finite number. "
+                f"Received: residual_multiplier={residual_multiplier}"
+            )
+        self.depth = _count("depth", depth)
+        self.exponent = float(exponent)
+        self.residual_multiplier = float(residual_multiplier)
+
+    def _factor(self, draw: Any) -> float:
+        return self.depth**-self.exponent
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "depth": self.depth,
+            "exponent": self.exponent,
+            "residual_multiplier": self.residual_multiplier,
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def gpt2(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
+        """For the kernels that close a residual branch in GPT-2.
+
+        `stddev = 0.02 / sqrt(2 * num_layers)`, normal: a transformer layer has two
+        residual branches, attention and feed-forward.
+
+        Args:
+            num_layers: Number of transformer layers.
+            seed: As in `ScaledDepth`.
+
+        Reference:
+
+        - [Radford et al., 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)
+        """
+        base = keras.initializers.RandomNormal(stddev=0.02)
+        return cls(2 * _count("num_layers", num_layers), base=base, seed=seed)
+
+    @classmethod
+    def fixup(
+        cls, num_blocks: int, layers_per_block: int, seed: SeedLike = None
+    ) -> "ScaledDepth":
+        """For the layers of a residual branch without normalization, but its last.
+
+        `stddev = sqrt(2 / fan_in) * num_blocks ** (-1 / (2 * layers_per_block - 2))`.
+        Fixup starts the last layer of each branch, and the classifier, at zero.
+
+        Args:
+            num_blocks: Number of residual branches.
+            layers_per_block: Number of weight layers in a branch, at least 2.
+            seed: As in `ScaledDepth`.
+
+        Reference:
+
+        - [Zhang et al., 2019](https://arxiv.org/abs/1901.09321)
+        """
+        layers = _count("layers_per_block", layers_per_block, minimum=2)
+        return cls(
+            _count("num_blocks", num_blocks),
+            exponent=1 / (2 * layers - 2),
+            base="he_normal",
+            seed=seed,
+        )
+
+    @classmethod
+    def deepnorm(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
+        """For the feed-forward, value and output kernels of a DeepNorm transformer.
+
+        `GlorotNormal` values times `(8 * num_layers) ** (-1 / 4)`, for an encoder or a
+        decoder alone. Its `residual_multiplier` is `(2 * num_layers) ** (1 / 4)`:
+
+        ```python
+        initializer = ScaledDepth.deepnorm(num_layers=100)
+        x = normalization(x * initializer.residual_multiplier + feed_forward(x))
+        ```
+
+        Args:
+            num_layers: Number of transformer layers.
+            seed: As in `ScaledDepth`.
+
+        Reference:
+
+        - [Wang et al., 2022](https://arxiv.org/abs/2203.00555)
+        """
+        num_layers = _count("num_layers", num_layers)
+        return cls(
+            8 * num_layers,
+            exponent=1 / 4,
+            base="glorot_normal",
+            seed=seed,
+            residual_multiplier=(2 * num_layers) ** (1 / 4),
+        )
+
+    @classmethod
+    def tfixup(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
+        """For a transformer encoder without layer normalization and warmup.
+
+        `GlorotUniform` values times `0.67 * num_layers ** (-1 / 4)`, for the
+        feed-forward, value and output kernels.
+
+        Args:
+            num_layers: Number of encoder layers.
+            seed: As in `ScaledDepth`.
+
+        Reference:
+
+        - [Huang et al., 2020](https://proceedings.mlr.press/v119/huang20f.html)
+        """
+        base = keras.initializers.VarianceScaling(
+            scale=0.67**2, mode="fan_avg", distribution="uniform"
+        )
+        depth = _count("num_layers", num_layers)
+        return cls(depth, exponent=1 / 4, base=base, seed=seed)
+
+    @classmethod
+    def depth_mup(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
+        """For the kernels that close a residual branch under depth-muP.
+
+        `stddev = sqrt(2 / fan_in) / sqrt(num_layers)`. Depth-muP scales the branches
+        for good; a factor in the kernel does so at the start of training.
+
+        Args:
+            num_layers: Number of residual branches.
+            seed: As in `ScaledDepth`.
+
+        Reference:
+
+        - [Yang et al., 2023](https://arxiv.org/abs/2310.02244)
+        """
+        return cls(_count("num_layers", num_layers), base="he_normal", seed=seed)
+
+
+def _count(name: str, value: Any, minimum: int = 1) -> int:
+    if not is_finite_number(value) or value < minimum or value != int(value):
+        raise ValueError(
+            f"Argument `{name}` must be an integer of at least {minimum}. "
+            f"Received: {name}={value}"
+        )
+    return int(value)

@@ -1,0 +1,153 @@
+"""The records: steps x layers x statistics, as numpy arrays."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Records(NamedTuple):
+    """What was measured at some steps.
+
+    Attributes:
+        steps: int64, shape (records,): `optimizer.iterations` before the update.
+        values: float64, shape (records, statistics, layers).
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+class History(Mapping[str, np.ndarray]):
+    """The recorded statistics of a model: one array of (steps, layers) for each name.
+
+    It is a mapping, so that `history.keys()`, `"weight_mean" in history` and
+    `dict(history)` do what they do for a dict. In memory it takes 8 bytes a value.
+
+    Example:
+
+    >>> callback = LayerStatsCallback("logs")
+    >>> model.fit(x, y, callbacks=[callback])
+    >>> callback.history["gradient_variance"].shape  # (steps, layers)
+    (24, 3)
+    >>> callback.history.layers
+    ['dense', 'dense_1', 'dense_2']
+
+    Attributes:
+        layers: the names of the layers, in the order of the second axis.
+
+    Args:
+        layers: the names of the layers.
+        keys: the names of the statistics, such as `"weight_variance"`.
+    """
+
+    def __init__(self, layers: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
+        self.layers = list(layers)
+        self._keys = list(keys)
+        self._chunks = [
+            Records(
+                np.empty(0, np.int64),
+                np.empty((0, len(self._keys), len(self.layers))),
+            )
+        ]
+
+    def append(self, records: Records) -> None:
+        """Adds records behind those that are there."""
+        self._chunks.append(records)
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The recorded steps, int64, shape (steps,)."""
+        return self._records().steps
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self._keys:
+            raise KeyError(f"Unknown statistic: {key!r}. Recorded are {self._keys}")
+        return self._records().values[:, self._keys.index(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return (
+            f"<History of {len(self.steps)} steps, {len(self.layers)} layers, "
+            f"statistics {self._keys}>"
+        )
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Writes one line for each step and layer, one column for each statistic.
+
+        The columns are `step`, `number` (of the layer, from 0), `layer`, and the
+        statistics in the order of `keys()`. NaN and infinities are written as `nan`,
+        `inf` and `-inf`.
+
+        Args:
+            path: the file to be written; one that is there is replaced.
+        """
+        records = self._records()
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["step", "number", "layer", *self._keys])
+            for step, values in zip(records.steps, records.values, strict=True):
+                for number, layer in enumerate(self.layers):
+                    writer.writerow([step, number, layer, *values[:, number]])
+
+    def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:
+        """Draws a statistic over the depth of the network, at up to six steps.
+
+        The steps are spread evenly over the records, the first and the last included;
+        the first is dashed. A statistic that is never negative has a logarithmic axis,
+        on which 0 and non-finite values are gaps.
+
+        Args:
+            statistic: one of `keys()`.
+            ax: the `matplotlib.axes.Axes` to draw on; a new figure without it.
+
+        Returns:
+            The `matplotlib.axes.Axes`.
+
+        Raises:
+            ValueError: if nothing was recorded.
+            KeyError: if the statistic was not recorded.
+        """
+        values, steps = self[statistic], self.steps
+        if not len(steps):
+            raise ValueError("Nothing was recorded: there is nothing to plot.")
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+        is_positive = not statistic.endswith("_mean")
+        curves = np.unique(np.linspace(0, len(steps) - 1, num=6).astype(int))
+        shown = np.where(values > 0, values, np.nan) if is_positive else values
+        colormap = plt.get_cmap("viridis")
+        for row in curves:
+            age = row / max(curves[-1], 1)
+            ax.plot(
+                shown[row],
+                marker=".",
+                linestyle="-" if row else "--",
+                color=colormap(0.85 * age),
+                label=f"step {steps[row]}",
+            )
+        if is_positive:
+            ax.set_yscale("log")
+        ax.set_xlabel("layer, from input to output")
+        ax.set_ylabel(statistic.replace("_", " "))
+        ax.legend()
+        return ax
+
+    def _records(self) -> Records:
+        """All records in one chunk: joined on demand, for appending must be cheap."""
+        if len(self._chunks) > 1:
+            self._chunks = [
+                Records(
+                    *(np.concatenate(part) for part in zip(*self._chunks, strict=True))
+                )
+            ]
+        return self._chunks[0]

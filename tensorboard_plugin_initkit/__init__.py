@@ -1,0 +1,1 @@
+"""What keras_initkit's event files and its TensorBoard tab agree on."""

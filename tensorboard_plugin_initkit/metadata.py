@@ -1,0 +1,48 @@
+"""The contract between the writer of the event files and the tab that reads them.
+
+It imports nothing but `json`: a slow or failing import here would slow down or stop
+every TensorBoard of the machine.
+"""
+
+import json
+from collections.abc import Sequence
+
+PLUGIN_NAME = "initkit"
+METADATA_VERSION = 1
+LAYER_TABLE_TAG = "layers"
+
+
+def vector_tag(key: str) -> str:
+    """The tag of one float32 vector over the layers, such as `initkit/weight_mean`."""
+    return f"{PLUGIN_NAME}/{key}"
+
+
+def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
+    """The tag of one layer's scalar, such as `gradient_variance/003_dense_3`.
+
+    The number is padded with zeros, so that TensorBoard's alphabetical order is the
+    order of the layers.
+    """
+    digits = max(3, len(str(num_layers - 1)))
+    return f"{key}/{number:0{digits}d}_{layer}"
+
+
+def plugin_content(layers: Sequence[str]) -> bytes:
+    """The plugin data of a vector: the version and the names of the layers, as JSON."""
+    return json.dumps({"version": METADATA_VERSION, "layers": list(layers)}).encode()
+
+
+def parse_plugin_content(content: bytes) -> list[str]:
+    """The names of the layers in the plugin data of a vector.
+
+    Raises:
+        ValueError: if the data was written by a newer version than this one.
+    """
+    data = json.loads(content)
+    if data["version"] > METADATA_VERSION:
+        raise ValueError(
+            f"These statistics were written by a newer keras_initkit: expected "
+            f"metadata version {METADATA_VERSION} or below. "
+            f"Received: version={data['version']}"
+        )
+    return data["layers"]
