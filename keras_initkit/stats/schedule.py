@@ -35,7 +35,8 @@ class Schedule:
                 "Argument `warmup_steps` must be an integer of at least 0. "
                 f"Received: warmup_steps={warmup_steps!r}"
             )
-        self.interval = {"batch": 1, "epoch": None}.get(update_freq, update_freq)
+        names: dict[Any, int | None] = {"batch": 1, "epoch": None}
+        self.interval: Any = names.get(update_freq, update_freq)
         self.warmup_steps = warmup_steps
 
     def selects(self, step: Any, epoch_start: Any) -> Any:

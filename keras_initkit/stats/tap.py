@@ -92,7 +92,9 @@ class Tap:
             -1, dtype=optimizer.iterations.dtype, trainable=False, name="epoch_start"
         )
         self._hook = _Hook.on(optimizer)
-        self._hook.taps = [t for t in self._hook.taps if t._fit in (None, fit)]
+        self._hook.taps = [
+            tap for tap in self._hook.taps if tap._fit is None or tap._fit is fit
+        ]
         self._hook.taps.append(self)
         self._model.make_train_function(force=True)
 
@@ -133,7 +135,7 @@ class Tap:
         rows = self._ring.read()
         rows = rows[rows[:, 0] >= self._rows_read]
         rows = rows[np.argsort(rows[:, 0])]
-        self._rows_read += len(rows)
+        self._rows_read = int(rows[-1, 0]) + 1 if len(rows) else self._rows_read
         return Records(rows[:, 1].astype(np.int64), rows[:, 2:].reshape(shape))
 
     def observe(self, optimizer: Any, gradients: Any, variables: Any) -> None:

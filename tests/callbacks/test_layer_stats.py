@@ -1,0 +1,406 @@
+import gc
+import json
+import weakref
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from keras_initkit import LayerStatsCallback
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 8)).astype("float32")
+Y = RNG.integers(0, 3, size=100)
+EVERY_STEP = {"update_freq": 1}
+
+
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(16, activation="relu", name="first"),
+            layers.Dropout(0.5, seed=1),
+            layers.Dense(16, activation="tanh", name="second"),
+            layers.Dense(3, name="head"),
+        ],
+        name="net",
+    )
+
+
+def late_built():
+    return keras.Sequential(network().layers[:], name="late")
+
+
+def shared_and_nested():
+    shared = layers.Dense(8, activation="tanh", name="shared")
+    inner = keras.Sequential([keras.Input((8,)), layers.Dense(8)], name="inner")
+    inputs = keras.Input((8,))
+    outputs = layers.Dense(3)(shared(inner(shared(inputs))))
+    return keras.Model(inputs, outputs)
+
+
+class CustomStep(keras.Model):
+    """Trains in a train_step of its own, as Keras's guide shows it."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.head = layers.Dense(16, activation="relu"), layers.Dense(3)
+
+    def call(self, x):
+        return self.head(self.hidden(x))
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return {"loss": loss}
+
+
+def train(make_model, callbacks=(), epochs=2, **compile_options):
+    """Trains a model that is the same at each call; its losses and weights."""
+    keras.utils.set_random_seed(0)
+    model = make_model()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, **compile_options)
+    logs = model.fit(
+        X,
+        Y,
+        batch_size=16,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
+    return model, logs.history["loss"], model.get_weights()
+
+
+def events(log_dir, run="layer_stats"):
+    accumulator = EventAccumulator(str(log_dir / run), size_guidance={"tensors": 0})
+    return accumulator.Reload()
+
+
+# -- exact -----------------------------------------------------------------------------
+
+
+STATISTICS = ("mean", "variance", "l2_norm")
+
+
+def float64_moments(tensor):
+    entries = keras.ops.convert_to_numpy(tensor).astype("float64")
+    square = np.square(entries)
+    return entries.mean(), entries.var(), square.sum() ** 0.5, square.mean() ** 0.5
+
+
+def test_equal_to_a_gradient_tape_on_the_same_batches(tmp_path):
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    train(network, [callback], epochs=1)
+
+    keras.utils.set_random_seed(0)
+    model, optimizer = network(), keras.optimizers.Adam(0.01)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function(reduce_retracing=True)
+    def gradients_of(x, y):
+        with tf.GradientTape() as tape:
+            value = loss(y, model(x, training=True))
+        return tape.gradient(value, model.trainable_variables)
+
+    expected = {"weight": [], "gradient": []}
+    for start in range(0, len(X), 16):
+        gradients = gradients_of(X[start : start + 16], Y[start : start + 16])
+        tensors = {"weight": model.trainable_variables, "gradient": gradients}
+        for source, values in tensors.items():
+            kernels = [v for v in values if len(v.shape) == 2]
+            expected[source].append([float64_moments(kernel) for kernel in kernels])
+        optimizer.apply(gradients, model.trainable_variables)
+
+    assert callback.history.steps.tolist() == list(range(7))
+    assert callback.history.layers == ["net/first", "net/second", "net/head"]
+    for source, values in expected.items():
+        mean, variance, norm, rms = np.moveaxis(values, -1, 0)  # each (steps, layers)
+        history = {key: callback.history[f"{source}_{key}"] for key in STATISTICS}
+        np.testing.assert_allclose(history["variance"], variance, rtol=1e-6)
+        np.testing.assert_allclose(history["l2_norm"], norm, rtol=1e-6)
+        # Against the size of the entries: the mean of a softmax head's gradient is 0.
+        assert (abs(history["mean"] - mean) <= 1e-6 * rms).all()
+
+
+def test_weights_are_those_before_the_update(tmp_path):
+    keras.utils.set_random_seed(0)
+    initial = [w.var(dtype="float64") for w in network().get_weights() if w.ndim == 2]
+    callback = LayerStatsCallback(tmp_path)
+    train(network, [callback])
+    np.testing.assert_allclose(
+        callback.history["weight_variance"][0], initial, rtol=1e-6
+    )
+
+
+def test_biases_on_request(tmp_path):
+    callback = LayerStatsCallback(tmp_path, include_biases=True)
+    train(network, [callback])
+    assert callback.history.layers[:2] == ["net/first", "net/first/bias"]
+    assert callback.history["weight_variance"][0, 1] == 0
+    assert callback.history["gradient_variance"][0, 1] > 0
+
+
+# -- harmless --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (network, {}),
+        (network, {"jit_compile": True}),
+        (network, {"run_eagerly": True}),
+        (network, {"steps_per_execution": 3}),
+        (network, {"steps_per_execution": 3, "jit_compile": True}),
+        (late_built, {}),
+        (late_built, {"jit_compile": True}),
+        (late_built, {"run_eagerly": True}),
+        (late_built, {"steps_per_execution": 3}),
+        (shared_and_nested, {}),
+        (shared_and_nested, {"jit_compile": True}),
+        (CustomStep, {}),
+        (CustomStep, {"run_eagerly": True}),
+        (CustomStep, {"steps_per_execution": 3, "jit_compile": True}),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or "-".join(value) or "graph",
+)
+def test_bit_identical_to_training_without_it(model, options, tmp_path):
+    callback = LayerStatsCallback(tmp_path, update_freq=2, warmup_steps=3)
+    _, losses, weights = train(model, **options)
+    observed, observed_losses, observed_weights = train(model, [callback], **options)
+    assert observed_losses == losses
+    for weight, observed_weight in zip(weights, observed_weights, strict=True):
+        np.testing.assert_array_equal(observed_weight, weight)
+    assert callback.history.steps.tolist() == [0, 1, 2, 4, 6, 8, 10, 12]
+    assert np.isfinite(callback.history["gradient_variance"]).all()
+    assert "apply" not in vars(observed.optimizer)
+
+
+def variable_names(optimizer):
+    return [variable.path.partition("/")[2] for variable in optimizer.variables]
+
+
+def test_nothing_is_left_on_the_model_or_the_optimizer(tmp_path):
+    bare, _, _ = train(network)
+    model, _, _ = train(network, [LayerStatsCallback(tmp_path)])
+    for ours, theirs in ((model, bare), (model.optimizer, bare.optimizer)):
+        assert vars(ours).keys() == vars(theirs).keys()
+    assert variable_names(model.optimizer) == variable_names(bare.optimizer)
+
+
+def test_the_callback_does_not_keep_a_model_alive(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    model, _, _ = train(network, [callback])
+    dead = weakref.ref(model)
+    del model
+    callback.set_model(None)  # Keras's own reference
+    gc.collect()
+    assert dead() is None
+
+
+def test_checkpoints_hold_nothing_of_ours(tmp_path):
+    def contents(path, *callbacks):
+        checkpoint = keras.callbacks.ModelCheckpoint(path)
+        train(network, [*callbacks, checkpoint])
+        names = []
+        with zipfile.ZipFile(path) as archive:
+            with h5py.File(archive.open("model.weights.h5")) as weights:
+                weights.visit(names.append)
+            return names, json.loads(archive.read("config.json"))
+
+    with_ours = contents(tmp_path / "ours.keras", LayerStatsCallback(tmp_path))
+    assert with_ours == contents(tmp_path / "bare.keras")
+
+
+# -- steps, fits and models ------------------------------------------------------------
+
+
+def test_default_schedule(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    train(network, [callback], epochs=15)  # 105 steps
+    assert callback.history.steps.tolist() == [*range(20), 50, 100]
+
+
+def test_epoch_records_the_first_step_of_each_epoch(tmp_path):
+    callback = LayerStatsCallback(tmp_path, update_freq="epoch", warmup_steps=2)
+    train(network, [callback], epochs=3)
+    assert callback.history.steps.tolist() == [0, 1, 7, 14]
+
+
+def test_two_fits_go_on_in_one_history_and_one_run(tmp_path):
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    model, _, _ = train(network, [callback], epochs=1)
+    model.fit(X, Y, batch_size=16, verbose=0)  # 7 steps that nobody records
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=[callback])
+    assert callback.history.steps.tolist() == [*range(7), *range(14, 21)]
+    tensors = events(tmp_path).Tensors("initkit/gradient_variance")
+    assert [event.step for event in tensors] == callback.history.steps.tolist()
+
+
+def test_another_model_begins_another_history_and_run(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    train(network, [callback])
+    first = callback.history
+    train(shared_and_nested, [callback])
+    assert len(first.layers) == len(callback.history.layers) == 3
+    assert first.layers != callback.history.layers
+    assert events(tmp_path, "layer_stats_2").Tags()["tensors"]
+
+
+def test_layers_frozen_between_fits_begin_another_history(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    model, _, _ = train(network, [callback])
+    model.layers[0].trainable = False
+    model.compile("sgd", model.loss)
+    model.fit(X, Y, verbose=0, callbacks=[callback])
+    assert callback.history.layers == ["net/second", "net/head"]
+
+
+def test_an_interrupted_fit_keeps_its_records_and_leaves_no_hook(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                raise KeyboardInterrupt
+
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    keras.utils.set_random_seed(0)
+    model = network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=16, verbose=0, callbacks=[callback, Interrupt()])
+    assert callback.history.steps.tolist() == [0, 1, 2, 3, 4]
+    # Another callback finds the hook and replaces it.
+    other = LayerStatsCallback(tmp_path / "other", **EVERY_STEP)
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=[other])
+    assert callback.history.steps.tolist() == [0, 1, 2, 3, 4]
+    assert other.history.steps.tolist() == list(range(5, 12))
+    assert "apply" not in vars(model.optimizer)
+
+
+def test_two_callbacks_in_one_fit(tmp_path):
+    one = LayerStatsCallback(tmp_path / "one", **EVERY_STEP)
+    two = LayerStatsCallback(tmp_path / "two", update_freq=3, warmup_steps=0)
+    train(network, [one, two], epochs=1)
+    assert two.history.steps.tolist() == [0, 3, 6]
+    np.testing.assert_array_equal(
+        two.history["gradient_l2_norm"], one.history["gradient_l2_norm"][::3]
+    )
+
+
+def test_history_can_be_read_while_training(tmp_path):
+    seen = []
+
+    class Reader(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(len(callback.history.steps))
+
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    train(network, [callback, Reader()], epochs=1)
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_last_batch_of_another_size_and_many_rows(tmp_path):
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    train(network, [callback], epochs=40)
+    assert callback.history.steps.tolist() == list(range(280))
+
+
+# -- files -----------------------------------------------------------------------------
+
+
+def test_files_hold_the_numbers_of_the_history(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    train(network, [callback])
+    accumulator = events(tmp_path)
+    for key, values in callback.history.items():
+        tensors = accumulator.Tensors(f"initkit/{key}")
+        assert [event.step for event in tensors] == callback.history.steps.tolist()
+        written = np.stack([make_ndarray(event.tensor_proto) for event in tensors])
+        np.testing.assert_array_equal(written, values.astype("float32"))
+    scalars = accumulator.Scalars("gradient_variance/001_net/second")
+    np.testing.assert_allclose(
+        [event.value for event in scalars],
+        callback.history["gradient_variance"][:, 1],
+        rtol=1e-7,
+    )
+    (table,) = accumulator.Tensors("layers")
+    assert b"net/second | kernel | 16 x 16" in make_ndarray(table.tensor_proto).item()
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_training(
+    tmp_path, monkeypatch
+):
+    def full(self, event):
+        raise OSError(28, "No space left on device")
+
+    class FillDisk(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            monkeypatch.setattr(
+                "keras_initkit.tensorboard.event_file.EventFile.add", full
+            )
+
+    callback = LayerStatsCallback(tmp_path)
+    with pytest.warns(RuntimeWarning, match="No space left on device") as caught:
+        train(network, [callback, FillDisk()])
+    assert len(caught) == 1
+    assert len(callback.history.steps) == 14
+
+
+# -- errors before the first step ------------------------------------------------------
+
+
+def test_log_dir_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    callback = LayerStatsCallback(tmp_path / "file")
+    model = network()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"`log_dir`.*Received: log_dir='.*file'"):
+        model.fit(X, X[:, :3], callbacks=[callback], verbose=0)
+    assert "apply" not in vars(model.optimizer)
+    assert model.optimizer.iterations == 0
+
+
+def test_model_without_a_trainable_kernel(tmp_path):
+    model = network()
+    for layer in model.layers:
+        layer.trainable = False
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"no trainable kernel.*Received: model 'net'"):
+        model.fit(X, X[:, :3], callbacks=[LayerStatsCallback(tmp_path)], verbose=0)
+
+
+def test_late_built_model_without_a_trainable_kernel(tmp_path):
+    model = keras.Sequential([layers.BatchNormalization()], name="late")
+    model.compile("sgd", "mse")
+    with pytest.raises(
+        ValueError, match=r"no trainable kernel.*Received: model 'late'"
+    ):
+        model.fit(X, X, callbacks=[LayerStatsCallback(tmp_path)], verbose=0)
+    assert model.optimizer.iterations == 0
+    assert "apply" not in vars(model.optimizer)
+
+
+def test_model_that_is_not_compiled(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    callback.set_model(network())
+    with pytest.raises(ValueError, match="must be compiled"):
+        callback.on_train_begin()
+    assert not (tmp_path / "layer_stats").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"update_freq": 0}, {"warmup_steps": -1}, {"update_freq": "never"}]
+)
+def test_bad_arguments(arguments):
+    with pytest.raises(ValueError, match="Received: "):
+        LayerStatsCallback(**arguments)

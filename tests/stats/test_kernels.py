@@ -1,0 +1,79 @@
+import keras
+import pytest
+from keras import layers
+
+from keras_initkit.stats.kernels import layer_names, layer_table, select_variables
+
+
+def names(model, include_biases=False):
+    return layer_names(select_variables(model, include_biases))
+
+
+def test_kernels_in_the_order_of_execution():
+    # Made in the opposite order.
+    last, middle = layers.Dense(2, name="last"), layers.Dense(3, name="middle")
+    first = layers.Dense(4, name="first")
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, last(middle(first(inputs))))
+    assert names(model) == ["first", "middle", "last"]
+
+
+def test_biases_on_request():
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(4, name="a")], name="net")
+    assert names(model, include_biases=True) == ["net/a", "net/a/bias"]
+
+
+def test_shared_layer_once_and_nested_model_in_its_place():
+    shared = layers.Dense(4, name="shared")
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="inside")], name="inner"
+    )
+    inputs = keras.Input((4,))
+    outputs = layers.Dense(1, name="head")(shared(inner(shared(inputs))))
+    assert names(keras.Model(inputs, outputs)) == ["shared", "inner/inside", "head"]
+
+
+def test_frozen_layers_are_left_out():
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(4, name="a"), layers.Dense(3, name="b")],
+        name="net",
+    )
+    model.layers[0].trainable = False
+    assert names(model) == ["net/b"]
+
+
+def test_what_is_a_kernel():
+    inputs = keras.Input((6, 8))
+    x = layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
+    x = layers.LayerNormalization(axis=(1, 2), name="norm")(x)
+    x = layers.LSTM(3, name="lstm")(x)
+    found = select_variables(keras.Model(inputs, x), include_biases=False)
+    # Neither the biases of two axes in the heads nor the gamma of two axes.
+    assert [v.path for v in found] == [
+        "attention/query/kernel",
+        "attention/key/kernel",
+        "attention/value/kernel",
+        "attention/attention_output/kernel",
+        "lstm/lstm_cell/kernel",
+        "lstm/lstm_cell/recurrent_kernel",
+    ]
+    assert layer_names(found)[-2:] == [
+        "lstm/lstm_cell",
+        "lstm/lstm_cell/recurrent_kernel",
+    ]
+
+
+def test_no_kernel():
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.BatchNormalization(name="norm")], name="bare"
+    )
+    with pytest.raises(ValueError, match=r"Received: model 'bare'.*norm/gamma"):
+        select_variables(model, include_biases=False)
+
+
+def test_table():
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, layers.Dense(4, name="a|b")(inputs))
+    lines = layer_table(select_variables(model, include_biases=False)).splitlines()
+    assert lines[0].startswith("number | layer | variable | shape")
+    assert lines[2] == r"0 | a\|b | kernel | 5 x 4 | 20 | float32"

@@ -1,0 +1,41 @@
+import pytest
+
+from keras_initkit.stats.schedule import Schedule
+
+
+def selected(schedule, steps, epoch_start=-1):
+    return [step for step in range(steps) if schedule.selects(step, epoch_start)]
+
+
+def test_the_first_steps_and_then_one_in_update_freq():
+    assert selected(Schedule(50, 3), 160) == [0, 1, 2, 50, 100, 150]
+
+
+def test_batch_is_every_step():
+    assert selected(Schedule("batch", 0), 5) == [0, 1, 2, 3, 4]
+
+
+def test_epoch_is_its_first_step():
+    assert selected(Schedule("epoch", 2), 30, epoch_start=10) == [0, 1, 10]
+
+
+@pytest.mark.parametrize("update_freq", [1, 3, 50])
+@pytest.mark.parametrize("warmup_steps", [0, 2, 20])
+def test_most_rows_is_never_exceeded(update_freq, warmup_steps):
+    schedule = Schedule(update_freq, warmup_steps)
+    rows = [schedule.selects(step, -1) for step in range(300)]
+    for length in (1, 2, 7, 64):
+        windows = [sum(rows[start : start + length]) for start in range(300 - length)]
+        assert max(windows) <= schedule.most_rows(length) <= length
+
+
+@pytest.mark.parametrize("update_freq", [0, -1, 2.0, True, None, "step"])
+def test_bad_update_freq(update_freq):
+    with pytest.raises(ValueError, match=f"Received: update_freq={update_freq!r}"):
+        Schedule(update_freq, 20)
+
+
+@pytest.mark.parametrize("warmup_steps", [-1, 1.5, None, True])
+def test_bad_warmup_steps(warmup_steps):
+    with pytest.raises(ValueError, match=f"Received: warmup_steps={warmup_steps!r}"):
+        Schedule(50, warmup_steps)
