@@ -146,17 +146,15 @@ class Tap:
             except ValueError:
                 self.detach()
                 raise
-        step = ops.convert_to_tensor(optimizer.iterations)
-        selected = self._schedule.selects(
-            step, ops.convert_to_tensor(self._epoch_start)
-        )
+        step = self._backend.value(optimizer.iterations)
+        selected = self._schedule.selects(step, self._backend.value(self._epoch_start))
         if variables is None:  # then the gradients are those of the built optimizer
             variables = self._model.trainable_variables
         given = dict(zip(map(id, variables), gradients, strict=True))
         gradients = [given.get(id(variable)) for variable in self.variables]
 
         def weight_statistics() -> Any:
-            return _flat(moments(self.variables))
+            return _flat(moments([self._backend.value(v) for v in self.variables]))
 
         # The weights have an `if` of their own, which can run at once: in one `if` with
         # the gradients, no weight could be updated before the last gradient is there.

@@ -88,6 +88,15 @@ def _if(
     return outputs[0] if dtypes else None
 
 
+def value(variable: Any) -> Any:
+    """What a Keras variable holds now, as a tensor.
+
+    `keras.ops.convert_to_tensor` hands on the variable itself. A branch that captures
+    one counts as its writer, and whoever reads the variable later has to wait for it.
+    """
+    return tf.convert_to_tensor(variable.value)
+
+
 def dense(gradient: Any) -> Any:
     """The gradient as a tensor; rows of `IndexedSlices` that occur twice are added."""
     return tf.convert_to_tensor(gradient)
