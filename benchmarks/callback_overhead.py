@@ -3,14 +3,18 @@
     python benchmarks/callback_overhead.py [--rounds N] [--networks 10x256 ...]
 
 Every variant trains the same network on MNIST-shaped input, batch 128, with Adam. They
-take turns, 50 steps each (one period of the default schedule), in an order that
-rotates from round to round, so that a slow moment of the machine meets all of them. A
-ratio is that of one round; the table shows the median over the rounds. The first steps
-(tracing, warm-up) are timed apart. `keras.callbacks.TensorBoard` does its work at the
-end of an epoch: that is timed too, and spread over the 469 steps of an MNIST epoch.
+take turns of 5 steps in an order that rotates, so that a slow moment of the machine
+meets all of them; ten turns, 50 steps, are one period of the default schedule and one
+round. A ratio is that of one round; the table shows the median over all rounds. Each
+repeat builds everything anew in a process of its own, because where the memory of a
+network happens to lie matters more than what is measured here: "no callback, again" is
+how far two equal trainings differ. Tracing and the first steps are timed apart.
+`keras.callbacks.TensorBoard` does its work at the end of an epoch: that is timed too,
+and spread over the 469 steps of an MNIST epoch.
 """
 
 import argparse
+import multiprocessing
 import os
 import platform
 import statistics
@@ -28,7 +32,8 @@ from keras_initkit import LayerStatsCallback
 
 BATCH_SIZE = 128
 STEPS_PER_EPOCH = 469  # 60,000 images
-STEPS_PER_TURN = 50  # one period of the default schedule
+STEPS_PER_TURN = 5
+TURNS_PER_ROUND = 10  # 50 steps: one period of the default schedule
 WARM_UP_STEPS = 70  # beyond the steps that the default schedule records in full
 NETWORKS = ("10x256", "50x64", "4x2048")
 
@@ -64,7 +69,7 @@ class Training:
         data = tf.data.Dataset.from_tensors(batch()).cache().repeat()
         self.iterator = iter(data)
         self.step = 0
-        self.turns: list[float] = []
+        self.rounds: list[float] = []
         begin = time.perf_counter()
         self.model.make_train_function()
         self.callbacks.on_train_begin()
@@ -76,14 +81,14 @@ class Training:
         self.seconds_of_epoch_end = self.epoch_end()
 
     def run(self, steps: int) -> float:
-        """Seconds per step."""
+        """Takes so many steps; the seconds that it took."""
         begin = time.perf_counter()
         for _ in range(steps):
             self.callbacks.on_train_batch_begin(self.step)
             logs = self.model.train_function(self.iterator)
             self.callbacks.on_train_batch_end(self.step, logs)
             self.step += 1
-        return (time.perf_counter() - begin) / steps
+        return time.perf_counter() - begin
 
     def epoch_end(self) -> float:
         """Seconds that the end of an epoch takes."""
@@ -117,6 +122,7 @@ def variants(network: str, directory: str) -> dict[str, Training]:
     """What is compared, by name; the first is what the others are compared with."""
     callbacks = {
         "no callback": [],
+        "no callback, again": [],
         "ours, every step": [LayerStatsCallback(f"{directory}/1", update_freq=1)],
         "ours, default": [LayerStatsCallback(f"{directory}/2")],
         "GradientTape in a callback, compiled": [TapeCallback(*batch(), compiled=True)],
@@ -128,44 +134,68 @@ def variants(network: str, directory: str) -> dict[str, Training]:
     return {name: Training(network, chosen) for name, chosen in callbacks.items()}
 
 
-def measure(network: str, rounds: int) -> None:
-    """Prints the table of one network."""
+def measure(network: str, rounds: int) -> dict[str, tuple[list[float], float]]:
+    """For each variant the seconds per step, by round, and until the first step."""
     with tempfile.TemporaryDirectory() as directory:
         trainings = variants(network, directory)
-        turns = list(trainings.values())
-        for number in range(rounds):
-            shift = number % len(turns)
-            for training in turns[shift:] + turns[:shift]:
+        order = list(trainings.values())
+        for _ in range(rounds):
+            seconds = dict.fromkeys(order, 0.0)
+            for _ in range(TURNS_PER_ROUND):
+                for training in order:
+                    seconds[training] += training.run(STEPS_PER_TURN)
+                order.append(order.pop(0))
+            for training in order:
+                per_step = seconds[training] / (STEPS_PER_TURN * TURNS_PER_ROUND)
                 per_epoch = training.seconds_of_epoch_end / STEPS_PER_EPOCH
-                training.turns.append(training.run(STEPS_PER_TURN) + per_epoch)
-    baseline = turns[0]
-    for name, training in trainings.items():
-        ratios = [a / b for a, b in zip(training.turns, baseline.turns, strict=True)]
+                training.rounds.append(per_step + per_epoch)
+    return {
+        name: (training.rounds, training.seconds_to_first_step)
+        for name, training in trainings.items()
+    }
+
+
+def table(network: str, repeats: list[dict[str, tuple[list[float], float]]]) -> str:
+    """The lines of one network: medians over the rounds of all repeats."""
+    lines = []
+    for name in repeats[0]:
+        ratios, times = [], []
+        for repeat in repeats:
+            times += repeat[name][0]
+            baseline = repeat["no callback"][0]
+            ratios += [a / b for a, b in zip(repeat[name][0], baseline, strict=True)]
         low, median, high = statistics.quantiles(ratios, n=4)
-        print(
-            f"| {network} | {name} | {1e3 * statistics.median(training.turns):.2f} "
-            f"| {median:.3f} | {low:.3f} - {high:.3f} "
-            f"| {training.seconds_to_first_step:.1f} |",
-            flush=True,
+        first_step = statistics.median(repeat[name][1] for repeat in repeats)
+        lines.append(
+            f"| {network} | {name} | {1e3 * statistics.median(times):.2f} "
+            f"| {median:.3f} | {low:.3f} - {high:.3f} | {first_step:.1f} |"
         )
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=40, help="(default: 40)")
+    parser.add_argument("--repeats", type=int, default=4, help="(default: 4)")
+    parser.add_argument("--rounds", type=int, default=10, help="(default: 10)")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, metavar="DxW")
     arguments = parser.parse_args()
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, TensorFlow {tf.__version__}, Keras "
-        f"{keras.__version__}; {arguments.rounds} rounds of {STEPS_PER_TURN} steps\n"
+        f"{keras.__version__}; {arguments.repeats} x {arguments.rounds} rounds of "
+        f"{STEPS_PER_TURN * TURNS_PER_ROUND} steps\n"
     )
     print("| network | variant | ms a step | ratio | quartiles | s to first step |")
     print("|---|---|---|---|---|---|")
+    fresh = multiprocessing.get_context("spawn")
     for network in arguments.networks:
-        measure(network, arguments.rounds)
+        repeats = []
+        for _ in range(arguments.repeats):
+            with fresh.Pool(1) as process:
+                repeats.append(process.apply(measure, (network, arguments.rounds)))
+        print(table(network, repeats), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""The console script `keras-initkit`: its parser and its subcommands.
+
+Only argument parsing happens here. A subcommand is a module with `add_parser`, which
+registers its `run(arguments) -> exit code`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from keras_initkit.experiments import compare_command
+from keras_initkit.experiments.user_error import UserError
+
+USER_ERROR = 2
+
+
+class OneLineErrorParser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: error: {message} (see {self.prog} -h)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `keras-initkit`.
+
+    Args:
+        argv: the arguments after the program's name; by default the process's own.
+
+    Returns:
+        The exit code: 0, or 2 when what the user asked for cannot be done. Errors in
+        the arguments themselves, and `--help`, raise `SystemExit` as argparse does.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(f"keras-initkit: error: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineErrorParser(
+        prog="keras-initkit",
+        description="See what an initializer does to a network, layer by layer.",
+        epilog="`keras-initkit COMMAND --help` explains a command.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    compare_command.add_parser(commands)
+    return parser

@@ -1,0 +1,201 @@
+"""Training one network once per initializer, and what is measured on the way."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_initkit.callbacks.layer_stats import LayerStatsCallback
+from keras_initkit.experiments.datasets import Dataset
+from keras_initkit.experiments.kernel_initializers import kernel_initializers
+from keras_initkit.experiments.networks import dense_network, pre_activation_variances
+from keras_initkit.experiments.settings import LEARNING_RATES, Settings
+
+MOMENTUM = 0.9
+# Losses on the training set are taken on so many of its samples at most: on MNIST the
+# rest would double the time and change the third digit.
+TRAINING_PROBE = 10_000
+EVALUATION_BATCH = 1000
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with the initializer's name, its steps done, and its steps in all."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one initializer came to. Where nothing can be said, a number is nan.
+
+    Attributes:
+        initializer: its name.
+        initial_loss: cross-entropy in nats on the training set before training.
+        final_loss: the same after training; nan or inf where the run exploded.
+        train_accuracy: share of the training set that is classified rightly, 0 to 1.
+        test_accuracy: the same of the test set.
+        forward_variance_ratio: variance of the last hidden layer's pre-activations
+            over the first's, on one training batch before training. 1 keeps the
+            signal; nan where there is none.
+        gradient_variance_ratio: gradient variance of the first kernel over the head's,
+            at step 0; nan where both are 0.
+        seconds: wall time of building, tracing, training and evaluating.
+        loss_steps: training steps done at each of `losses`, int, `(epochs + 1,)`.
+        losses: cross-entropy on the training set, `(epochs + 1,)`.
+        layers: names of the layers with a recorded kernel, input to output.
+        gradient_variance_start: at step 0, `(layers,)`.
+        gradient_variance_end: at the last recorded step, `(layers,)`.
+        end_step: that step.
+    """
+
+    initializer: str
+    initial_loss: float
+    final_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    forward_variance_ratio: float
+    gradient_variance_ratio: float
+    seconds: float
+    loss_steps: np.ndarray
+    losses: np.ndarray
+    layers: list[str]
+    gradient_variance_start: np.ndarray
+    gradient_variance_end: np.ndarray
+    end_step: int
+
+
+def compare(
+    dataset: Dataset,
+    settings: Settings,
+    log_dir: str | Path,
+    on_progress: OnProgress | None = None,
+) -> list[RunResult]:
+    """Trains the same network once with each initializer.
+
+    The runs share everything but their kernels: the data, its order, the optimizer.
+    The same settings give the same results.
+
+    Args:
+        dataset: from `load_dataset`.
+        settings: the network, its training and the initializers.
+        log_dir: `LayerStatsCallback` writes TensorBoard files for each run in
+            `<log_dir>/<initializer>`.
+        on_progress: called after each training step, perhaps on another thread.
+
+    Returns:
+        One result per initializer, in the order of `settings.initializers`.
+
+    Example:
+
+    >>> results = compare(load_dataset("digits"), Settings(epochs=5), "logs")
+    >>> {result.initializer: result.test_accuracy for result in results}
+    """
+    return [
+        _train(name, dataset, settings, Path(log_dir) / name, on_progress)
+        for name in settings.initializers
+    ]
+
+
+def _train(
+    name: str,
+    dataset: Dataset,
+    settings: Settings,
+    log_dir: Path,
+    on_progress: OnProgress | None,
+) -> RunResult:
+    started = time.perf_counter()
+    network = _compiled_network(name, dataset, settings)
+    forward = pre_activation_variances(network, dataset.x_train[: settings.batch_size])
+    probe = (dataset.x_train[:TRAINING_PROBE], dataset.y_train[:TRAINING_PROBE])
+    initial_loss, _ = network.evaluate(*probe, EVALUATION_BATCH, verbose=0)
+
+    steps_per_epoch = math.ceil(len(dataset.x_train) / settings.batch_size)
+    layer_stats = LayerStatsCallback(str(log_dir))
+    callbacks: list[keras.callbacks.Callback] = [layer_stats]
+    if on_progress is not None:
+        steps = steps_per_epoch * settings.epochs
+        callbacks.append(_ReportProgress(name, steps, on_progress))
+    keras.utils.set_random_seed(settings.seed)  # the same data order in every run
+    epochs = network.fit(
+        dataset.x_train,
+        dataset.y_train,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        callbacks=callbacks,
+        # `loss` of a fit is a mean over an epoch of changing weights; this one is not.
+        validation_data=probe,
+        validation_batch_size=EVALUATION_BATCH,
+        verbose=0,
+    ).history
+    _, test_accuracy = network.evaluate(
+        dataset.x_test, dataset.y_test, EVALUATION_BATCH, verbose=0
+    )
+    history = layer_stats.history
+    gradient_variance = np.asarray(history["gradient_variance"], dtype="float64")
+    return RunResult(
+        initializer=name,
+        initial_loss=initial_loss,
+        final_loss=epochs["val_loss"][-1],
+        train_accuracy=epochs["val_accuracy"][-1],
+        test_accuracy=test_accuracy,
+        forward_variance_ratio=_ratio(forward[-1], forward[0]),
+        gradient_variance_ratio=_ratio(
+            gradient_variance[0, 0], gradient_variance[0, -1]
+        ),
+        seconds=time.perf_counter() - started,
+        loss_steps=np.arange(settings.epochs + 1) * steps_per_epoch,
+        losses=np.array([initial_loss, *epochs["val_loss"]]),
+        layers=list(history.layers),
+        gradient_variance_start=gradient_variance[0],
+        gradient_variance_end=gradient_variance[-1],
+        end_step=int(history.steps[-1]),
+    )
+
+
+def _compiled_network(name: str, dataset: Dataset, settings: Settings) -> keras.Model:
+    network = dense_network(
+        dataset.num_features,
+        dataset.num_classes,
+        settings.width,
+        settings.activation,
+        kernel_initializers(name, settings.depth, settings.activation, settings.seed),
+        settings.residual,
+    )
+    network.compile(
+        optimizer=_optimizer(settings),
+        # On logits: probabilities are clipped, which would hide an exploding loss.
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return network
+
+
+def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+    rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
+    if settings.optimizer == "momentum":
+        return keras.optimizers.SGD(rate, momentum=MOMENTUM)
+    return keras.optimizers.get(
+        {"class_name": settings.optimizer, "config": {"learning_rate": rate}}
+    )
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    """The quotient by IEEE's rules: 0 / 0 is nan, and 1 / 0 is inf."""
+    with np.errstate(all="ignore"):
+        return float(np.float64(numerator) / np.float64(denominator))
+
+
+class _ReportProgress(keras.callbacks.Callback):
+    async_safe = True  # it reads no logs, so training need not wait for it
+
+    def __init__(self, name: str, steps: int, on_progress: OnProgress) -> None:
+        super().__init__()
+        self.name = name
+        self.steps = steps
+        self.on_progress = on_progress
+        self.done = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.done += 1
+        self.on_progress(self.name, self.done, self.steps)

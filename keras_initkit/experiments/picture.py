@@ -1,0 +1,110 @@
+"""One picture of a comparison: the losses, and the gradients over depth."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_initkit.experiments.compare import RunResult
+
+# Okabe and Ito's palette (2008), told apart with any colour vision; the markers tell
+# the curves apart in print.
+STYLES = (
+    ("#000000", "o"),
+    ("#D55E00", "s"),
+    ("#56B4E9", "v"),
+    ("#0072B2", "^"),
+    ("#E69F00", "D"),
+    ("#009E73", "P"),
+    ("#CC79A7", "X"),
+    ("#6A3D9A", "*"),
+)
+
+# A run that explodes leaves the picture rather than squash all the others in it.
+HIGHEST_LOSS_OVER_SMALLEST_START = 10
+
+
+def draw(results: list[RunResult], title: str, path: Path) -> None:
+    """Writes a PNG: loss over steps, gradient variance over depth at start and end.
+
+    Args:
+        results: from `compare`, at most eight.
+        title: the line above the panels.
+        path: where the PNG goes.
+    """
+    figure = Figure(figsize=(15, 6), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    loss, start, end = figure.subplots(1, 3)
+    start.sharey(end)
+    _draw_losses(loss, results)
+    _draw_gradients(start, results, "gradient_variance_start")
+    start.set_title("Gradient variance at step 0")
+    _draw_gradients(end, results, "gradient_variance_end")
+    end.set_title(f"Gradient variance at step {results[0].end_step}, the last recorded")
+    figure.legend(
+        *loss.get_legend_handles_labels(), loc="outside lower center", ncols=4
+    )
+    figure.savefig(path)
+
+
+def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
+    highest = HIGHEST_LOSS_OVER_SMALLEST_START * min(run.losses[0] for run in results)
+    for run, (colour, marker) in zip(results, STYLES, strict=False):
+        axes.plot(
+            run.loss_steps,
+            run.losses,
+            color=colour,
+            marker=marker,
+            markersize=5,
+            label=run.initializer,
+        )
+    axes.set_yscale("log", nonpositive="mask")
+    axes.set_ylim(top=highest)
+    axes.set_title("Loss on the training set")
+    axes.set_xlabel("training steps")
+    axes.set_ylabel("cross-entropy (nats)")
+    _finish(
+        axes,
+        [
+            f"{run.initializer}: up to {np.nanmax(run.losses):.0e}, off the scale"
+            for run in results
+            if np.nanmax(run.losses) > highest
+        ]
+        + [
+            f"{run.initializer}: not finite from step {run.loss_steps[lost][0]}"
+            for run in results
+            if (lost := ~np.isfinite(run.losses)).any()
+        ],
+    )
+
+
+def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
+    for run, (colour, marker) in zip(results, STYLES, strict=False):
+        variance = getattr(run, field)
+        layers = np.arange(1, len(variance) + 1)
+        axes.plot(layers, variance, color=colour, marker=marker, markersize=5)
+    axes.set_yscale("log", nonpositive="mask")
+    axes.set_xlabel("layer, from the input to the head")
+    axes.set_ylabel("variance of the kernel's gradient")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(
+        axes,
+        [
+            f"{run.initializer}: 0 in every layer"
+            for run in results
+            if not getattr(run, field).any()
+        ]
+        + [
+            f"{run.initializer}: not finite"
+            for run in results
+            if not np.isfinite(getattr(run, field)).all()
+        ],
+    )
+
+
+def _finish(axes: Axes, notes: list[str]) -> None:
+    """Adds the grid, and the notes on what the axes cannot show."""
+    axes.grid(alpha=0.3)
+    axes.text(0.02, 0.02, "\n".join(notes), transform=axes.transAxes, fontsize="small")

@@ -1,0 +1,91 @@
+"""What a comparison may be asked: its names, its defaults, its limits."""
+
+from dataclasses import dataclass
+
+INITIALIZERS = (
+    "zeros",
+    "large_normal",
+    "glorot_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+    "scaled_depth",
+    "dynamic_rescaling",
+)
+
+DATASETS = ("digits", "mnist", "moons", "circles", "blobs", "spirals")
+
+LEARNING_RATES = {"momentum": 0.01, "sgd": 0.01, "adam": 0.001, "rmsprop": 0.001}
+"""The optimizers, and the learning rate of each when none is given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One network and one way to train it, shared by every run of a comparison.
+
+    Args:
+        initializers: names out of `INITIALIZERS`, in the order to run them.
+        depth: number of hidden Dense layers, at least 1.
+        width: units per hidden layer, at least 1.
+        activation: a Keras activation identifier, as a string.
+        residual: whether every hidden layer after the first adds to its input.
+        epochs: passes over the training set, at least 1.
+        batch_size: samples per training step, at least 1.
+        optimizer: a key of `LEARNING_RATES`; `"momentum"` is SGD with momentum 0.9.
+        learning_rate: positive, or `None` for the optimizer's default.
+        seed: non-negative; decides kernels, data order and toy datasets.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+    """
+
+    initializers: tuple[str, ...] = INITIALIZERS
+    depth: int = 10
+    width: int = 128
+    activation: str = "relu"
+    residual: bool = False
+    epochs: int = 20
+    batch_size: int = 64
+    optimizer: str = "momentum"
+    learning_rate: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._require_known_initializers()
+        for name in ("depth", "width", "epochs", "batch_size"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("seed", self.seed >= 0, "at least 0")
+        optimizers = ", ".join(LEARNING_RATES)
+        self._require(
+            "optimizer", self.optimizer in LEARNING_RATES, f"one of {optimizers}"
+        )
+        positive = self.learning_rate is None or self.learning_rate > 0
+        self._require("learning_rate", positive, "positive")
+
+    def _require_known_initializers(self) -> None:
+        if not self.initializers:
+            raise ValueError("`initializers` must name at least one. Received: ()")
+        for name in self.initializers:
+            if name not in INITIALIZERS:
+                raise ValueError(
+                    f"`initializers` must be among {', '.join(INITIALIZERS)}. "
+                    f"Received: {name}"
+                )
+            if self.initializers.count(name) > 1:
+                raise ValueError(
+                    f"`initializers` must name each only once. Received: {name} twice"
+                )
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            received = f"{name}={getattr(self, name)!r}"
+            raise ValueError(f"`{name}` must be {rule}. Received: {received}")
+
+    def describe(self) -> str:
+        """The network and its training in one line, for titles."""
+        kind = "residual" if self.residual else "plain"
+        rate = self.learning_rate or LEARNING_RATES[self.optimizer]
+        return (
+            f"{kind} network, depth {self.depth}, width {self.width}, "
+            f"{self.activation}; {self.optimizer} at {rate:g}"
+        )
