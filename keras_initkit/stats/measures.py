@@ -1,6 +1,6 @@
 """The statistics: pure functions of tensors, in any Keras backend."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from keras import ops
@@ -21,17 +21,25 @@ class Moments(NamedTuple):
     l2_norm: Any
 
 
-def moments(tensors: Sequence[Any]) -> Moments:
+def sum_of_squares(tensor: Any) -> Any:
+    """The sum of the squares of all entries, a scalar tensor."""
+    return ops.sum(ops.square(tensor))
+
+
+def moments(
+    tensors: Sequence[Any], sum_of_squares: Callable[[Any], Any] = sum_of_squares
+) -> Moments:
     """Mean, population variance and L2 norm of each tensor, over all of its entries.
 
-    A tensor is read twice: once for the mean, once for the squared deviations from it.
-    The one-pass form `E[x^2] - E[x]^2` cancels to nothing where the mean is large
-    beside the standard deviation (Chan, Golub and LeVeque, 1983). The norm needs no
-    pass of its own: the sum of squares is `size * (variance + mean^2)`.
+    A tensor is read twice, for its mean and for its sum of squares, and never copied:
+    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
+    the variance. Where the mean is larger than the standard deviation this difference
+    would cancel, and the variances are computed once more, from the deviations from
+    the means (Chan, Golub and LeVeque, 1983).
 
     float16 and bfloat16 are widened to float32 first. A NaN or an infinity among the
-    entries makes all three values of that tensor non-finite. In float32 a variance
-    below 1.2e-38 is 0.
+    entries makes mean, variance and norm of that tensor non-finite. In float32 a
+    variance below 1.2e-38 is 0.
 
     Example:
 
@@ -40,20 +48,30 @@ def moments(tensors: Sequence[Any]) -> Moments:
 
     Args:
         tensors: floating-point tensors of any shapes, each with at least one entry.
+        sum_of_squares: the backend's own, if it has one that makes no copy.
 
     Returns:
         `Moments` of tensors of shape (n,), float64 if every tensor is, else float32.
     """
     tensors = [widen(tensor) for tensor in tensors]
     means = [ops.mean(tensor) for tensor in tensors]
-    sums = [
-        ops.sum(ops.square(ops.subtract(tensor, mean)))
-        for tensor, mean in zip(tensors, means, strict=True)
-    ]
-    mean, squares = ops.stack(means), ops.stack(sums)
+    mean = ops.stack(means)
     size = ops.cast([ops.size(tensor) for tensor in tensors], mean.dtype)
-    variance = squares / size
-    return Moments(mean, variance, ops.sqrt(size * (variance + ops.square(mean))))
+
+    def mean_squares(tensors: Sequence[Any]) -> Any:
+        return ops.stack([sum_of_squares(tensor) for tensor in tensors]) / size
+
+    def from_deviations() -> Any:
+        deviations = [t - m for t, m in zip(tensors, means, strict=True)]
+        # What the rounding of the mean left in them.
+        rest = ops.stack([ops.mean(deviation) for deviation in deviations])
+        return ops.maximum(mean_squares(deviations) - ops.square(rest), 0)
+
+    mean_square = mean_squares(tensors)
+    difference = mean_square - ops.square(mean)
+    cancels = ops.any(ops.square(mean) > difference)
+    variance = ops.cond(cancels, from_deviations, lambda: difference)
+    return Moments(mean, variance, ops.sqrt(size * mean_square))
 
 
 def widen(tensor: Any) -> Any:

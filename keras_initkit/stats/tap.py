@@ -154,7 +154,7 @@ class Tap:
         gradients = [given.get(id(variable)) for variable in self.variables]
 
         def weight_statistics() -> Any:
-            return _flat(moments([self._backend.value(v) for v in self.variables]))
+            return self._moments([self._backend.value(v) for v in self.variables])
 
         # The weights have an `if` of their own, which can run at once: in one `if` with
         # the gradients, no weight could be updated before the last gradient is there.
@@ -166,10 +166,15 @@ class Tap:
 
         def append_row() -> None:
             unscaled = [self._unscaled(gradient, scale) for gradient in gradients]
-            row = ops.concatenate([weights, _flat(moments(unscaled))])
+            row = ops.concatenate([weights, self._moments(unscaled)])
             self._ring.append(step, row)
 
         self._backend.run_if(selected, append_row)
+
+    def _moments(self, tensors: list[Any]) -> Any:
+        """All statistics of all tensors in one float64 vector, by statistic."""
+        statistics = moments(tensors, self._backend.sum_of_squares)
+        return ops.cast(ops.concatenate(statistics), "float64")
 
     def _prepare(self) -> None:
         """Looks at the model, which is built by now, and makes the ring."""
@@ -223,10 +228,6 @@ class _Hook:
         del vars(self._optimizer)["apply"]
         if self._previous is not None:
             vars(self._optimizer)["apply"] = self._previous
-
-
-def _flat(statistics: Moments) -> Any:
-    return ops.cast(ops.concatenate(statistics), "float64")
 
 
 def _loss_scale(optimizer: Any) -> Any:

@@ -97,6 +97,11 @@ def value(variable: Any) -> Any:
     return tf.convert_to_tensor(variable.value)
 
 
+def sum_of_squares(tensor: Any) -> Any:
+    """The sum of the squares of all entries, without a tensor of the squares."""
+    return 2 * tf.nn.l2_loss(tensor)
+
+
 def dense(gradient: Any) -> Any:
     """The gradient as a tensor; rows of `IndexedSlices` that occur twice are added."""
     return tf.convert_to_tensor(gradient)

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_initkit.stats.measures import moments
+from keras_initkit.stats import tap_tensorflow
+from keras_initkit.stats.measures import moments, sum_of_squares
 
 
 def numpy_moments(array):
@@ -10,8 +11,9 @@ def numpy_moments(array):
     return array.mean(), array.var(), np.linalg.norm(array.ravel())
 
 
-def test_closed_form():
-    result = moments([np.array([1.0, 2.0, 3.0, 4.0], "float32")])
+@pytest.mark.parametrize("squares", [sum_of_squares, tap_tensorflow.sum_of_squares])
+def test_closed_form(squares):
+    result = moments([np.array([1.0, 2.0, 3.0, 4.0], "float32")], squares)
     np.testing.assert_allclose(np.ravel(result), [2.5, 1.25, 30**0.5], rtol=1e-7)
 
 
@@ -23,6 +25,20 @@ def test_tensors_of_several_shapes_equal_numpy_in_float64():
     ]
     expected = np.transpose([numpy_moments(array) for array in arrays])
     np.testing.assert_allclose(np.array(moments(arrays)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0, 0.5, 0.99, 1.01, 2, 30, 1e3, 1e5])
+def test_variance_is_exact_at_any_ratio_of_mean_to_standard_deviation(ratio):
+    values = np.random.default_rng(0).normal(ratio, 1, 100_000).astype("float32")
+    _, variance, norm = numpy_moments(values)
+    result = moments([values])
+    np.testing.assert_allclose(result.variance, [variance], rtol=1e-6)
+    np.testing.assert_allclose(result.l2_norm, [norm], rtol=1e-6)
+
+
+def test_a_constant_has_no_variance():
+    result = moments([np.full((300, 70), 0.1, "float32"), np.zeros((5, 5), "float32")])
+    np.testing.assert_allclose(result.variance, [0, 0], atol=1e-18)
 
 
 def test_variance_does_not_cancel_where_the_mean_is_10_000_standard_deviations():
