@@ -9,6 +9,7 @@ import keras
 
 from keras_initkit.experiments.compare import RunResult, compare
 from keras_initkit.experiments.datasets import Dataset, load_dataset
+from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.run_directory import fresh_run_directory
 from keras_initkit.experiments.settings import (
     DATASETS,
@@ -194,6 +195,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _require_extras()
     settings = _settings(arguments)
+    _require_activation(settings)
     dataset = _dataset(arguments, settings)
     run_directory, output = _directories(arguments)
 
@@ -230,9 +232,18 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise UserError(error) from error
 
 
-def _dataset(arguments: argparse.Namespace, settings: Settings) -> Dataset:
+def _require_activation(settings: Settings) -> None:
     try:
         keras.activations.get(settings.activation)
+        for name in settings.initializers:
+            # `dynamic_rescaling` raises for one that has no gain, as softmax.
+            kernel_initializers(name, 1, settings.activation, settings.seed)
+    except ValueError as error:
+        raise UserError(error) from error
+
+
+def _dataset(arguments: argparse.Namespace, settings: Settings) -> Dataset:
+    try:
         return load_dataset(arguments.dataset, settings.seed, arguments.mnist_path)
     except (ValueError, OSError) as error:
         raise UserError(error) from error

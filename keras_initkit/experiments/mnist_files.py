@@ -10,6 +10,16 @@ import numpy as np
 
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
+# Python 3.10 and 3.11 differ in the error for an array (.npy) that is no archive.
+NPZ_ERRORS = (
+    AttributeError,
+    TypeError,
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 # LeCun's names, in the order of NPZ_KEYS.
 IDX_NAMES = (
     "train-images-idx3-ubyte.gz",
@@ -92,7 +102,7 @@ def _read_npz(path: Path) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in NPZ_KEYS if key in archive.files}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except NPZ_ERRORS as error:
         raise ValueError(
             f"`mnist_path` must be a readable .npz file. Received: {path} ({error})"
         ) from error

@@ -64,7 +64,8 @@ def pre_activation_variances(network: keras.Model, x: np.ndarray) -> np.ndarray:
     pre_activations = [
         layer.input for layer in network.layers if isinstance(layer, layers.Activation)
     ]
-    signals = keras.Model(network.input, pre_activations)(x)
+    # Flattened, because Keras returns a list of one output as that output.
+    signals = keras.tree.flatten(keras.Model(network.input, pre_activations)(x))
     # float64, because the square of an exploding float32 signal overflows.
     return np.array(
         [np.var(keras.ops.convert_to_numpy(z), dtype="float64") for z in signals]

@@ -50,7 +50,12 @@ def draw(results: list[RunResult], title: str, path: Path) -> None:
 
 
 def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
-    highest = HIGHEST_LOSS_OVER_SMALLEST_START * min(run.losses[0] for run in results)
+    starts = [run.losses[0] for run in results if np.isfinite(run.losses[0])]
+    highest = HIGHEST_LOSS_OVER_SMALLEST_START * min(starts, default=1)
+    peaks = {
+        run.initializer: run.losses.max(initial=0, where=np.isfinite(run.losses))
+        for run in results
+    }
     for run, (colour, marker) in zip(results, STYLES, strict=False):
         axes.plot(
             run.loss_steps,
@@ -68,9 +73,9 @@ def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
     _finish(
         axes,
         [
-            f"{run.initializer}: up to {np.nanmax(run.losses):.0e}, off the scale"
-            for run in results
-            if np.nanmax(run.losses) > highest
+            f"{name}: up to {peak:.0e}, off the scale"
+            for name, peak in peaks.items()
+            if peak > highest
         ]
         + [
             f"{run.initializer}: not finite from step {run.loss_steps[lost][0]}"
@@ -84,8 +89,10 @@ def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
     for run, (colour, marker) in zip(results, STYLES, strict=False):
         variance = getattr(run, field)
         layers = np.arange(1, len(variance) + 1)
-        axes.plot(layers, variance, color=colour, marker=marker, markersize=5)
-    axes.set_yscale("log", nonpositive="mask")
+        # Without the zeros: a logarithmic axis warns where there is nothing else.
+        positive = np.where(variance > 0, variance, np.nan)
+        axes.plot(layers, positive, color=colour, marker=marker, markersize=5)
+    axes.set_yscale("log")
     axes.set_xlabel("layer, from the input to the head")
     axes.set_ylabel("variance of the kernel's gradient")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

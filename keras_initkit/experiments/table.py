@@ -63,7 +63,7 @@ def _cell(column: Column, value: float) -> str:
 def write_csv(results: list[RunResult], path: Path) -> None:
     """One row per result: the initializer and the columns, in full precision.
 
-    A ratio of 0 to 0 is an empty cell.
+    A ratio of 0 to 0 is `nan`.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

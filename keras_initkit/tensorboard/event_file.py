@@ -52,7 +52,14 @@ class EventFile:
         Raises:
             OSError: if the disk is full or the file system has gone.
         """
-        data = event.SerializeToString()
+        self.add_serialized(event.SerializeToString())
+
+    def add_serialized(self, data: bytes) -> None:
+        """Writes an event that is serialized already.
+
+        Raises:
+            OSError: if the disk is full or the file system has gone.
+        """
         length = struct.pack("<Q", len(data))
         self._file.write(
             b"".join((length, _masked_crc(length), data, _masked_crc(data)))

@@ -1,7 +1,7 @@
 """Records become the events that TensorBoard and our tab show."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
@@ -50,19 +50,16 @@ class LayerStatsWriter:
         self, file: EventFile, keys: Sequence[str], layers: Sequence[str], table: str
     ) -> None:
         self._file = file
-        self._vectors = [_vector_header(key, layers) for key in keys]
-        self._scalars = [
-            (
-                row,
-                [
-                    scalar_tag(key, i, name, len(layers))
-                    for i, name in enumerate(layers)
-                ],
-            )
-            for row, key in enumerate(keys)
-            if key in SCALAR_KEYS
+        self._metadata = [_metadata(key, layers) for key in keys]
+        self._scalar_rows = [i for i, key in enumerate(keys) if key in SCALAR_KEYS]
+        scalars = [
+            _scalar(scalar_tag(keys[row], number, layer, len(layers)))
+            for row in self._scalar_rows
+            for number, layer in enumerate(layers)
         ]
-        self._add(0, text_pb(LAYER_TABLE_TAG, table))
+        vectors = [_vector(vector_tag(key), len(layers)) for key in keys]
+        self._template = _Template(vectors + scalars)
+        file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
 
     def write(self, records: Records) -> None:
         """Writes an event for each record.
@@ -71,35 +68,68 @@ class LayerStatsWriter:
             OSError: if the disk is full or the file system has gone.
         """
         for step, values in zip(records.steps, records.values, strict=True):
-            self._add(step, Summary(value=self._values(values)))
+            numbers = np.concatenate([values, values[self._scalar_rows]])
+            head = Event(wall_time=time.time(), step=int(step)).SerializeToString()
+            # Two serialized messages, one behind the other, are one message.
+            event = head + self._template.filled(numbers)
+            self._file.add_serialized(
+                self._with_metadata(event) if self._metadata else event
+            )
+            self._metadata = []
 
-    def _add(self, step: int, summary: Summary) -> None:
-        self._file.add(Event(wall_time=time.time(), step=int(step), summary=summary))
-
-    def _values(self, values: np.ndarray) -> Iterator[Summary.Value]:
-        for header, vector in zip(self._vectors, values.astype("<f4"), strict=True):
-            value = Summary.Value()
-            value.CopyFrom(header)
-            value.tensor.tensor_content = vector.tobytes()
-            yield value
-            header.ClearField("metadata")  # TensorBoard keeps the first it reads
-        for row, tags in self._scalars:
-            for tag, number in zip(tags, values[row].tolist(), strict=True):
-                yield Summary.Value(tag=tag, simple_value=number)
+    def _with_metadata(self, event: bytes) -> bytes:
+        """TensorBoard learns what a tag is from the first event that has it."""
+        message = Event.FromString(event)
+        for value, metadata in zip(message.summary.value, self._metadata, strict=False):
+            value.metadata.CopyFrom(metadata)
+        return message.SerializeToString()
 
 
-def _vector_header(key: str, layers: Sequence[str]) -> Summary.Value:
-    """A summary value that lacks its numbers only."""
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(layers))])
-    metadata = SummaryMetadata(
-        display_name=key,
-        plugin_data=SummaryMetadata.PluginData(
-            plugin_name=PLUGIN_NAME, content=plugin_content(layers)
-        ),
-        data_class=DATA_CLASS_TENSOR,
+class _Template:
+    """A serialized event in which only the numbers are still to be filled in.
+
+    To build every event anew costs a microsecond for each of its scalars, which is two
+    in a hundred of the training step of a deep, narrow network.
+
+    Args:
+        values: their numbers, float32 zeros, are the last that is serialized of each.
+    """
+
+    def __init__(self, values: Sequence[Summary.Value]) -> None:
+        parts = [Summary(value=[value]).SerializeToString() for value in values]
+        summary = Summary.FromString(b"".join(parts))
+        event = Event(summary=summary).SerializeToString()
+        self._bytes = np.frombuffer(event, np.uint8)
+        ends = len(event) - sum(map(len, parts)) + np.cumsum([len(p) for p in parts])
+        sizes = [len(value.tensor.tensor_content) or 4 for value in values]
+        self._places = np.concatenate(
+            [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        )
+
+    def filled(self, numbers: np.ndarray) -> bytes:
+        """The event with these numbers, as many as there are zeros."""
+        event = self._bytes.copy()
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            event[self._places] = numbers.astype("<f4").ravel().view(np.uint8)
+        return event.tobytes()
+
+
+def _scalar(tag: str) -> Summary.Value:
+    return Summary.Value(tag=tag, simple_value=0)
+
+
+def _vector(tag: str, size: int) -> Summary.Value:
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size)])
+    tensor = TensorProto(
+        dtype=DT_FLOAT, tensor_shape=shape, tensor_content=bytes(4 * size)
     )
-    return Summary.Value(
-        tag=vector_tag(key),
-        metadata=metadata,
-        tensor=TensorProto(dtype=DT_FLOAT, tensor_shape=shape),
+    return Summary.Value(tag=tag, tensor=tensor)
+
+
+def _metadata(key: str, layers: Sequence[str]) -> SummaryMetadata:
+    plugin_data = SummaryMetadata.PluginData(
+        plugin_name=PLUGIN_NAME, content=plugin_content(layers)
+    )
+    return SummaryMetadata(
+        display_name=key, plugin_data=plugin_data, data_class=DATA_CLASS_TENSOR
     )
