@@ -1,0 +1,121 @@
+import importlib.util
+import shlex
+
+import pytest
+
+from keras_initkit.experiments.command_line import main
+from keras_initkit.experiments.settings import DATASETS, INITIALIZERS
+
+TINY = [
+    *["compare", "--initializers", "zeros", "he_normal"],
+    *["--depth", "1", "--width", "4", "--epochs", "1", "--batch-size", "500"],
+]
+
+
+@pytest.fixture
+def log_dir(tmp_path):
+    return tmp_path / "my logs"
+
+
+@pytest.fixture
+def command(log_dir):
+    """A function that runs `keras-initkit compare` and returns its exit code."""
+
+    def run(*options):
+        try:
+            return main([*TINY, "--log-dir", str(log_dir), *options])
+        except SystemExit as exit_:
+            return exit_.code
+
+    return run
+
+
+def test_compare_prints_the_table_and_where_to_look(command, log_dir, capsys):
+    assert command() == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("zeros", "he_normal"):
+        assert any(line.split()[:1] == [name] for line in lines)
+    run = log_dir / "001"
+    assert lines[-1] == f"tensorboard --logdir '{run}'"
+    assert shlex.split(lines[-1])[-1] == str(run)
+    assert sorted(path.name for path in run.iterdir()) == [
+        *["compare.csv", "compare.png", "he_normal", "zeros"]
+    ]
+
+
+def test_second_comparison_gets_a_directory_of_its_own(command, log_dir, tmp_path):
+    (log_dir / "001").mkdir(parents=True)
+    output = tmp_path / "new" / "output"
+    assert command("--initializers", "zeros", "--output", str(output)) == 0
+    assert [path.name for path in (log_dir / "002").iterdir()] == ["zeros"]
+    assert not list((log_dir / "001").iterdir())
+    assert {path.name for path in output.iterdir()} == {"compare.csv", "compare.png"}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--initializers xavier", "xavier"),
+        ("--initializers zeros zeros", "zeros twice"),
+        ("--dataset cifar", "cifar"),
+        ("--depth 0", "`depth` must be at least 1"),
+        ("--depth deep", "invalid int value: 'deep'"),
+        ("--learning-rate -1", "`learning_rate` must be positive"),
+        ("--activation nonsense", "nonsense"),
+        ("--activation softmax --initializers zeros dynamic_rescaling", "softmax"),
+        ("--dataset mnist --mnist-path nowhere.npz", "nowhere.npz"),
+        ("--mnist-path mnist.npz", "needs the dataset mnist"),
+    ],
+)
+def test_wrong_options_are_one_line_before_anything_begins(
+    command, log_dir, capsys, options, reason
+):
+    assert command(*options.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("keras-initkit")
+    assert err.count("\n") == 1
+    assert reason in err
+    assert not log_dir.exists()
+
+
+@pytest.mark.parametrize("option", ["--output", "--log-dir"])
+def test_path_that_cannot_be_written(command, tmp_path, capsys, option):
+    file = tmp_path / "file"
+    file.touch()
+    assert command(option, str(file / "below")) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert str(file) in err
+
+
+@pytest.mark.parametrize("extra", ["sklearn", "matplotlib", "rich"])
+def test_missing_extra_is_told_with_the_way_to_install_it(
+    command, monkeypatch, capsys, extra
+):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == extra else find_spec(name, *rest),
+    )
+    assert command() == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"{extra} not installed" in err
+    assert 'pip install "keras_initkit[experiments]"' in err
+
+
+def test_help_names_every_dataset_and_initializer(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["compare", "--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in DATASETS + INITIALIZERS)
+
+
+def test_no_command(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([])
+    assert exit_.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
