@@ -1,5 +1,6 @@
 """A TensorBoard event file, written without TensorFlow."""
 
+import errno
 import itertools
 import os
 import socket
@@ -44,6 +45,7 @@ class EventFile:
         )
         self.path = Path(directory, name)
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
+        self._size = 0
         self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, event: Event) -> None:
@@ -61,9 +63,13 @@ class EventFile:
             OSError: if the disk is full or the file system has gone.
         """
         length = struct.pack("<Q", len(data))
-        self._file.write(
-            b"".join((length, _masked_crc(length), data, _masked_crc(data)))
-        )
+        frame = b"".join((length, _masked_crc(length), data, _masked_crc(data)))
+        if self._file.write(frame) < len(frame):
+            # TensorBoard would stop for good at an event that is there in part.
+            self._file.seek(self._size)
+            self._file.truncate()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._size += len(frame)
 
     def close(self) -> None:
         """Closes the file."""

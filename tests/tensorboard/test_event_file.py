@@ -1,4 +1,6 @@
 import os
+import re
+import resource
 import struct
 import subprocess
 import sys
@@ -57,6 +59,21 @@ def test_an_event_can_be_read_before_the_file_is_closed(tmp_path):
     file.add(event(7))
     assert [e.step for e in read(file.path)] == [0, 7]
     file.close()
+
+
+def test_an_event_for_which_there_is_no_room_leaves_no_part_behind(tmp_path):
+    with EventFile(tmp_path) as file:
+        file.add(event(1))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        room = file.path.stat().st_size + 10
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(OSError, match=re.escape(str(file.path))):
+                file.add(event(2))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        file.add(event(3))
+    assert [e.step for e in read(file.path)] == [0, 1, 3]
 
 
 def test_files_of_one_directory_sort_in_the_order_of_their_making(tmp_path):
