@@ -19,21 +19,22 @@ Y = RNG.integers(0, 3, size=100)
 EVERY_STEP = {"update_freq": 1}
 
 
+def hidden_and_head():
+    return [
+        layers.Dense(16, activation="relu", name="first"),
+        layers.Dropout(0.5, seed=1),
+        layers.Dense(16, activation="tanh", name="second"),
+        layers.Dense(3, name="head"),
+    ]
+
+
 def network():
-    return keras.Sequential(
-        [
-            keras.Input((8,)),
-            layers.Dense(16, activation="relu", name="first"),
-            layers.Dropout(0.5, seed=1),
-            layers.Dense(16, activation="tanh", name="second"),
-            layers.Dense(3, name="head"),
-        ],
-        name="net",
-    )
+    return keras.Sequential([keras.Input((8,)), *hidden_and_head()], name="net")
 
 
 def late_built():
-    return keras.Sequential(network().layers[:], name="late")
+    """It has no variables before its first batch."""
+    return keras.Sequential(hidden_and_head(), name="late")
 
 
 def shared_and_nested():
