@@ -110,6 +110,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
 
     @property
     def history(self) -> History:
+        """What was recorded so far, up to the last step."""
         if self._tap is not None:
             self._flush()
         return self._history

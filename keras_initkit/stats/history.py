@@ -137,6 +137,7 @@ class History(Mapping[str, np.ndarray]):
             )
         if is_positive:
             ax.set_yscale("log")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("layer, from input to output")
         ax.set_ylabel(statistic.replace("_", " "))
         ax.legend()
