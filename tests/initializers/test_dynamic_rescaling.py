@@ -80,7 +80,7 @@ def test_a_dense_layer_shows_the_target_on_samples(activation):
 def test_convolution_sums_over_all_but_the_last_axis():
     layer = keras.layers.Conv2D(12, 3, kernel_initializer=DynamicRescaling())
     layer.build((None, 8, 8, 5))
-    matrix = np.array(layer.kernel).reshape(45, 12)
+    matrix = layer.kernel.numpy().reshape(45, 12)
     assert pre_activation_variance(matrix) == pytest.approx(1, rel=1e-5)
 
 
@@ -95,9 +95,9 @@ def test_attention_kernels_have_their_own_axes():
     initializer = DynamicRescaling(activation="relu")
     attention = keras.layers.MultiHeadAttention(3, 8, kernel_initializer=initializer)
     attention.build((None, 9, 16), (None, 9, 16))
-    query = np.array(attention._query_dense.kernel)
+    query = attention._query_dense.kernel.numpy()
     assert query.shape == (16, 3, 8)
-    output = np.array(attention._output_dense.kernel)
+    output = attention._output_dense.kernel.numpy()
     assert output.shape == (3, 8, 16)
     for matrix in (query.reshape(16, 24), output.reshape(24, 16)):
         variance = pre_activation_variance(matrix, RELU_MEAN, RELU_VARIANCE)
@@ -110,7 +110,7 @@ def test_groups_of_an_einsum_kernel_are_units():
         "agc,gcd->agd", (4, 10), kernel_initializer=DynamicRescaling()
     )
     layer.build((None, 4, 6))
-    matrix = np.array(layer.kernel).transpose(1, 0, 2).reshape(6, 40)
+    matrix = layer.kernel.numpy().transpose(1, 0, 2).reshape(6, 40)
     assert pre_activation_variance(matrix) == pytest.approx(1, rel=1e-5)
 
 
@@ -138,9 +138,9 @@ def test_built_while_fit_traces(activation):
     for model in (keras.Sequential([dense]), attention):
         model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
         model.fit(x, x, epochs=1, verbose=0)
-    kernels = [np.array(dense.kernel)]
+    kernels = [dense.kernel.numpy()]
     if KNOWS_EINSUM_AXES:
-        query = np.array(attention.attention._query_dense.kernel)
+        query = attention.attention._query_dense.kernel.numpy()
         kernels.append(query.reshape(16, 16))
     for matrix in kernels:
         variance = pre_activation_variance(matrix, RELU_MEAN, RELU_VARIANCE)

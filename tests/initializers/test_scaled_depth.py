@@ -125,7 +125,7 @@ class TestSeed:
         layers = [keras.layers.Dense(5, kernel_initializer=initializer) for _ in "abc"]
         for layer in layers:
             layer.build((None, 5))
-        first, second, third = (np.array(layer.kernel) for layer in layers)
+        first, second, third = (layer.kernel.numpy() for layer in layers)
         assert not np.array_equal(first, second)
         assert not np.array_equal(first, third)
         assert not np.array_equal(second, third)
@@ -231,7 +231,7 @@ def test_in_a_layer(layer):
     layer.kernel_initializer = ScaledDepth(4)
     layer.build({"Conv2D": (None, 8, 8, 48)}.get(type(layer).__name__, (None, 9, 48)))
     fan_in = layer.kernel.shape[-2] * math.prod(layer.kernel.shape[:-2])
-    assert_std(np.array(layer.kernel), math.sqrt(2 / fan_in) / 2)
+    assert_std(layer.kernel.numpy(), math.sqrt(2 / fan_in) / 2)
 
 
 @knows_einsum_axes
@@ -241,11 +241,10 @@ def test_attention_kernels_have_their_own_fans():
     )
     attention.build((None, 9, 64), (None, 9, 64))
     assert attention._query_dense.kernel.shape == (64, 4, 32)
-    assert_std(np.array(attention._query_dense.kernel), math.sqrt(2 / 64) / 2)
-    assert_std(np.array(attention._output_dense.kernel), math.sqrt(2 / 128) / 2)
+    assert_std(attention._query_dense.kernel.numpy(), math.sqrt(2 / 64) / 2)
+    assert_std(attention._output_dense.kernel.numpy(), math.sqrt(2 / 128) / 2)
     query, key = (
-        np.array(dense.kernel)
-        for dense in (attention._query_dense, attention._key_dense)
+        dense.kernel.numpy() for dense in (attention._query_dense, attention._key_dense)
     )
     assert not np.array_equal(query, key)
 
