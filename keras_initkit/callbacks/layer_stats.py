@@ -43,7 +43,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
     | `gradient_variance` | its population variance | (loss / weight)^2 | >= 0 |
     | `gradient_l2_norm` | square root of its sum of squares | loss / weight | >= 0 |
 
-    A variable that gets no gradient has NaN in the gradient's statistics.
+    A variable that gets no gradient has NaN in the gradient's statistics. Under a
+    `tf.distribute` strategy each replica records a row of its own: its gradient before
+    the average is taken.
 
     TensorBoard shows `weight_variance/<number>_<layer>` and
     `gradient_variance/<number>_<layer>` as scalars, with the layers numbered in the

@@ -36,8 +36,8 @@ def dense_network(
     """
     *hidden, head = kernel_initializers
     inputs = keras.Input((num_features,))
-    z = _dense(1, width, hidden[0])(inputs)
-    for number, initializer in enumerate(hidden[1:], start=2):
+    z = _dense(0, width, hidden[0])(inputs)
+    for number, initializer in enumerate(hidden[1:], start=1):
         branch = _dense(number, width, initializer)(layers.Activation(activation)(z))
         z = layers.Add()([z, branch]) if residual else branch
     logits = layers.Dense(num_classes, kernel_initializer=head, name="head")

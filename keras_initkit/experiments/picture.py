@@ -88,7 +88,7 @@ def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
 def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
     for run, (colour, marker) in zip(results, STYLES, strict=False):
         variance = getattr(run, field)
-        layers = np.arange(1, len(variance) + 1)
+        layers = np.arange(len(variance))
         # Without the zeros: a logarithmic axis warns where there is nothing else.
         positive = np.where(variance > 0, variance, np.nan)
         axes.plot(layers, positive, color=colour, marker=marker, markersize=5)

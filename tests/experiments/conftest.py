@@ -61,7 +61,7 @@ def make_result():
             "seconds": 1.5,
             "loss_steps": np.array([0, 23, 46]),
             "losses": np.array([2.5, 0.5, 0.1]),
-            "layers": ["hidden_001", "hidden_002", "head"],
+            "layers": ["hidden_000", "hidden_001", "head"],
             "gradient_variance_start": np.array([1e-4, 2e-4, 3e-4]),
             "gradient_variance_end": np.array([1e-6, 2e-6, 3e-6]),
             "end_step": 45,

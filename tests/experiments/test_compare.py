@@ -87,7 +87,7 @@ def test_losses_are_those_before_training_and_after_each_epoch(results):
 
 def test_every_kernel_is_recorded(results):
     for result in results:
-        assert result.layers == ["hidden_001", "hidden_002", "head"]
+        assert result.layers == ["hidden_000", "hidden_001", "head"]
         assert result.gradient_variance_start.shape == (3,)
         assert result.gradient_variance_end.shape == (3,)
         assert 0 < result.end_step < 2 * STEPS_PER_EPOCH

@@ -33,7 +33,7 @@ def variances_by_hand(model, activation, residual):
 def test_depth_hidden_layers_and_a_head(depth, residual):
     model = network(depth=depth, residual=residual)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    hidden = ["hidden_001", "hidden_002", "hidden_003"][:depth]
+    hidden = ["hidden_000", "hidden_001", "hidden_002"][:depth]
     assert [layer.name for layer in dense] == [*hidden, "head"]
     assert [layer.units for layer in dense] == [16] * depth + [5]
     assert model(X).shape == (256, 5)
