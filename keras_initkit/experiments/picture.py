@@ -25,6 +25,9 @@ STYLES = (
 # A run that explodes leaves the picture rather than squash all the others in it.
 HIGHEST_LOSS_OVER_SMALLEST_START = 10
 
+# Room below the curves for two lines, as a share of the curves' height.
+NOTES_HEIGHT = 0.12
+
 
 def draw(results: list[RunResult], title: str, path: Path) -> None:
     """Writes a PNG: loss over steps, gradient variance over depth at start and end.
@@ -114,4 +117,5 @@ def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
 def _finish(axes: Axes, notes: list[str]) -> None:
     """Adds the grid, and the notes on what the axes cannot show."""
     axes.grid(alpha=0.3)
+    axes.margins(y=NOTES_HEIGHT)
     axes.text(0.02, 0.02, "\n".join(notes), transform=axes.transAxes, fontsize="small")
