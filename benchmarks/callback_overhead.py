@@ -177,8 +177,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=4, help="(default: 4)")
-    parser.add_argument("--rounds", type=int, default=10, help="(default: 10)")
+    parser.add_argument("--repeats", type=int, default=5, help="(default: 5)")
+    parser.add_argument("--rounds", type=int, default=4, help="(default: 4)")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, metavar="DxW")
     arguments = parser.parse_args()
     print(
