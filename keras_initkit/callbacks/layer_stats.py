@@ -29,7 +29,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
     clipping and weight decay; under gradient accumulation those of each micro-batch.
     They are measured inside the compiled training step. There is no second forward or
     backward pass, a step that is not recorded computes nothing, and the training is
-    bit-identical to one without the callback.
+    bit-identical to one without the callback. (XLA may fuse a step differently when it
+    has to hand out a gradient: with `jit_compile=True`, BatchNormalization and
+    `include_biases=True`, last bits were seen to differ.)
 
     Recorded for every trainable kernel (a trainable variable of two or more axes), over
     all of its entries, in float32 or wider:
@@ -43,20 +45,23 @@ class LayerStatsCallback(keras.callbacks.Callback):
     | `gradient_variance` | its population variance | (loss / weight)^2 | >= 0 |
     | `gradient_l2_norm` | square root of its sum of squares | loss / weight | >= 0 |
 
-    A variable that gets no gradient has NaN in the gradient's statistics. Under a
+    A variable that gets no gradient has NaN in the gradient's statistics. While
+    gradients are accumulated, or steps skipped by a `LossScaleOptimizer`,
+    `optimizer.iterations` stands still, and several records have the same step. Under a
     `tf.distribute` strategy each replica records a row of its own: its gradient before
     the average is taken.
 
     TensorBoard shows `weight_variance/<number>_<layer>` and
     `gradient_variance/<number>_<layer>` as scalars, with the layers numbered in the
-    order of execution, and a table of the layers as text, in the run
-    `<log_dir>/layer_stats`. Each statistic is there also as one vector over the layers
-    for each step, `initkit/<key>`. The time of an event is that of its writing, at
-    most a few seconds after its step.
+    order of execution (in subclassed models, of their making), and a table of the
+    layers as text, in the run `<log_dir>/layer_stats`. Each statistic is there also as
+    one vector over the layers for each step, `initkit/<key>`. The time of an event is
+    that of its writing, at most a few seconds after its step.
 
-    The callback can be used in several calls of `fit`: with the same model, history
-    and run go on; with another model, both begin anew, the run as
-    `<log_dir>/layer_stats_2` and so on.
+    The callback can be used in several calls of `fit`: with the same optimizer, history
+    and run go on; with another model, or after it was compiled with a new optimizer,
+    whose steps begin at 0, both begin anew, the run as `<log_dir>/layer_stats_2` and so
+    on.
 
     Example:
 
@@ -74,8 +79,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
             the first step of each epoch. A step is the value of
             `optimizer.iterations` before the update, so that steps go on across calls
             of `fit` and resumed runs.
-        warmup_steps: integer >= 0. The first steps of the optimizer are all recorded,
-            because initialization shows there.
+        warmup_steps: integer >= 0. So many first steps of the optimizer are all
+            recorded, because initialization shows there.
         include_biases: whether the other trainable variables (biases, scales) are
             recorded too.
 
@@ -105,7 +110,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._tap: Any = None
         self._file: Any = None
         self._writer: Any = None
-        self._model_of_run: Any = None
+        self._optimizer_of_run: Any = None
         self._runs = 0
         self._last_flush = 0.0
         self._warned = False
@@ -149,11 +154,12 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._close()
 
     def _continue_or_begin_run(self) -> None:
-        same_model = self._model_of_run is not None and (
-            self._model_of_run() is self.model
+        optimizer = self.model.optimizer
+        same = self._optimizer_of_run is not None and (
+            self._optimizer_of_run() is optimizer
         )
-        if not (same_model and self._history.layers in ([], self._tap.layers)):
-            self._model_of_run = weakref.ref(self.model)
+        if not (same and self._history.layers in ([], self._tap.layers)):
+            self._optimizer_of_run = weakref.ref(optimizer)
             self._history = History()
             self._runs += 1
 

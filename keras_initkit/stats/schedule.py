@@ -51,11 +51,6 @@ class Schedule:
         )
         return (step < self.warmup_steps) | regular
 
-    def most_rows(self, steps: int) -> int:
-        """The largest number of steps recorded among any `steps` steps in a row."""
-        interval = steps if self.interval is None else self.interval
-        return min(steps, self.warmup_steps + steps // max(interval, 1) + 1)
-
 
 def _is_int(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

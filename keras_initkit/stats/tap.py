@@ -44,8 +44,8 @@ class Tap:
         include_biases: whether every trainable variable is recorded, not only kernels.
 
     Attributes:
-        variables: the recorded variables, in execution order; empty until the model is
-            built and its first step is traced.
+        variables: the recorded variables, in the order of `select_variables`; empty
+            until the model is built.
         layers: their names.
     """
 
@@ -123,8 +123,7 @@ class Tap:
         To be asked once before each call.
         """
         self._steps_since_read += self._model.steps_per_execution
-        rows = self._schedule.most_rows(self._steps_since_read)
-        return rows > self._capacity()
+        return self._steps_since_read > self._capacity()
 
     def read(self) -> Records:
         """The rows recorded since the last call, in the order of the steps."""
@@ -183,8 +182,9 @@ class Tap:
         self._ring = self._backend.Ring(self._capacity(), len(KEYS) * len(self.layers))
 
     def _capacity(self) -> int:
-        rows = self._schedule.most_rows(self._model.steps_per_execution)
-        return max(MIN_CAPACITY, rows)
+        # Not fewer rows, however few the schedule selects: the number of the step
+        # stands still for skipped steps and while gradients are accumulated.
+        return max(MIN_CAPACITY, self._model.steps_per_execution)
 
     def _unscaled(self, gradient: Any, scale: Any) -> Any:
         """The gradient as a dense tensor without the loss scale; NaN if it is None."""

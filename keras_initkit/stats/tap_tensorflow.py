@@ -89,12 +89,12 @@ def _if(
 
 
 def value(variable: Any) -> Any:
-    """What a Keras variable holds now, as a tensor.
+    """What a Keras variable holds now, as a tensor; a tensor is returned as it is.
 
     `keras.ops.convert_to_tensor` hands on the variable itself. A branch that captures
     one counts as its writer, and whoever reads the variable later has to wait for it.
     """
-    return tf.convert_to_tensor(variable.value)
+    return tf.convert_to_tensor(variable)
 
 
 def sum_of_squares(tensor: Any) -> Any:

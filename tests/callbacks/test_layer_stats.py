@@ -259,6 +259,15 @@ def test_another_model_begins_another_history_and_run(tmp_path):
     assert events(tmp_path, "layer_stats_2").Tags()["tensors"]
 
 
+def test_a_new_optimizer_begins_another_run(tmp_path):
+    callback = LayerStatsCallback(tmp_path)
+    model, _, _ = train(network, [callback])
+    model.compile("sgd", model.loss)
+    model.fit(X, Y, batch_size=50, verbose=0, callbacks=[callback])
+    assert callback.history.steps.tolist() == [0, 1]
+    assert events(tmp_path, "layer_stats_2").Tags()["tensors"]
+
+
 def test_layers_frozen_between_fits_begin_another_history(tmp_path):
     callback = LayerStatsCallback(tmp_path)
     model, _, _ = train(network, [callback])

@@ -19,16 +19,6 @@ def test_epoch_is_its_first_step():
     assert selected(Schedule("epoch", 2), 30, epoch_start=10) == [0, 1, 10]
 
 
-@pytest.mark.parametrize("update_freq", [1, 3, 50])
-@pytest.mark.parametrize("warmup_steps", [0, 2, 20])
-def test_most_rows_is_never_exceeded(update_freq, warmup_steps):
-    schedule = Schedule(update_freq, warmup_steps)
-    rows = [schedule.selects(step, -1) for step in range(300)]
-    for length in (1, 2, 7, 64):
-        windows = [sum(rows[start : start + length]) for start in range(300 - length)]
-        assert max(windows) <= schedule.most_rows(length) <= length
-
-
 @pytest.mark.parametrize("update_freq", [0, -1, 2.0, True, None, "step"])
 def test_bad_update_freq(update_freq):
     with pytest.raises(ValueError, match=f"Received: update_freq={update_freq!r}"):

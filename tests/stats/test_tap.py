@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_initkit import LayerStatsCallback
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.tap import KEYS, Tap
 
@@ -112,6 +113,37 @@ def test_one_execution_of_more_steps_than_the_least_capacity():
         # 224 steps in two executions; the second, of 24, overwrote the oldest 24.
         assert tap.read().steps.tolist() == list(range(24, 224))
         assert len(tap.read().steps) == 0
+
+
+def test_no_row_is_lost_where_the_number_of_the_step_stands_still(tmp_path):
+    bad = np.full((200, 5), np.nan, "float32")
+    skipping = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    accumulating = keras.optimizers.SGD(gradient_accumulation_steps=8)
+    cases = (
+        (skipping, bad, [0] * 200),
+        (accumulating, np.ones_like(bad), [step // 8 for step in range(200)]),
+    )
+    for optimizer, x, steps in cases:
+        callback = LayerStatsCallback(tmp_path, update_freq=1)
+        compiled(optimizer).fit(
+            x, x[:, :1], batch_size=1, verbose=0, callbacks=[callback]
+        )
+        assert callback.history.steps.tolist() == steps
+
+
+def test_accumulated_gradients_are_those_of_each_micro_batch():
+    def norms(optimizer):
+        keras.utils.set_random_seed(0)
+        model = compiled(optimizer)
+        with Tap(model, EVERY_STEP) as tap:
+            for half in (slice(0, 16), slice(16, 32)):
+                model.train_on_batch(X[half], Y[half])
+            return tap.read().values[:, KEYS.index("gradient_l2_norm")]
+
+    accumulated = norms(keras.optimizers.SGD(gradient_accumulation_steps=2))
+    # With a learning rate of 0, the weights do not change between the two halves.
+    separate = norms(keras.optimizers.SGD(0.0))
+    np.testing.assert_allclose(accumulated, separate, rtol=1e-6)
 
 
 def test_a_variable_without_a_gradient_has_nan():
