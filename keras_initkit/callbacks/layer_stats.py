@@ -1,67 +1,102 @@
 """The callback that logs the statistics of every layer's weights and gradients."""
 
-import os
+import contextlib
 import time
-import warnings
-import weakref
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_initkit.stats.history import History
-from keras_initkit.stats.kernels import layer_table
+from keras_initkit.callbacks.recorder import Recorder, log
+from keras_initkit.stats.history import History, Record
+from keras_initkit.stats.kernels import Selector, check_selectors
+from keras_initkit.stats.overhead import Cost, Overhead
 from keras_initkit.stats.schedule import Schedule
-from keras_initkit.stats.tap import KEYS, Tap
-from keras_initkit.tensorboard.event_file import EventFile
-from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
+from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
+from keras_initkit.stats.tap import MIN_CAPACITY, Tap
 
-RUN_NAME = "layer_stats"
-FLUSH_SECONDS = 2.0
+# In a loop of the user's own nobody tells us when a step begins: rows are looked for
+# so often, in seconds, and so many are kept until then.
+POLL_SECS = 0.05
+LOOP_CAPACITY = 256
 
 
 class LayerStatsCallback(keras.callbacks.Callback):
-    """Logs weight and gradient statistics of every layer to TensorBoard.
+    """Logs weight, gradient and activation statistics of every layer to TensorBoard.
 
     The gradients are the ones that the optimizer is given in training: of the training
     mini-batch, in training mode, divided by the loss scale if there is one, before
-    clipping and weight decay; under gradient accumulation those of each micro-batch.
-    They are measured inside the compiled training step. There is no second forward or
-    backward pass, a step that is not recorded computes nothing, and the training is
-    bit-identical to one without the callback. (XLA may fuse a step differently when it
-    has to hand out a gradient: with `jit_compile=True`, BatchNormalization and
-    `include_biases=True`, last bits were seen to differ.)
+    clipping and weight decay; under gradient accumulation those of each micro-batch;
+    under `tf.distribute.MirroredStrategy` the sum over the replicas, which is the
+    gradient of the whole batch. They are measured inside the compiled training step,
+    and so are the activations. There is no second forward or backward pass, a step that
+    is not recorded computes nothing, and the training is bit-identical to one without
+    the callback. (XLA may fuse a step differently when it has to hand out a tensor:
+    with `jit_compile=True`, BatchNormalization and `include_biases=True`, last bits
+    were seen to differ.)
 
     Recorded for every trainable kernel (a trainable variable of two or more axes), over
-    all of its entries, in float32 or wider:
+    all of its entries, in float32 or wider; those of the column "default" unless
+    `statistics` says otherwise:
 
-    | key | what it holds | unit | range |
-    |---|---|---|---|
-    | `weight_mean` | mean of the weights before the update | weight | any |
-    | `weight_variance` | their population variance | weight^2 | >= 0 |
-    | `weight_l2_norm` | square root of their sum of squares | weight | >= 0 |
-    | `gradient_mean` | mean of the gradient | loss / weight | any |
-    | `gradient_variance` | its population variance | (loss / weight)^2 | >= 0 |
-    | `gradient_l2_norm` | square root of its sum of squares | loss / weight | >= 0 |
+    | key | what it holds | unit | range | default |
+    |---|---|---|---|---|
+    | `weight_mean` | mean of the weights before the update | weight | any | yes |
+    | `weight_variance` | their population variance | weight^2 | >= 0 | yes |
+    | `weight_l2_norm` | square root of their sum of squares | weight | >= 0 | yes |
+    | `weight_max_abs` | their largest absolute value | weight | >= 0 | |
+    | `weight_zero_fraction` | share of weights that are exactly 0 | 1 | 0 to 1 | |
+    | `weight_nonfinite_count` | number of NaN and infinities | entries | >= 0 | |
+    | `gradient_mean` | mean of the gradient | loss / weight | any | yes |
+    | `gradient_variance` | its population variance | (loss / weight)^2 | >= 0 | yes |
+    | `gradient_l2_norm` | root of its sum of squares | loss / weight | >= 0 | yes |
+    | `gradient_max_abs` | its largest absolute value | loss / weight | >= 0 | |
+    | `gradient_zero_fraction` | share of entries exactly 0 | 1 | 0 to 1 | |
+    | `gradient_nonfinite_count` | number of NaN and infinities | entries | >= 0 | |
+    | `update_ratio` | norm of the change by the update, with all that the optimizer \
+does, over the norm of the weights before it | 1 | >= 0 | |
+    | `pre_activation_mean` | mean of z = W x + b | z | any | |
+    | `pre_activation_variance` | its population variance | z^2 | >= 0 | |
+    | `activation_mean` | mean of a = f(z) | a | any | |
+    | `activation_variance` | its population variance | a^2 | >= 0 | |
+    | `dead_fraction` | share of units with a = 0 for the whole batch | 1 | 0 to 1 | |
+    | `saturated_fraction` | share of units for which, in over half of the batch, \
+abs(f'(z)) is below 1 % of the greatest that f has | 1 | 0 to 1 | |
+    | `duplicate_fraction` | share of units whose columns of weight and gradient equal \
+those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
 
-    A variable that gets no gradient has NaN in the gradient's statistics. While
-    gradients are accumulated, or steps skipped by a `LossScaleOptimizer`,
-    `optimizer.iterations` stands still, and several records have the same step. Under a
-    `tf.distribute` strategy each replica records a row of its own: its gradient before
-    the average is taken.
+    A unit is an entry of the last axis. The last six but one are of the training step's
+    own forward pass, the last one before the update, for `Dense` and `EinsumDense`
+    layers; where their activation is linear and an activation layer (`Activation`,
+    `ReLU`, ...) follows at once, f is that one. A layer that is called several times
+    has the statistics of all calls together. A ReLU unit that is off for over half of
+    the batch counts as saturated.
+
+    What cannot be measured is NaN: the gradient of a variable that gets none, the
+    activations of other layers and of layers inside of a loop, `saturated_fraction` of
+    a softmax. NaN and infinities among the entries make most statistics non-finite, and
+    `nonfinite_count` counts them. A step that a `LossScaleOptimizer` skips is recorded,
+    and `history.skipped` says so. In such steps, and while gradients are accumulated,
+    `optimizer.iterations` stands still, and several records have the same step.
 
     TensorBoard shows `weight_variance/<number>_<layer>` and
     `gradient_variance/<number>_<layer>` as scalars, with the layers numbered in the
     order of execution (in subclassed models, of their making), and a table of the
     layers as text, in the run `<log_dir>/layer_stats`. Each statistic is there also as
-    one vector over the layers for each step, `initkit/<key>`. The time of an event is
-    that of its writing, at most a few seconds after its step.
+    one vector over the layers for each step, `initkit/<key>`; and with `histogram_freq`
+    there are `weight_histogram/...`, `gradient_histogram/...` and
+    `pre_activation_histogram/...`. The time of an event is that of its writing, at most
+    `flush_secs` after its step.
 
     The callback can be used in several calls of `fit`: with the same optimizer, history
     and run go on; with another model, or after it was compiled with a new optimizer,
     whose steps begin at 0, both begin anew, the run as `<log_dir>/layer_stats_2` and so
-    on.
+    on. For a training loop of your own see `layer_stats`.
+
+    In memory, with n kernels and k keys: 512 n k bytes for the rows that wait in the
+    graph, 8 n k for each record in the history; with `update_ratio` a copy of the
+    kernels; with histograms 49 kB n, and no record of them is kept.
 
     Example:
 
@@ -81,14 +116,39 @@ class LayerStatsCallback(keras.callbacks.Callback):
             of `fit` and resumed runs.
         warmup_steps: integer >= 0. So many first steps of the optimizer are all
             recorded, because initialization shows there.
+        statistics: a list of names: `"variance"` for the two keys `weight_variance` and
+            `gradient_variance` and so on, or a key of the table alone; and of your own
+            functions of one tensor to a scalar, made of `keras.ops`, which are applied
+            to weights and gradients and recorded as `weight_<function's name>` and
+            `gradient_<function's name>`. Or `"all"`, the whole table.
+        histogram_freq: as `update_freq`, for histograms of weights, gradients and
+            pre-activations, without warm-up; 0 for none.
+        layers: which layers are recorded: a pattern, as of file names, of the layer's
+            name or path (`"dense_*"`), a layer class, a function from a layer to a
+            bool, or a list of these, of which one must apply. None for all.
         include_biases: whether the other trainable variables (biases, scales) are
             recorded too.
+        on_record: a function that is called with each record, in the order of the
+            steps, up to `flush_secs` after its step and maybe from another thread:
+            `record.step`, `record.skipped`, `record.layers` and
+            `record.statistics[key]`, an array of shape (layers,). An exception in it is
+            logged once, and the training goes on.
+        max_overhead: greatest share of the training time that recording may take. The
+            times of recorded steps are compared with those of others, and where
+            recording costs more, the interval is widened, which is logged once. While
+            the cost is not known, one step in two is recorded at most. None to record
+            whatever the cost.
+        flush_secs: how old a record may become, in seconds, before it is in the event
+            file, where it survives even a killed process. Steps that run in one
+            execution (`steps_per_execution`) under XLA are read at its end.
 
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
-            with `history.steps` and `history.layers`; `history.to_csv(path)` and
-            `history.plot(statistic)` go with it.
+            with `history.steps`, `history.skipped` and `history.layers`;
+            `history.to_csv(path)` and `history.plot(statistic)` go with it.
+        interval: how many steps lie between two recorded ones at present; None for
+            `"epoch"`. TensorBoard shows it as `recording/interval`.
 
     Raises:
         ValueError: before the first step, if an argument is wrong, `log_dir` cannot be
@@ -100,111 +160,225 @@ class LayerStatsCallback(keras.callbacks.Callback):
         log_dir: str | PathLike[str] = "logs",
         update_freq: int | str = 50,
         warmup_steps: int = 20,
+        statistics: str | Measure | Sequence[Measure] = DEFAULT,
+        histogram_freq: int | str = 0,
+        layers: Selector | Sequence[Selector] | None = None,
         include_biases: bool = False,
+        on_record: Callable[[Record], Any] | None = None,
+        max_overhead: float | None = 0.02,
+        flush_secs: float = 2.0,
     ) -> None:
         super().__init__()
-        self.log_dir = os.fspath(log_dir)
-        self.include_biases = include_biases
         self._schedule = Schedule(update_freq, warmup_steps)
-        self._history = History()
+        self._statistics = Statistics(statistics)
+        self._histograms = None
+        if histogram_freq != 0:
+            self._histograms = Schedule(histogram_freq, name="histogram_freq")
+        check_selectors(layers)
+        self._layers = layers
+        self.include_biases = include_biases
+        if on_record is not None and not callable(on_record):
+            raise ValueError(
+                "Argument `on_record` must be a function of one record. "
+                f"Received: on_record={on_record!r}"
+            )
+        self._overhead = (
+            None
+            if max_overhead is None or self._schedule.interval is None
+            else Overhead(self._schedule, max_overhead)
+        )
+        if isinstance(flush_secs, bool) or not (
+            isinstance(flush_secs, (int, float)) and flush_secs > 0
+        ):
+            raise ValueError(
+                "Argument `flush_secs` must be a positive number of seconds. "
+                f"Received: flush_secs={flush_secs!r}"
+            )
+        self._flush_secs = flush_secs
+        self._recorder = Recorder(log_dir, flush_secs, on_record)
         self._tap: Any = None
-        self._file: Any = None
-        self._writer: Any = None
-        self._optimizer_of_run: Any = None
-        self._runs = 0
-        self._last_flush = 0.0
-        self._warned = False
+        self._batches_to_wait = 0
+        self._has_said_cost = False
 
     @property
     def history(self) -> History:
         """What was recorded so far, up to the last step."""
-        if self._tap is not None:
-            self._flush()
-        return self._history
+        return self._recorder.history
+
+    @property
+    def interval(self) -> int | None:
+        """How many steps lie between two recorded ones at present."""
+        return self._overhead.interval if self._overhead else self._schedule.interval
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._close()
-        tap = Tap(self.model, self._schedule, self.include_biases)
-        tap.attach(fit=self.params)
-        self._tap = tap
-        self._continue_or_begin_run()
-        try:
-            self._file = EventFile(self._run_directory())
-        except OSError as error:
-            self._close()
-            raise ValueError(
-                "Argument `log_dir` must be a directory that can be written "
-                f"({error.strerror}). Received: log_dir={self.log_dir!r}"
-            ) from error
+        self._begin(fit=self.params)
+        self._batches_to_wait = 2  # the step is traced in the first
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._tap.mark_epoch()
+        self._batches_to_wait = max(self._batches_to_wait, 1)
 
     # At the beginning of a batch: for what happens at its end, Keras has to choose
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        overdue = time.monotonic() - self._last_flush > FLUSH_SECONDS
-        if self._tap.must_read() or overdue:
-            self._flush()
+        if self._overhead is not None:
+            self._measure_overhead(self._overhead)
+        if self._tap.must_read():
+            self._recorder.flush()
+            if self._overhead is not None:
+                self._overhead.resume(time.perf_counter())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._flush()
+        self._recorder.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._close()
+        self._end()
 
-    def _continue_or_begin_run(self) -> None:
-        optimizer = self.model.optimizer
-        same = self._optimizer_of_run is not None and (
-            self._optimizer_of_run() is optimizer
+    def _begin(
+        self,
+        fit: object = None,
+        optimizer: Any = None,
+        capacity: int = MIN_CAPACITY,
+        poll_secs: float | None = None,
+    ) -> None:
+        self._end()
+        tap = Tap(
+            self.model,
+            self._schedule,
+            self._statistics,
+            self._histograms,
+            self.include_biases,
+            self._layers,
+            optimizer,
+            capacity,
         )
-        if not (same and self._history.layers in ([], self._tap.layers)):
-            self._optimizer_of_run = weakref.ref(optimizer)
-            self._history = History()
-            self._runs += 1
-
-    def _run_directory(self) -> Path:
-        suffix = f"_{self._runs}" if self._runs > 1 else ""
-        return Path(self.log_dir, RUN_NAME + suffix)
-
-    def _flush(self) -> None:
-        """Moves the rows that are waiting in the graph to the history and the file."""
-        self._last_flush = time.monotonic()
-        records = self._tap.read()
-        if not len(records.steps):
-            return
-        if not self._history.layers:
-            self._history = History(self._tap.layers, KEYS)
-        self._history.append(records)
-        if self._file is None:
-            return
+        tap.attach(fit)
+        self._tap = tap
         try:
-            if self._writer is None:
-                table = layer_table(self._tap.variables)
-                self._writer = LayerStatsWriter(
-                    self._file, KEYS, self._tap.layers, table
-                )
-            self._writer.write(records)
+            self._recorder.begin(tap, poll_secs or self._flush_secs)
         except OSError as error:
-            self._warn_once(error)
+            self._end()
+            raise ValueError(
+                "Argument `log_dir` must be a directory that can be written "
+                f"({error.strerror}). Received: log_dir={self._recorder.log_dir!r}"
+            ) from error
+        if self.interval is not None:
+            self._use_interval(self.interval)
 
-    def _warn_once(self, error: OSError) -> None:
-        """A full disk must not stop the training, and must not be hidden either."""
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                "LayerStatsCallback could not write to "
-                f"{os.fspath(self._file.path)!r} ({error.strerror}). The training and "
-                "`callback.history` go on.",
-                RuntimeWarning,
-                stacklevel=2,
+    def _end(self) -> None:
+        self._recorder.end()
+        self._tap = None
+
+    def _use_interval(self, interval: int) -> None:
+        self._tap.set_interval(interval)
+        self._recorder.note_interval(int(self._tap.optimizer.iterations), interval)
+
+    def _measure_overhead(self, overhead: Overhead) -> None:
+        now = time.perf_counter()
+        if self._batches_to_wait:
+            self._batches_to_wait -= 1
+            if not self._batches_to_wait:
+                overhead.start(int(self._tap.optimizer.iterations), now)
+            return
+        overhead.lap(self.model.steps_per_execution, now)
+        if overhead.is_due and overhead.update(int(self._tap.optimizer.iterations)):
+            self._use_interval(overhead.interval)
+            if overhead.cost is not None:
+                self._say_cost(overhead, overhead.cost)
+
+    def _say_cost(self, overhead: Overhead, cost: Cost) -> None:
+        if self._has_said_cost or overhead.interval <= self._schedule.interval:
+            return
+        self._has_said_cost = True
+        log.warning(
+            "keras_initkit: recording a step costs %.2f ms, %.0f %% of a training "
+            "step. With update_freq=%s that is more than max_overhead=%s: from now on "
+            "one step in %d is recorded. With max_overhead=None all are.",
+            1e3 * cost.record,
+            100 * cost.record / cost.step,
+            self._schedule.interval,
+            overhead.max_overhead,
+            overhead.interval,
+        )
+
+
+@contextlib.contextmanager
+def layer_stats(
+    model: keras.Model,
+    log_dir: str | PathLike[str] = "logs",
+    optimizer: Any = None,
+    **options: Any,
+) -> Iterator[LayerStatsCallback]:
+    """Records as `LayerStatsCallback` does, in a training loop of your own.
+
+    Within it, what passes through `optimizer.apply` (or `apply_gradients`) is recorded:
+    that of `model.train_on_batch`, of an eager loop, and of a `tf.function` that is
+    traced within, which means called for the first time. Afterwards nothing is left
+    behind.
+
+    Example:
+
+    ```python
+    with layer_stats(model, "logs", update_freq=10) as stats:
+        for x, y in dataset:
+            model.train_on_batch(x, y)
+    stats.history["gradient_variance"]  # array of shape (steps, layers)
+    ```
+
+    and, with a loop from scratch:
+
+    ```python
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+
+    with layer_stats(model, "logs", optimizer):
+        for x, y in dataset:
+            train_step(x, y)
+    ```
+
+    Rows are fetched by a thread of ours, 20 times a second; 256 of them wait in the
+    graph for it, which is enough for 2,500 recorded steps a second. If it should come
+    too late, that is logged.
+
+    Args:
+        model: a `keras.Model`.
+        log_dir: as in `LayerStatsCallback`.
+        optimizer: the Keras optimizer of the loop; without it the one that the model is
+            compiled with.
+        **options: the other arguments of `LayerStatsCallback`; an `update_freq` of
+            `"epoch"` is not possible, as there are no epochs, and `max_overhead` has no
+            effect, as nobody tells when a step begins.
+
+    Yields:
+        A `LayerStatsCallback`, with `history` and so on.
+
+    Raises:
+        ValueError: if an argument is wrong, there is no optimizer, `log_dir` cannot be
+            written or the model has no trainable kernel.
+    """
+    if "epoch" in (options.get("update_freq"), options.get("histogram_freq")):
+        raise ValueError(
+            "Arguments `update_freq` and `histogram_freq` must be steps in a training "
+            'loop of your own, which has no epochs. Received: "epoch"'
+        )
+    callback = LayerStatsCallback(log_dir, **{**options, "max_overhead": None})
+    callback.set_model(model)
+    callback._begin(None, optimizer, LOOP_CAPACITY, POLL_SECS)
+    tap = callback._tap
+    first = int(tap.optimizer.iterations)
+    try:
+        yield callback
+    finally:
+        last = int(tap.optimizer.iterations)
+        callback._end()
+        if last > first and not tap.has_traced:
+            log.warning(
+                "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
+                "tf.function of the training step was traced before. Call it for the "
+                "first time within `with layer_stats(...)`.",
+                last - first,
             )
-
-    def _close(self) -> None:
-        """Leaves nothing behind: reads the last rows, unhooks, closes the file."""
-        if self._tap is not None:
-            self._flush()
-            self._tap.detach()
-        if self._file is not None:
-            self._file.close()
-        self._tap = self._file = self._writer = None

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+LOGARITHMIC = ("variance", "l2_norm", "max_abs", "update_ratio")
+
 
 class Records(NamedTuple):
     """What was measured at some steps.
@@ -14,10 +16,42 @@ class Records(NamedTuple):
     Attributes:
         steps: int64, shape (records,): `optimizer.iterations` before the update.
         values: float64, shape (records, statistics, layers).
+        skipped: bool, shape (records,): whether the optimizer left the step out,
+            because the scaled gradients were not finite.
     """
 
     steps: np.ndarray
     values: np.ndarray
+    skipped: np.ndarray
+
+
+class Histograms(NamedTuple):
+    """How the entries of tensors were distributed at some steps.
+
+    Attributes:
+        steps: int64, shape (records,).
+        counts: float64, shape (records, layers, bins); NaN where a layer has no such
+            tensor.
+    """
+
+    steps: np.ndarray
+    counts: np.ndarray
+
+
+class Record(NamedTuple):
+    """What was measured at one step, as `on_record` gets it.
+
+    Attributes:
+        step: `optimizer.iterations` before the update.
+        skipped: whether the optimizer left the step out.
+        layers: the names of the layers.
+        statistics: for each key a float64 array of shape (layers,).
+    """
+
+    step: int
+    skipped: bool
+    layers: list[str]
+    statistics: dict[str, np.ndarray]
 
 
 class History(Mapping[str, np.ndarray]):
@@ -50,6 +84,7 @@ class History(Mapping[str, np.ndarray]):
             Records(
                 np.empty(0, np.int64),
                 np.empty((0, len(self._keys), len(self.layers))),
+                np.empty(0, bool),
             )
         ]
 
@@ -61,6 +96,22 @@ class History(Mapping[str, np.ndarray]):
     def steps(self) -> np.ndarray:
         """The recorded steps, int64, shape (steps,)."""
         return self._records().steps
+
+    @property
+    def skipped(self) -> np.ndarray:
+        """Which of them a `LossScaleOptimizer` skipped, bool, shape (steps,)."""
+        return self._records().skipped
+
+    def since(self, number: int) -> Records:
+        """The records from the one with this number on, the first being 0."""
+        return Records(*(part[number:] for part in self._records()))
+
+    def last(self, count: int) -> Iterator[Record]:
+        """The last so many records, one by one, in the order of the steps."""
+        steps, values, skipped = self.since(len(self.steps) - count)
+        for step, rows, was_skipped in zip(steps, values, skipped, strict=True):
+            statistics = dict(zip(self._keys, rows, strict=True))
+            yield Record(int(step), bool(was_skipped), self.layers, statistics)
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._keys:
@@ -82,9 +133,9 @@ class History(Mapping[str, np.ndarray]):
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one line for each step and layer, one column for each statistic.
 
-        The columns are `step`, `number` (of the layer, from 0), `layer`, and the
-        statistics in the order of `keys()`. NaN and infinities are written as `nan`,
-        `inf` and `-inf`.
+        The columns are `step`, `skipped` (0 or 1), `number` (of the layer, from 0),
+        `layer`, and the statistics in the order of `keys()`. NaN and infinities are
+        written as `nan`, `inf` and `-inf`.
 
         Args:
             path: the file to be written; one that is there is replaced.
@@ -92,17 +143,18 @@ class History(Mapping[str, np.ndarray]):
         records = self._records()
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["step", "number", "layer", *self._keys])
-            for step, values in zip(records.steps, records.values, strict=True):
+            writer.writerow(["step", "skipped", "number", "layer", *self._keys])
+            for step, values, skipped in zip(*records, strict=True):
                 for number, layer in enumerate(self.layers):
-                    writer.writerow([step, number, layer, *values[:, number]])
+                    row = [step, int(skipped), number, layer, *values[:, number]]
+                    writer.writerow(row)
 
     def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:
         """Draws a statistic over the depth of the network, at up to six steps.
 
         The steps are spread evenly over the records, the first and the last included;
-        the first is dashed. A statistic that is never negative has a logarithmic axis,
-        on which 0 and non-finite values are gaps.
+        the first is dashed. Variances, norms, largest values and update ratios have a
+        logarithmic axis, on which 0 is a gap, as non-finite values are everywhere.
 
         Args:
             statistic: one of `keys()`.
@@ -122,9 +174,9 @@ class History(Mapping[str, np.ndarray]):
 
         if ax is None:
             _, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        is_positive = not statistic.endswith("_mean")
+        has_log_axis = statistic.endswith(LOGARITHMIC)
         curves = np.unique(np.linspace(0, len(steps) - 1, num=6).astype(int))
-        shown = np.where(values > 0, values, np.nan) if is_positive else values
+        shown = np.where(values > 0, values, np.nan) if has_log_axis else values
         colormap = plt.get_cmap("viridis")
         for row in curves:
             age = row / max(curves[-1], 1)
@@ -135,7 +187,7 @@ class History(Mapping[str, np.ndarray]):
                 color=colormap(0.85 * age),
                 label=f"step {steps[row]}",
             )
-        if is_positive:
+        if has_log_axis:
             ax.set_yscale("log")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("layer, from input to output")

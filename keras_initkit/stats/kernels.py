@@ -1,15 +1,47 @@
 """Which variables of a model are recorded, and what they are called."""
 
+import fnmatch
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 NOT_KERNELS = ("bias", "beta", "gamma", "scale")
 
+Selector = str | type | Callable[[Any], bool]
 
-def select_variables(model: keras.Model, include_biases: bool) -> list[Any]:
+
+def check_selectors(layers: Selector | Sequence[Selector] | None) -> list[Selector]:
+    """The argument `layers` as a list; empty if it is None.
+
+    Raises:
+        ValueError: if one is no name pattern, layer class or predicate.
+    """
+    if layers is None:
+        return []
+    selectors: list[Any] = (
+        list(layers) if isinstance(layers, (list, tuple)) else [layers]
+    )
+    for selector in selectors:
+        if not isinstance(selector, str) and not callable(selector):
+            raise ValueError(
+                "Argument `layers` must be a name pattern such as 'dense_*', a layer "
+                "class, a function from a layer to a bool, or a list of these. "
+                f"Received: layers={layers!r}"
+            )
+    if not selectors:
+        raise ValueError(
+            f"Argument `layers` must select a layer. Received: layers={layers!r}"
+        )
+    return selectors
+
+
+def select_variables(
+    model: keras.Model,
+    include_biases: bool = False,
+    layers: Selector | Sequence[Selector] | None = None,
+) -> list[Any]:
     """The trainable kernels of a built model, in the order of its layers.
 
     A kernel is a variable of two or more axes that is not called bias, beta, gamma or
@@ -21,24 +53,59 @@ def select_variables(model: keras.Model, include_biases: bool) -> list[Any]:
     Args:
         model: a built `keras.Model`.
         include_biases: whether all the other trainable variables are selected too.
+        layers: those of the layers that one of these selects: a pattern, as of file
+            names, of the layer's name or path; a class; a predicate; or a list of them.
 
     Raises:
         ValueError: if none is found.
     """
     trainable = model.trainable_variables
-    selected = [v for v in trainable if include_biases or _is_kernel(v)]
-    if not selected:
+    kernels = [v for v in trainable if include_biases or _is_kernel(v)]
+    if not kernels:
         raise ValueError(
             "The model has no trainable kernel (a trainable variable of two or more "
             "axes), so that there is nothing to record. Set `layer.trainable = True` "
             "on a layer with a kernel and compile the model again. Received: model "
             f"{model.name!r} with trainable variables {[v.path for v in trainable]}"
         )
+    selectors = check_selectors(layers)
+    if not selectors:
+        return kernels
+    owners = owning_layers(model)
+    selected = [v for v in kernels if _is_selected(owners[id(v)], v, selectors)]
+    if not selected:
+        raise ValueError(
+            "Argument `layers` selects none of the model's layers "
+            f"{layer_names(kernels)}. Received: layers={layers!r}"
+        )
     return selected
 
 
 def _is_kernel(variable: Any) -> bool:
     return len(variable.shape) > 1 and variable.name not in NOT_KERNELS
+
+
+def _is_selected(layer: Any, variable: Any, selectors: Sequence[Selector]) -> bool:
+    return any(_selects(selector, layer, variable) for selector in selectors)
+
+
+def _selects(selector: Selector, layer: Any, variable: Any) -> bool:
+    if isinstance(selector, str):
+        names = (layer.name, *layer_names([variable]))
+        return any(fnmatch.fnmatchcase(name, selector) for name in names)
+    if isinstance(selector, type):
+        return isinstance(layer, selector)
+    return bool(selector(layer))
+
+
+def owning_layers(model: keras.Model) -> dict[int, Any]:
+    """The innermost layer of each of the model's trainable variables, by its `id`."""
+    # An outer layer comes before those that it is made of.
+    return {
+        id(variable): layer
+        for layer in model._flatten_layers()
+        for variable in layer.trainable_variables
+    }
 
 
 def layer_names(variables: Sequence[Any]) -> list[str]:

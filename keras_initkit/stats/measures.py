@@ -1,77 +1,23 @@
-"""The statistics: pure functions of tensors, in any Keras backend."""
+"""The statistics: pure functions of tensors, in any Keras backend.
+
+Each is a function of one tensor, over all of its entries or over its units. Half
+precision is widened to float32 first. Where several are wanted of the same tensor,
+`shared_passes` reads it fewer times than they would one by one.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 from keras import ops
 
-
-class Moments(NamedTuple):
-    """The first two moments of each of n tensors, over all of its entries.
-
-    Attributes:
-        mean: tensor of shape (n,), in the unit of the entries.
-        variance: tensor of shape (n,), population variance (divisor: the number of
-            entries), in that unit squared, >= 0.
-        l2_norm: tensor of shape (n,), square root of the sum of squares, >= 0.
-    """
-
-    mean: Any
-    variance: Any
-    l2_norm: Any
-
-
-def sum_of_squares(tensor: Any) -> Any:
-    """The sum of the squares of all entries, a scalar tensor."""
-    return ops.sum(ops.square(tensor))
-
-
-def moments(
-    tensors: Sequence[Any], sum_of_squares: Callable[[Any], Any] = sum_of_squares
-) -> Moments:
-    """Mean, population variance and L2 norm of each tensor, over all of its entries.
-
-    A tensor is read twice, for its mean and for its sum of squares, and never copied:
-    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
-    the variance. Where the mean is larger than the standard deviation this difference
-    would cancel, and the variances are computed once more, from the deviations from
-    the means (Chan, Golub and LeVeque, 1983).
-
-    float16 and bfloat16 are widened to float32 first. A NaN or an infinity among the
-    entries makes mean, variance and norm of that tensor non-finite. In float32 a
-    variance below 1.2e-38 is 0.
-
-    Example:
-
-    >>> moments([keras.ops.array([1.0, 2.0, 3.0, 4.0])])
-    Moments(mean=[2.5], variance=[1.25], l2_norm=[5.477226])
-
-    Args:
-        tensors: floating-point tensors of any shapes, each with at least one entry.
-        sum_of_squares: the backend's own, if it has one that makes no copy.
-
-    Returns:
-        `Moments` of tensors of shape (n,), float64 if every tensor is, else float32.
-    """
-    tensors = [widen(tensor) for tensor in tensors]
-    means = [ops.mean(tensor) for tensor in tensors]
-    mean = ops.stack(means)
-    size = ops.cast([ops.size(tensor) for tensor in tensors], mean.dtype)
-
-    def mean_squares(tensors: Sequence[Any]) -> Any:
-        return ops.stack([sum_of_squares(tensor) for tensor in tensors]) / size
-
-    def from_deviations() -> Any:
-        deviations = [t - m for t, m in zip(tensors, means, strict=True)]
-        # What the rounding of the mean left in them.
-        rest = ops.stack([ops.mean(deviation) for deviation in deviations])
-        return ops.maximum(mean_squares(deviations) - ops.square(rest), 0)
-
-    mean_square = mean_squares(tensors)
-    difference = mean_square - ops.square(mean)
-    cancels = ops.any(ops.square(mean) > difference)
-    variance = ops.cond(cancels, from_deviations, lambda: difference)
-    return Moments(mean, variance, ops.sqrt(size * mean_square))
+# Of |f'(z)| at its greatest: below it, a unit passes next to no gradient on.
+SATURATED_SLOPE = 0.01
+NUM_PROJECTIONS = 4
+# Relative. Equal columns differ by what the order of a summation does, 1e-6 or less;
+# two that have nothing to do with each other, in all projections, by as little once in
+# 1e20.
+SAME = 1e-5
 
 
 def widen(tensor: Any) -> Any:
@@ -79,3 +25,252 @@ def widen(tensor: Any) -> Any:
     tensor = ops.convert_to_tensor(tensor)
     wide = tensor.dtype in ("float32", "float64")
     return tensor if wide else ops.cast(tensor, "float32")
+
+
+# -- over all entries ------------------------------------------------------------------
+
+
+def mean(tensor: Any) -> Any:
+    """The mean of all entries, in their unit.
+
+    >>> mean(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    2.5
+    """
+    return ops.mean(widen(tensor))
+
+
+def variance(tensor: Any) -> Any:
+    """The population variance (divisor: the number of entries), in the unit squared.
+
+    Computed from the deviations from the mean, and corrected for what its rounding left
+    in them (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
+
+    >>> variance(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    1.25
+    """
+    deviation = widen(tensor) - mean(tensor)
+    rest = ops.mean(deviation)
+    return ops.maximum(ops.mean(ops.square(deviation)) - ops.square(rest), 0)
+
+
+def l2_norm(tensor: Any) -> Any:
+    """The square root of the sum of the squares of all entries, in their unit, >= 0.
+
+    >>> l2_norm(keras.ops.array([3.0, 4.0]))
+    5.0
+    """
+    return ops.sqrt(sum_of_squares(widen(tensor)))
+
+
+def max_abs(tensor: Any) -> Any:
+    """The largest absolute value, in the unit of the entries; NaN if any entry is NaN.
+
+    >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
+    4.0
+    """
+    tensor = widen(tensor)
+    # Without a tensor of absolute values: two reads, and nothing is written.
+    return ops.maximum(ops.max(tensor), -ops.min(tensor))
+
+
+def zero_fraction(tensor: Any) -> Any:
+    """The share of the entries that are exactly 0, between 0 and 1.
+
+    >>> zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0]))
+    0.5
+    """
+    return _share(ops.equal(widen(tensor), 0))
+
+
+def nonfinite_count(tensor: Any) -> Any:
+    """How many entries are NaN or infinite, exact up to 2**24 of them.
+
+    >>> nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")]))
+    2.0
+    """
+    return _count(ops.logical_not(ops.isfinite(widen(tensor))))
+
+
+def sum_of_squares(tensor: Any) -> Any:
+    """The sum of the squares of all entries, in the unit squared."""
+    return ops.sum(ops.square(tensor))
+
+
+def shared_passes(
+    tensors: Sequence[Any],
+    names: Sequence[str],
+    sum_of_squares: Callable[[Any], Any] = sum_of_squares,
+) -> dict[str, Any]:
+    """Mean, variance, L2 norm and number of non-finite entries of each tensor at once.
+
+    A tensor is read twice, for its mean and for its sum of squares, and never copied:
+    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
+    the variance. Only where the mean of some tensor is larger than its standard
+    deviation are the variances taken from the deviations, as in `variance`, and only
+    where a sum of squares is not finite are its entries counted.
+
+    Example:
+
+    >>> shared_passes([keras.ops.array([1.0, 2.0, 3.0, 4.0])], ["variance"])
+    {'variance': [1.25]}
+
+    Args:
+        tensors: floating-point tensors of any shapes, each with at least one entry.
+        names: of `"mean"`, `"variance"`, `"l2_norm"` and `"nonfinite_count"`.
+        sum_of_squares: the backend's own, if it has one that makes no copy.
+
+    Returns:
+        For each name a tensor of shape (tensors,), float64 if every tensor is, else
+        float32.
+    """
+    tensors = [widen(tensor) for tensor in tensors]
+    squares = ops.stack([sum_of_squares(tensor) for tensor in tensors])
+    results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
+    if "nonfinite_count" in names:
+        results["nonfinite_count"] = ops.cond(
+            ops.all(ops.isfinite(squares)),
+            lambda: ops.zeros_like(squares),
+            lambda: ops.stack([nonfinite_count(tensor) for tensor in tensors]),
+        )
+    if "mean" in names or "variance" in names:
+        results["mean"] = ops.stack([mean(tensor) for tensor in tensors])
+    if "variance" in names:
+        size = ops.cast([ops.size(tensor) for tensor in tensors], squares.dtype)
+        square_of_mean = ops.square(results["mean"])
+        difference = squares / size - square_of_mean
+        results["variance"] = ops.cond(
+            ops.any(square_of_mean > difference),
+            lambda: ops.stack([variance(tensor) for tensor in tensors]),
+            lambda: difference,
+        )
+    return {name: results[name] for name in names}
+
+
+def _count(condition: Any) -> Any:
+    return ops.sum(ops.cast(condition, "float32"))
+
+
+def _share(condition: Any) -> Any:
+    return ops.mean(ops.cast(condition, "float32"))
+
+
+# -- of the update ---------------------------------------------------------------------
+
+
+def update_ratio(before: Any, after: Any) -> Any:
+    """`||after - before|| / ||before||` of a weight, >= 0: how far an update moved it.
+
+    0 for a weight that stayed where it was, 0 itself included; infinite for one that
+    left 0.
+
+    >>> update_ratio(keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 3.5]))
+    0.1
+    """
+    moved = l2_norm(widen(after) - widen(before))
+    return ops.where(ops.equal(moved, 0), moved, moved / l2_norm(before))
+
+
+# -- over units, the entries of the last axis ------------------------------------------
+
+
+def dead_fraction(activation: Any) -> Any:
+    """The share of units that are 0 for the whole batch, between 0 and 1.
+
+    >>> dead_fraction(keras.ops.array([[0.0, 1.0], [0.0, 0.0]]))
+    0.5
+
+    Args:
+        activation: shape (batch, ..., units).
+    """
+    is_zero = ops.equal(widen(activation), 0)
+    return _share(ops.all(is_zero, axis=_all_but_last(is_zero)))
+
+
+def saturated_fraction(slope: Any, max_slope: float) -> Any:
+    """The share of units with next to no slope for over half of the batch, 0 to 1.
+
+    Next to none is less than 1 % of the greatest slope that the activation has. A ReLU
+    that is off for over half of the batch counts as saturated.
+
+    >>> saturated_fraction(keras.ops.array([[0.001, 1.0], [0.0, 0.5]]), max_slope=1.0)
+    0.5
+
+    Args:
+        slope: f'(z) at each pre-activation z, shape (batch, ..., units).
+        max_slope: the greatest |f'(z)| over all z.
+    """
+    is_flat = ops.less(ops.abs(widen(slope)), SATURATED_SLOPE * max_slope)
+    flat = ops.mean(ops.cast(is_flat, "float32"), axis=_all_but_last(is_flat))
+    return _share(flat > 0.5)
+
+
+def _all_but_last(tensor: Any) -> tuple[int, ...]:
+    return tuple(range(len(tensor.shape) - 1))
+
+
+def duplicate_fraction(weight: Any, gradient: Any) -> Any:
+    """The share of units that equal another unit up to rounding, between 0 and 1.
+
+    Two units are equal if their columns of the weight are, and their columns of the
+    gradient: then every update keeps them equal, and the layer is no wider than one of
+    them. That is what zeros and constants do. A unit and its negative count as equal;
+    where in the layer they are does not matter. A layer of one unit has 0.
+
+    >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
+    >>> duplicate_fraction(weight, gradient)
+    1.0
+
+    Args:
+        weight: shape (..., units).
+        gradient: the same shape.
+    """
+    return duplicates(unit_keys(weight), unit_keys(gradient))
+
+
+def unit_keys(tensor: Any) -> Any:
+    """Random projections of each unit's column: equal columns, equal keys.
+
+    Args:
+        tensor: shape (..., units).
+
+    Returns:
+        Shape (NUM_PROJECTIONS, units); the same directions at each call.
+    """
+    tensor = widen(tensor)
+    columns = ops.reshape(tensor, (-1, tensor.shape[-1] if tensor.shape else 1))
+    shape = (NUM_PROJECTIONS, columns.shape[0])
+    directions = np.random.default_rng(0).standard_normal(shape)
+    return ops.matmul(ops.cast(directions, columns.dtype), columns)
+
+
+def duplicates(weight_keys: Any, gradient_keys: Any) -> Any:
+    """`duplicate_fraction` from the `unit_keys` of weight and gradient."""
+    units = weight_keys.shape[-1]
+    if units == 1:
+        return ops.zeros((), weight_keys.dtype)
+
+    def size(keys: Any) -> Any:
+        return ops.max(ops.abs(keys), axis=0)
+
+    def in_own_unit(keys: Any) -> Any:
+        largest = ops.max(size(keys))
+        return keys[0] / ops.where(ops.equal(largest, 0), 1, largest)
+
+    # Equal units are neighbours in the order of one number made of both; its sign goes.
+    number = in_own_unit(weight_keys) + np.sqrt(2) * in_own_unit(gradient_keys)
+    sign = ops.where(number < 0, -1.0, 1.0)
+    order = ops.argsort(number * ops.cast(sign, number.dtype))
+    equal_to_next = ops.ones((units - 1,), "bool")
+    for keys in (weight_keys, gradient_keys):
+        ordered = ops.take(keys * ops.cast(sign, keys.dtype), order, axis=1)
+        distance = size(ordered[:, 1:] - ordered[:, :-1])
+        scale = size(ordered)
+        tolerance = SAME * ops.maximum(scale[1:], scale[:-1])
+        equal_to_next = ops.logical_and(equal_to_next, distance <= tolerance)
+    false = ops.zeros((1,), "bool")
+    return _share(
+        ops.logical_or(
+            ops.concatenate([equal_to_next, false]),
+            ops.concatenate([false, equal_to_next]),
+        )
+    )

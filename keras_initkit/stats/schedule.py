@@ -12,23 +12,29 @@ class Schedule:
     Example:
 
     >>> schedule = Schedule(update_freq=50, warmup_steps=20)
-    >>> [step for step in range(120) if schedule.selects(step, epoch_start=0)][-3:]
+    >>> [step for step in range(120) if schedule.selects(step)][-3:]
     [19, 50, 100]
 
     Args:
         update_freq: a positive int, a step is recorded where it divides by it;
             `"batch"`, the same as 1; or `"epoch"`, the first step of each epoch.
         warmup_steps: int >= 0.
+        name: the name of the argument that `update_freq` came from, for errors.
+
+    Attributes:
+        interval: `update_freq` in steps; None for `"epoch"`.
 
     Raises:
         ValueError: if an argument is none of these.
     """
 
-    def __init__(self, update_freq: int | str, warmup_steps: int) -> None:
+    def __init__(
+        self, update_freq: int | str, warmup_steps: int = 0, name: str = "update_freq"
+    ) -> None:
         if update_freq not in ("batch", "epoch") and not _is_int(update_freq, least=1):
             raise ValueError(
-                'Argument `update_freq` must be a positive integer, "batch" or '
-                f'"epoch". Received: update_freq={update_freq!r}'
+                f'Argument `{name}` must be a positive integer, "batch" or "epoch". '
+                f"Received: {name}={update_freq!r}"
             )
         if not _is_int(warmup_steps, least=0):
             raise ValueError(
@@ -39,16 +45,19 @@ class Schedule:
         self.interval: Any = names.get(update_freq, update_freq)
         self.warmup_steps = warmup_steps
 
-    def selects(self, step: Any, epoch_start: Any) -> Any:
+    def selects(self, step: Any, interval: Any = None, epoch_start: Any = 0) -> Any:
         """Whether a step is recorded: a bool, or a boolean tensor for tensors.
 
         Args:
             step: int or integer scalar tensor.
+            interval: what is used in place of the schedule's own, of the same kind; it
+                is left aside where the first steps of epochs are recorded.
             epoch_start: the first step of the epoch, of the same kind.
         """
-        regular = (
-            step == epoch_start if self.interval is None else step % self.interval == 0
-        )
+        if self.interval is None:
+            regular = step == epoch_start
+        else:
+            regular = step % (self.interval if interval is None else interval) == 0
         return (step < self.warmup_steps) | regular
 
 

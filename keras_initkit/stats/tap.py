@@ -1,11 +1,13 @@
 """The one place that hooks a model: it stands where the gradients reach the optimizer.
 
 `optimizer.apply(gradients, variables)` is what every Keras trainer and every custom
-`train_step` calls. A tap puts a callable in its place on the optimizer instance, so
+training loop calls. A tap puts a callable in its place on the optimizer instance, so
 that the statistics of what passes through are computed inside the compiled step.
 """
 
+import dataclasses
 import importlib
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,60 +15,94 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initkit.stats.history import Records
-from keras_initkit.stats.kernels import layer_names, select_variables
-from keras_initkit.stats.measures import Moments, moments, widen
+from keras_initkit.stats import log_bins
+from keras_initkit.stats.history import Histograms, Records
+from keras_initkit.stats.hook import Given, Hook
+from keras_initkit.stats.kernels import (
+    Selector,
+    layer_names,
+    owning_layers,
+    select_variables,
+)
+from keras_initkit.stats.probe import Probe, Step
 from keras_initkit.stats.schedule import Schedule
+from keras_initkit.stats.statistics import Statistics
 
-SOURCES = ("weight", "gradient")
-KEYS = tuple(f"{source}_{name}" for source in SOURCES for name in Moments._fields)
 MIN_CAPACITY = 64  # rows: 3 MB for 1,000 layers, and a transfer of under a millisecond
+MIN_HISTOGRAMS = 4  # rows: 16 MB for 1,000 layers, of each source
+INTERVAL, EPOCH_START = 1, 2  # places in a tap's clock
 
 
 class Tap:
     """Records one row of statistics for each training step that a schedule selects.
 
-    What is computed on a selected step: mean, variance and L2 norm of every trainable
-    kernel before the update, and of its gradient as the optimizer is given it, divided
-    by the loss scale if there is one. On other steps nothing is computed.
+    On a selected step the chosen statistics are computed of every trainable kernel
+    before the update, of its gradient as the optimizer is given it, divided by the loss
+    scale if there is one, of the forward pass that led to it, and of what the update
+    did. On other steps nothing is computed. Where a strategy has several replicas, the
+    gradient is the sum of theirs, which is that of the whole batch.
 
     Example:
 
-    >>> with Tap(model, Schedule(update_freq=1, warmup_steps=0)) as tap:
+    >>> with Tap(model, Schedule(update_freq=1)) as tap:
     ...     model.train_on_batch(x, y)
     ...     records = tap.read()
     >>> records.steps
     array([0])
 
     Args:
-        model: a compiled `keras.Model`, built or not.
+        model: a `keras.Model`, built or not.
         schedule: which steps are recorded.
+        statistics: what is recorded of each.
+        histograms: the schedule of the histograms; None if there are none.
         include_biases: whether every trainable variable is recorded, not only kernels.
+        layers: as in `select_variables`.
+        optimizer: what the model is trained with, if it is not compiled with it.
+        capacity: how many rows are kept at least until they are read.
 
     Attributes:
+        statistics: what is recorded.
+        optimizer: what the tap is attached to.
         variables: the recorded variables, in the order of `select_variables`; empty
             until the model is built.
         layers: their names.
+        fit: what identifies the call of `fit` that it was attached for.
+        needs_forward_pass: whether anything is recorded of the forward pass.
+        has_traced: whether a step has met the hook.
     """
 
     def __init__(
-        self, model: keras.Model, schedule: Schedule, include_biases: bool = False
+        self,
+        model: keras.Model,
+        schedule: Schedule,
+        statistics: Statistics | None = None,
+        histograms: Schedule | None = None,
+        include_biases: bool = False,
+        layers: Selector | Sequence[Selector] | None = None,
+        optimizer: Any = None,
+        capacity: int = MIN_CAPACITY,
     ) -> None:
         self._backend = _backend_module()
         self._model = model
         self._schedule = schedule
+        self._histograms = histograms
         self._include_biases = include_biases
-        self._hook: _Hook | None = None
-        self._fit: object = None
-        self._ring: Any = None
-        self._rows_read = 0
+        self._selectors = layers
+        self._least_capacity = capacity
+        self._hook: Hook | None = None
+        self._clock: Any = None
+        self._probe: Any = None
         self._steps_since_read = 0
-        self._epoch_start: Any = None
+        self.statistics = statistics or Statistics()
+        self.optimizer: Any = optimizer or getattr(model, "optimizer", None)
         self.variables: list[Any] = []
         self.layers: list[str] = []
+        self.fit: object = None
+        self.needs_forward_pass = bool(self.statistics.forward or histograms)
+        self.has_traced = False
 
     def attach(self, fit: object = None) -> None:
-        """Hooks the model's optimizer and asks for a new train function.
+        """Hooks the optimizer and asks the model for a new train function.
 
         The trainer has made its train function before a callback is called, and one
         that was traced before would never meet the hook.
@@ -76,35 +112,37 @@ class Tap:
                 call left behind carry another one, and are removed.
 
         Raises:
-            ValueError: if the model is not compiled or has no trainable kernel.
+            ValueError: if there is no optimizer, or no trainable kernel to record.
         """
-        optimizer = getattr(self._model, "optimizer", None)
-        if optimizer is None:
+        if self.optimizer is None:
             raise ValueError(
                 "The model must be compiled with an optimizer before its gradients "
                 f"can be recorded. Received: model {self._model.name!r} with "
-                f"optimizer={optimizer}"
+                f"optimizer={self.optimizer}"
             )
         if self._model.built:
             self._prepare()
-        self._fit = fit
-        self._epoch_start = keras.Variable(
-            -1, dtype=optimizer.iterations.dtype, trainable=False, name="epoch_start"
+        self.fit = fit
+        # Whether the tap is attached, the interval, the first step of the epoch.
+        self._times = np.array([1, self._schedule.interval or 1, -1])
+        self._clock = keras.Variable(
+            self._times, dtype="int64", trainable=False, name="initkit_clock"
         )
-        self._hook = _Hook.on(optimizer)
-        self._hook.taps = [
-            tap for tap in self._hook.taps if tap._fit is None or tap._fit is fit
-        ]
-        self._hook.taps.append(self)
-        self._model.make_train_function(force=True)
+        self._hook = Hook.on(self._model, self.optimizer, self._backend)
+        self._hook.add(self)
+        self._retrace()
 
     def detach(self) -> None:
-        """Takes the hook off the optimizer and the traced statistics off the model."""
+        """Takes the hook off the optimizer and the traced statistics off the model.
+
+        A function of the user's own that was traced in between records no more.
+        """
         if self._hook is None:
             return
         self._hook.remove(self)
         self._hook = None
-        self._model.make_train_function(force=True)
+        self._clock.assign([0, 1, -1])
+        self._retrace()
 
     def __enter__(self) -> "Tap":
         self.attach()
@@ -115,7 +153,11 @@ class Tap:
 
     def mark_epoch(self) -> None:
         """Tells the schedule that the next step is the first of an epoch."""
-        self._epoch_start.assign(self._model.optimizer.iterations)
+        self._set_clock(EPOCH_START, int(self.optimizer.iterations))
+
+    def set_interval(self, interval: int) -> None:
+        """Changes how many steps lie between two recorded ones, from now on."""
+        self._set_clock(INTERVAL, interval)
 
     def must_read(self) -> bool:
         """Whether the next call of the train function could overwrite unread rows.
@@ -123,111 +165,111 @@ class Tap:
         To be asked once before each call.
         """
         self._steps_since_read += self._model.steps_per_execution
-        return self._steps_since_read > self._capacity()
+        least = self._capacity(MIN_HISTOGRAMS) if self._histograms else self.capacity
+        return self._steps_since_read > least
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the hook is there, and hands what passes through to this tap."""
+        return self._hook is not None and self._hook.has(self)
+
+    @property
+    def capacity(self) -> int:
+        """How many rows are kept until they are read."""
+        # Not fewer rows, however few the schedule selects: the number of the step
+        # stands still for skipped steps and while gradients are accumulated.
+        return self._capacity(self._least_capacity)
+
+    @property
+    def lost(self) -> int:
+        """How many rows were overwritten before they were read."""
+        return self._probe.ring.lost if self._probe else 0
+
+    def pending(self) -> int:
+        """How many rows wait to be read."""
+        return self._probe.ring.pending() if self._probe else 0
 
     def read(self) -> Records:
         """The rows recorded since the last call, in the order of the steps."""
         self._steps_since_read = self._model.steps_per_execution
-        shape = (-1, len(KEYS), len(self.layers))
-        if self._ring is None:
-            return Records(np.empty(0, np.int64), np.empty((0, *shape[1:])))
-        rows = self._ring.read()
-        rows = rows[rows[:, 0] >= self._rows_read]
-        rows = rows[np.argsort(rows[:, 0])]
-        self._rows_read = int(rows[-1, 0]) + 1 if len(rows) else self._rows_read
-        return Records(rows[:, 1].astype(np.int64), rows[:, 2:].reshape(shape))
+        keys, layers = len(self.statistics.keys), len(self.layers)
+        rows = self._probe.ring.read() if self._probe else np.empty((0, 2))
+        values = rows[:, 2:].reshape((len(rows), keys, layers))
+        return Records(rows[:, 0].astype(np.int64), values, rows[:, 1] != 0)
 
-    def observe(self, optimizer: Any, gradients: Any, variables: Any) -> None:
-        """Adds to the step that is being traced, or run eagerly, what records it."""
-        if self._ring is None:
+    def read_histograms(self) -> dict[str, Histograms]:
+        """The histograms recorded since the last call, for each source."""
+        histograms = {}
+        rings = self._probe.histogram_rings if self._probe else {}
+        for source, ring in rings.items():
+            rows = ring.read()
+            shape = (len(rows), len(self.layers), log_bins.NUM_BINS)
+            counts = rows[:, 1:].reshape(shape)
+            histograms[source] = Histograms(rows[:, 0].astype(np.int64), counts)
+        return histograms
+
+    def before_update(self, given: tuple[Given, ...]) -> Step:
+        """Adds to the step what is measured before the update; called by the hook."""
+        self.has_traced = True
+        if self._probe is None:
             try:
                 self._prepare()
             except ValueError:
                 self.detach()
                 raise
-        step = self._backend.value(optimizer.iterations)
-        selected = self._schedule.selects(step, self._backend.value(self._epoch_start))
-        if variables is None:  # then the gradients are those of the built optimizer
-            variables = self._model.trainable_variables
-        given = dict(zip(map(id, variables), gradients, strict=True))
-        gradients = [given.get(id(variable)) for variable in self.variables]
-
-        def weight_statistics() -> Any:
-            return self._moments([self._backend.value(v) for v in self.variables])
-
-        # The weights have an `if` of their own, which can run at once: in one `if` with
-        # the gradients, no weight could be updated before the last gradient is there.
-        weights = self._backend.vector_if(
-            selected, weight_statistics, len(Moments._fields) * len(self.layers)
+        active, interval, epoch_start = ops.unstack(self._backend.value(self._clock), 3)
+        number = ops.cast(self._backend.value(self.optimizer.iterations), "int64")
+        is_active = ops.equal(active, 1)
+        is_recorded = self._schedule.selects(number, interval, epoch_start)
+        has_histograms = None
+        if self._histograms:
+            has_histograms = self._histograms.selects(number, epoch_start=epoch_start)
+            has_histograms = ops.logical_and(is_active, has_histograms)
+        trainable = self._model.trainable_variables
+        step = Step(
+            number=number,
+            is_recorded=ops.logical_and(is_active, is_recorded),
+            has_histograms=has_histograms,
+            scale=_loss_scale(self.optimizer),
+            optimizer=self.optimizer,
+            given=tuple(
+                dataclasses.replace(replica, variables=replica.variables or trainable)
+                for replica in given
+            ),
         )
+        self._probe.before_update(step)
+        return step
 
-        scale = _loss_scale(optimizer)
-
-        def append_row() -> None:
-            unscaled = [self._unscaled(gradient, scale) for gradient in gradients]
-            row = ops.concatenate([weights, self._moments(unscaled)])
-            self._ring.append(step, row)
-
-        self._backend.run_if(selected, append_row)
-
-    def _moments(self, tensors: list[Any]) -> Any:
-        """All statistics of all tensors in one float64 vector, by statistic."""
-        statistics = moments(tensors, self._backend.sum_of_squares)
-        return ops.cast(ops.concatenate(statistics), "float64")
+    def after_update(self, step: Step) -> None:
+        """Adds to the step what is measured after the update; called by the hook."""
+        self._probe.after_update(step)
 
     def _prepare(self) -> None:
-        """Looks at the model, which is built by now, and makes the ring."""
-        self.variables = select_variables(self._model, self._include_biases)
+        """Looks at the model, which is built by now, and makes room for the numbers."""
+        self.variables = select_variables(
+            self._model, self._include_biases, self._selectors
+        )
         self.layers = layer_names(self.variables)
-        self._ring = self._backend.Ring(self._capacity(), len(KEYS) * len(self.layers))
+        owners = owning_layers(self._model)
+        self._probe = Probe(
+            self.variables,
+            [owners[id(variable)] for variable in self.variables],
+            self.statistics,
+            self._backend,
+            self.capacity,
+            self._capacity(MIN_HISTOGRAMS) if self._histograms else 0,
+        )
 
-    def _capacity(self) -> int:
-        # Not fewer rows, however few the schedule selects: the number of the step
-        # stands still for skipped steps and while gradients are accumulated.
-        return max(MIN_CAPACITY, self._model.steps_per_execution)
+    def _capacity(self, least: int) -> int:
+        return max(least, self._model.steps_per_execution)
 
-    def _unscaled(self, gradient: Any, scale: Any) -> Any:
-        """The gradient as a dense tensor without the loss scale; NaN if it is None."""
-        if gradient is None:
-            return ops.full((1,), float("nan"), "float32")
-        tensor = widen(self._backend.dense(gradient))
-        return tensor if scale is None else tensor / ops.cast(scale, tensor.dtype)
+    def _set_clock(self, place: int, number: int) -> None:
+        self._times[place] = number
+        self._clock.assign(self._times)
 
-
-class _Hook:
-    """Stands in for `optimizer.apply` on one optimizer, for one or several taps."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self._optimizer = optimizer
-        self._apply = optimizer.apply
-        self._previous = vars(optimizer).get("apply")
-        self.taps: list[Tap] = []
-        # Not by setattr: an optimizer tracks what it is given, for its checkpoints.
-        vars(optimizer)["apply"] = self
-
-    @classmethod
-    def on(cls, optimizer: Any) -> "_Hook":
-        """The hook that the optimizer carries, or a new one."""
-        hook = vars(optimizer).get("apply")
-        return hook if isinstance(hook, cls) else cls(optimizer)
-
-    def __call__(self, grads: Any, trainable_variables: Any = None) -> None:
-        grads = list(grads)
-        if trainable_variables is not None:
-            trainable_variables = list(trainable_variables)
-        for tap in list(self.taps):
-            tap.observe(self._optimizer, grads, trainable_variables)
-        self._apply(grads, trainable_variables)
-
-    def remove(self, tap: Tap) -> None:
-        """Takes a tap off, and with the last one the hook itself."""
-        if tap in self.taps:
-            self.taps.remove(tap)
-        if self.taps or vars(self._optimizer).get("apply") is not self:
-            return
-        del vars(self._optimizer)["apply"]
-        if self._previous is not None:
-            vars(self._optimizer)["apply"] = self._previous
+    def _retrace(self) -> None:
+        if self._model.compiled:
+            self._model.make_train_function(force=True)
 
 
 def _loss_scale(optimizer: Any) -> Any:

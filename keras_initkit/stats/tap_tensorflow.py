@@ -1,10 +1,12 @@
-"""What the tap needs of TensorFlow: a ring of rows in the graph, and a cheap `if`."""
+"""What the tap needs of TensorFlow: rows in the graph, a cheap `if`, and kernels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from keras_initkit.stats import log_bins
 
 
 class Ring:
@@ -17,10 +19,15 @@ class Ring:
     Args:
         capacity: number of rows kept; the oldest is overwritten.
         width: number of values in a row.
+
+    Attributes:
+        lost: how many rows were overwritten before they were read.
     """
 
     def __init__(self, capacity: int, width: int) -> None:
         self.capacity = capacity
+        self.lost = 0
+        self._rows_read = 0
         with tf.init_scope():
             self._rows = tf.Variable(
                 tf.fill((capacity, 2 + width), tf.constant(-1, tf.float64)),
@@ -39,53 +46,80 @@ class Ring:
         self._rows.scatter_update(tf.IndexedSlices(row, number % self.capacity))
         self._written.assign_add(1)
 
+    def pending(self) -> int:
+        """How many rows wait to be read."""
+        return int(self._written.numpy()) - self._rows_read
+
     def read(self) -> np.ndarray:
-        """One transfer of all slots: (capacity, 2 + width); number -1 where empty."""
-        return self._rows.numpy()
+        """The rows that were not read yet, shape (rows, 1 + width): step and values."""
+        if not self.pending():
+            return np.empty((0, self._rows.shape[1] - 1))
+        rows = self._rows.numpy()
+        rows = rows[rows[:, 0] >= self._rows_read]
+        rows = rows[np.argsort(rows[:, 0])]
+        if len(rows):
+            end = int(rows[-1, 0]) + 1
+            self.lost += end - self._rows_read - len(rows)
+            self._rows_read = end
+        return rows[:, 1:]
+
+
+def scratch(shape: Sequence[int], dtype: str = "float64") -> Any:
+    """A variable for what one part of a step leaves to a later part of it."""
+    with tf.init_scope():
+        return tf.Variable(tf.zeros(shape, dtype), trainable=False, name="initkit_part")
 
 
 def run_if(predicate: Any, body: Callable[[], None]) -> None:
-    """Runs `body` in the graph where the predicate is true; nothing elsewhere."""
-    _if(predicate, body, lambda *inputs: None, [])
+    """Runs `body` in the graph where the predicate is true; nothing elsewhere.
 
-
-def vector_if(predicate: Any, body: Callable[[], Any], size: int) -> Any:
-    """The float64 vector that `body` returns where the predicate is true; else zeros.
-
-    Args:
-        predicate: boolean scalar tensor.
-        body: function of nothing to a float64 tensor of shape (size,).
-        size: length of the vector.
-    """
-    return _if(
-        predicate, body, lambda *inputs: tf.zeros((size,), tf.float64), [tf.float64]
-    )
-
-
-def _if(
-    predicate: Any, body: Callable[[], Any], otherwise: Callable[..., Any], dtypes: list
-) -> Any:
-    """`tf.cond` as a single op.
-
-    `tf.cond` is lowered to a Switch for every tensor and every variable that its
-    branches use, and each of them is paid for on every step. The functional `If` costs
-    the same few microseconds however many it takes.
+    As a single op: `tf.cond` is lowered to a Switch for every tensor and every variable
+    that its branches use, and each of them is paid for on every step. The functional
+    `If` costs the same few microseconds however many it takes.
     """
     if tf.executing_eagerly():
-        return body() if predicate else otherwise()
+        if predicate:
+            body()
+        return
     then_branch = tf.function(body, autograph=False).get_concrete_function()
     inputs = then_branch.captured_inputs
-    else_branch = tf.function(otherwise, autograph=False).get_concrete_function(
+    else_branch = tf.function(lambda *inputs: None, autograph=False).get_concrete_function(
         *(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs)
     )
-    outputs = tf.raw_ops.If(
+    tf.raw_ops.If(
         cond=predicate,
         input=inputs,
-        Tout=dtypes,
+        Tout=[],
         then_branch=then_branch,
         else_branch=else_branch,
     )
-    return outputs[0] if dtypes else None
+
+
+def current_graph() -> Any:
+    """The graph that is being traced; None where ops run at once."""
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+
+def on_all_replicas(function: Callable[[tuple], Any], given: Any) -> Any:
+    """Calls a function once, with what each replica gave; returns its result to each.
+
+    Replicas trace their parts of a step in threads of their own. Where they meet, the
+    tensors of all of them can be used, in a branch too.
+
+    Args:
+        function: of a tuple, one entry for each replica; its result is not a tensor of
+            a single replica.
+        given: this replica's entry, an object that is no list, tuple or dict.
+    """
+    strategy = tf.distribute.get_strategy()
+    context = tf.distribute.get_replica_context()
+    if context is None or strategy.num_replicas_in_sync == 1:
+        return function((given,))
+
+    def meet(strategy: Any, entries: Any) -> Any:
+        return function(strategy.experimental_local_results(entries))
+
+    return context.merge_call(meet, args=(given,))
 
 
 def value(variable: Any) -> Any:
@@ -97,11 +131,59 @@ def value(variable: Any) -> Any:
     return tf.convert_to_tensor(variable)
 
 
+def dense(gradient: Any) -> Any:
+    """The gradient as a tensor; rows of `IndexedSlices` that occur twice are added."""
+    return tf.convert_to_tensor(gradient)
+
+
+def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
+    """f'(x) at every entry of a tensor, for an elementwise f; of the same shape."""
+    tensor = tf.convert_to_tensor(tensor)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        values = function(tensor)
+    return tape.gradient(
+        values, tensor, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+
+
 def sum_of_squares(tensor: Any) -> Any:
     """The sum of the squares of all entries, without a tensor of the squares."""
     return 2 * tf.nn.l2_loss(tensor)
 
 
-def dense(gradient: Any) -> Any:
-    """The gradient as a tensor; rows of `IndexedSlices` that occur twice are added."""
-    return tf.convert_to_tensor(gradient)
+def zero_fraction(tensor: Any) -> Any:
+    """`measures.zero_fraction`, of one byte an entry, eight of them counted at once."""
+    size = tensor.shape.num_elements()
+    flags = tf.cast(tf.reshape(tf.equal(tensor, 0), [-1]), tf.uint8)
+    if size % 8:
+        flags = tf.pad(flags, [[0, -size % 8]])
+    eights = tf.bitcast(tf.reshape(flags, (-1, 8)), tf.int64)
+    zeros = tf.reduce_sum(tf.cast(tf.raw_ops.PopulationCount(x=eights), tf.int32))
+    return tf.cast(zeros, tensor.dtype) / size
+
+
+def histogram(tensor: Any) -> Any:
+    """How many entries fall into each of `log_bins.edges()`; NaN and Inf into none.
+
+    Args:
+        tensor: float32 or wider, any shape.
+
+    Returns:
+        float64, shape (log_bins.NUM_BINS,).
+    """
+    bits = tf.bitcast(tf.cast(tf.reshape(tensor, [-1]), tf.float32), tf.int32)
+    # Of a float32 number the sign, 8 bits of exponent, and 2 of the fraction.
+    magnitude = tf.bitwise.right_shift(tf.bitwise.bitwise_and(bits, 2**31 - 1), 21)
+    lowest = (127 + log_bins.MIN_EXPONENT) * log_bins.BINS_PER_OCTAVE
+    place = tf.clip_by_value(magnitude - lowest + 1, 0, log_bins.BINS_PER_SIGN)
+    index = log_bins.BINS_PER_SIGN + tf.where(bits < 0, -place, place)
+    is_finite = magnitude < 255 * log_bins.BINS_PER_OCTAVE
+    index = tf.where(is_finite, index, log_bins.NUM_BINS)
+    counts = tf.raw_ops.DenseBincount(
+        input=index,
+        size=log_bins.NUM_BINS + 1,
+        weights=tf.zeros((0,), tf.int32),
+        binary_output=False,
+    )
+    return tf.cast(counts[:-1], tf.float64)

@@ -1,5 +1,6 @@
 """A TensorBoard event file, written without TensorFlow."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -19,7 +20,8 @@ class EventFile:
     """Appends events to a new file that TensorBoard finds in its directory.
 
     Each event is one unbuffered write: what was added can be read at once, and is
-    there after the process has been killed.
+    there after the process has been killed. An event is written whole or not at all;
+    when the cause of an error is gone, the next one can be written.
 
     Example:
 
@@ -45,13 +47,20 @@ class EventFile:
         )
         self.path = Path(directory, name)
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
+        # Some file systems do not count links: 0 says nothing there.
+        self._counts_links = os.fstat(self._file.fileno()).st_nlink > 0
         self._size = 0
-        self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        try:
+            self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, event: Event) -> None:
         """Writes an event.
 
         Raises:
+            FileNotFoundError: if the file was removed.
             OSError: if the disk is full or the file system has gone.
         """
         self.add_serialized(event.SerializeToString())
@@ -60,19 +69,24 @@ class EventFile:
         """Writes an event that is serialized already.
 
         Raises:
+            FileNotFoundError: if the file was removed.
             OSError: if the disk is full or the file system has gone.
         """
         length = struct.pack("<Q", len(data))
         frame = b"".join((length, _masked_crc(length), data, _masked_crc(data)))
-        if self._file.write(frame) < len(frame):
-            # TensorBoard would stop for good at an event that is there in part.
-            self._file.seek(self._size)
-            self._file.truncate()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._size += len(frame)
+        self._check()
+        try:
+            self._write(frame)
+        except BaseException as error:  # the user's interrupt is no OSError
+            # The error that is raised says more than that of a file system gone.
+            with contextlib.suppress(OSError):
+                self._drop_part()
+            if isinstance(error, OSError):
+                error.filename = str(self.path)
+            raise
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; one that is closed stays so."""
         self._file.close()
 
     def __enter__(self) -> "EventFile":
@@ -80,6 +94,29 @@ class EventFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _check(self) -> None:
+        """The file is still in a directory, and ends with a whole event."""
+        status = os.fstat(self._file.fileno())
+        if self._counts_links and not status.st_nlink:
+            # The system would go on writing, and free it all when the file is closed.
+            raise FileNotFoundError(
+                errno.ENOENT, os.strerror(errno.ENOENT), str(self.path)
+            )
+        if status.st_size > self._size:
+            self._drop_part()
+
+    def _write(self, frame: bytes) -> None:
+        rest = memoryview(frame)
+        while rest:
+            # A disk takes what it has room for; why no more, the next write says.
+            rest = rest[self._file.write(rest) :]
+        self._size += len(frame)
+
+    def _drop_part(self) -> None:
+        """TensorBoard would stop for good at an event that is there in part."""
+        self._file.seek(self._size)
+        self._file.truncate()
 
 
 def _masked_crc(data: bytes) -> bytes:

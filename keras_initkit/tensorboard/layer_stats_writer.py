@@ -18,6 +18,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from keras_initkit.stats.history import Records
 from keras_initkit.tensorboard.event_file import EventFile
 from tensorboard_plugin_initkit.metadata import (
+    INTERVAL_TAG,
     LAYER_TABLE_TAG,
     PLUGIN_NAME,
     plugin_content,
@@ -34,7 +35,8 @@ class LayerStatsWriter:
     An event for each step holds, for every statistic, one float32 vector over the
     layers under `initkit/<statistic>`, and for weight and gradient variance also one
     scalar for each layer under `<statistic>/<number>_<layer>`, which any TensorBoard
-    shows. A text table of the layers goes first, under `layers`.
+    shows. A text table of the layers goes first, under `layers`. The interval between
+    the recorded steps is a scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -43,7 +45,7 @@ class LayerStatsWriter:
         table: what is known of the layers, in Markdown.
 
     Raises:
-        OSError: if the disk is full or the file system has gone.
+        OSError: if the disk is full, or the file or its file system has gone.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class LayerStatsWriter:
         """Writes an event for each record.
 
         Raises:
-            OSError: if the disk is full or the file system has gone.
+            OSError: if the disk is full, or the file or its file system has gone.
         """
         for step, values in zip(records.steps, records.values, strict=True):
             numbers = np.concatenate([values, values[self._scalar_rows]])
@@ -76,6 +78,15 @@ class LayerStatsWriter:
                 self._with_metadata(event) if self._metadata else event
             )
             self._metadata = []
+
+    def write_interval(self, step: int, interval: int) -> None:
+        """Writes how many steps there are between two records from this step on.
+
+        Raises:
+            OSError: if the disk is full, or the file or its file system has gone.
+        """
+        summary = Summary(value=[_scalar(INTERVAL_TAG, interval)])
+        self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
     def _with_metadata(self, event: bytes) -> bytes:
         """TensorBoard learns what a tag is from the first event that has it."""
@@ -114,8 +125,8 @@ class _Template:
         return event.tobytes()
 
 
-def _scalar(tag: str) -> Summary.Value:
-    return Summary.Value(tag=tag, simple_value=0)
+def _scalar(tag: str, number: float = 0) -> Summary.Value:
+    return Summary.Value(tag=tag, simple_value=number)
 
 
 def _vector(tag: str, size: int) -> Summary.Value:

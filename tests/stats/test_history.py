@@ -13,9 +13,19 @@ mpl.use("agg")
 def history():
     history = History(["first", "last"], ["weight_mean", "gradient_variance"])
     history.append(
-        Records(np.array([0, 1]), np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8.0]]]))
+        Records(
+            steps=np.array([0, 1]),
+            values=np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8.0]]]),
+            skipped=np.array([False, False]),
+        )
     )
-    history.append(Records(np.array([50]), np.array([[[-1, 0], [np.nan, np.inf]]])))
+    history.append(
+        Records(
+            steps=np.array([50]),
+            values=np.array([[[-1, 0], [np.nan, np.inf]]]),
+            skipped=np.array([True]),
+        )
+    )
     return history
 
 
@@ -25,6 +35,7 @@ def test_arrays_of_steps_by_layers(history):
     np.testing.assert_array_equal(
         history["gradient_variance"], [[3, 4], [7, 8], [np.nan, np.inf]]
     )
+    assert history.skipped.tolist() == [False, False, True]
     assert list(history) == ["weight_mean", "gradient_variance"]
     assert dict(history).keys() == history.keys()
 
@@ -45,9 +56,17 @@ def test_csv(history, tmp_path):
     history.to_csv(tmp_path / "history.csv")
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["step", "number", "layer", "weight_mean", "gradient_variance"]
-    assert rows[3] == ["1", "0", "first", "5.0", "7.0"]
-    assert rows[6] == ["50", "1", "last", "0.0", "inf"]
+    head = ["step", "skipped", "number", "layer", "weight_mean", "gradient_variance"]
+    assert rows[0] == head
+    assert rows[3] == ["1", "0", "0", "first", "5.0", "7.0"]
+    assert rows[6] == ["50", "1", "1", "last", "0.0", "inf"]
+
+
+def test_the_last_records_one_by_one(history):
+    before, last = history.last(2)
+    assert (before.step, before.skipped) == (1, False)
+    assert (last.step, last.skipped, last.layers) == (50, True, ["first", "last"])
+    assert last.statistics["weight_mean"].tolist() == [-1, 0]
 
 
 def test_plot_shows_a_line_for_each_step_over_the_layers(history):

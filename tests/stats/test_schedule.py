@@ -3,12 +3,17 @@ import pytest
 from keras_initkit.stats.schedule import Schedule
 
 
-def selected(schedule, steps, epoch_start=-1):
-    return [step for step in range(steps) if schedule.selects(step, epoch_start)]
+def selected(schedule, steps, **times):
+    return [step for step in range(steps) if schedule.selects(step, **times)]
 
 
 def test_the_first_steps_and_then_one_in_update_freq():
     assert selected(Schedule(50, 3), 160) == [0, 1, 2, 50, 100, 150]
+
+
+def test_another_interval_leaves_the_first_steps():
+    assert selected(Schedule(5, 3), 25, interval=10) == [0, 1, 2, 10, 20]
+    assert selected(Schedule("epoch", 0), 9, interval=2, epoch_start=7) == [7]
 
 
 def test_batch_is_every_step():

@@ -1,0 +1,39 @@
+"""Something that is done now and then, in the background."""
+
+import atexit
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+
+class Heartbeat(threading.Thread):
+    """Calls a method every few seconds, until it is stopped or its object is gone.
+
+    Args:
+        seconds: how long it waits between two calls.
+        method: a bound method of no arguments; its object is not kept alive.
+    """
+
+    def __init__(self, seconds: float, method: Callable[[], Any]) -> None:
+        super().__init__(daemon=True, name="keras_initkit")
+        self._seconds = seconds
+        self._method = weakref.WeakMethod(method)
+        self._stopped = threading.Event()
+        # A thread that is inside TensorFlow when the interpreter ends would crash it.
+        atexit.register(self.stop)
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            method = self._method()
+            if method is None:
+                break
+            method()
+            del method
+        atexit.unregister(self.stop)
+
+    def stop(self) -> None:
+        """Waits for a call that is under way, and ends; it may be called from one."""
+        self._stopped.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join()

@@ -1,0 +1,207 @@
+"""Moves what a tap records to where people see it: history, event file, function."""
+
+import errno
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from keras_initkit.callbacks.heartbeat import Heartbeat
+from keras_initkit.stats import log_bins
+from keras_initkit.stats.history import Histograms, History, Record, Records
+from keras_initkit.stats.kernels import layer_table
+from keras_initkit.stats.probe import HISTOGRAM_SOURCES
+from keras_initkit.stats.tap import Tap
+from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.histograms import HistogramWriter
+from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
+
+RUN_NAME = "layer_stats"
+# Warnings go here and not to `warnings`, which a user may have turned into errors.
+log = logging.getLogger("keras_initkit")
+
+
+class Recorder:
+    """Empties a tap into a history, an event file and a function.
+
+    From `begin` to `end` it is used from two threads, the caller's and one of its own,
+    in which rows are fetched that nobody has asked for in time.
+
+    Args:
+        log_dir: directory for TensorBoard; runs are made in it.
+        flush_secs: how old a row may become, in seconds.
+        on_record: function of a `Record`; None if there is none.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | PathLike[str],
+        flush_secs: float,
+        on_record: Callable[[Record], Any] | None,
+    ) -> None:
+        self.log_dir = os.fspath(log_dir)
+        self._flush_secs = flush_secs
+        self._on_record: Any = on_record
+        self._lock = threading.RLock()
+        self._history = History()
+        self._runs = 0
+        self._optimizer_of_run: Any = None
+        self._tap: Any = None
+        self._file: Any = None
+        self._writer: Any = None
+        self._histogram_writers: dict[str, HistogramWriter] = {}
+        self._heartbeat: Any = None
+        self._intervals: list[tuple[int, int]] = []
+        self._first_of_file = self._num_written = 0
+        self._last_flush = 0.0
+        self._warned: set[str] = set()
+
+    @property
+    def history(self) -> History:
+        """What was recorded so far, up to the last step."""
+        self.flush()
+        return self._history
+
+    def begin(self, tap: Tap, poll_secs: float) -> None:
+        """Goes on in the history and the run of the optimizer, or begins new ones.
+
+        Args:
+            tap: it is attached.
+            poll_secs: how often it is looked at.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        self._tap = tap
+        optimizer = tap.optimizer
+        same = self._optimizer_of_run and self._optimizer_of_run() is optimizer
+        keys = list(tap.statistics.keys)
+        known = self._history.layers, list(self._history)
+        if not (same and known in (([], []), (tap.layers, keys))):
+            self._optimizer_of_run = weakref.ref(optimizer)
+            self._history = History()
+            self._runs += 1
+        self._first_of_file = self._num_written = len(self._history.steps)
+        self._file = EventFile(self._run_directory())
+        self._last_flush = time.monotonic()
+        self._heartbeat = Heartbeat(poll_secs, self._beat)
+        self._heartbeat.start()
+
+    def end(self) -> None:
+        """Leaves nothing behind: reads the last rows, unhooks, closes the file."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        with self._lock:
+            self.flush()
+            if self._tap is not None:
+                self._tap.detach()
+            self._close_file()
+            self._tap = self._heartbeat = None
+
+    def flush(self) -> None:
+        """Fetches the rows that are waiting in the graph, and hands them on."""
+        with self._lock:
+            self._last_flush = time.monotonic()
+            if self._tap is None:
+                return
+            records = self._tap.read()
+            if self._tap.lost:
+                self._warn_once("steps came faster than they could be fetched; lost")
+            if len(records.steps):
+                if not self._history.layers:
+                    keys = self._tap.statistics.keys
+                    self._history = History(self._tap.layers, keys)
+                self._history.append(records)
+            self._write_all(self._tap.read_histograms())
+            if self._on_record is not None:
+                for record in self._history.last(len(records.steps)):
+                    self._hand_on(record)
+
+    def note_interval(self, step: int, interval: int) -> None:
+        """Records that from this step on one step in `interval` is recorded."""
+        with self._lock:
+            self._intervals.append((step, interval))
+
+    def _beat(self) -> None:
+        with self._lock:
+            if self._tap is None:
+                return
+            if not self._tap.is_attached:  # another fit has taken its place
+                self.end()
+            elif (
+                self._tap.pending() > self._tap.capacity // 2
+                or time.monotonic() - self._last_flush > self._flush_secs
+            ):
+                self.flush()
+
+    def _hand_on(self, record: Record) -> None:
+        try:
+            self._on_record(record)
+        except Exception:
+            self._warn_once("`on_record` raised an exception", exc_info=True)
+
+    # -- the file ----------------------------------------------------------------------
+
+    def _write_all(self, histograms: dict[str, Histograms]) -> None:
+        """Writes what is not written yet; a file that fails is tried again next time.
+
+        A full disk must not stop the training, and must not be hidden either.
+        """
+        if not self._tap.layers:
+            return
+        try:
+            if self._file is None:
+                self._file = EventFile(self._run_directory())
+            if self._writer is None:
+                self._make_writers()
+            while self._intervals:
+                self._writer.write_interval(*self._intervals[0])
+                del self._intervals[0]
+            unwritten = self._history.since(self._num_written)
+            for number in range(len(unwritten.steps)):
+                one = slice(number, number + 1)
+                self._writer.write(Records(*(part[one] for part in unwritten)))
+                self._num_written += 1
+            for source, (steps, counts) in histograms.items():
+                self._histogram_writers[source].write(steps, counts[:, None])
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                # The file is gone: what it held is written into a new one.
+                self._close_file()
+                self._num_written = self._first_of_file
+            cause = error.strerror or error
+            path = os.fspath(self._run_directory())
+            self._warn_once(f"could not write to {path!r} ({cause})")
+
+    def _make_writers(self) -> None:
+        tap = self._tap
+        self._writer = LayerStatsWriter(
+            self._file, tap.statistics.keys, tap.layers, layer_table(tap.variables)
+        )
+        self._histogram_writers = {
+            source: HistogramWriter(self._file, [source], tap.layers, log_bins.edges())
+            for source in HISTOGRAM_SOURCES
+        }
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = self._writer = None
+
+    def _run_directory(self) -> Path:
+        suffix = f"_{self._runs}" if self._runs > 1 else ""
+        return Path(self.log_dir, RUN_NAME + suffix)
+
+    def _warn_once(self, fault: str, exc_info: bool = False) -> None:
+        if fault not in self._warned:
+            self._warned.add(fault)
+            log.warning(
+                "keras_initkit: %s. The training and `history` go on.",
+                fault,
+                exc_info=exc_info,
+            )

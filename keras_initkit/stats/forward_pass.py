@@ -1,0 +1,135 @@
+"""What Dense layers and the activation layers behind them hand on in a forward pass.
+
+The tensors are those of the training step's own forward pass: they are caught on their
+way, and nothing is computed here.
+"""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+
+DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
+ACTIVATIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+)
+
+
+class Signal(NamedTuple):
+    """One call of a layer: z = W x + b, a = f(z).
+
+    Attributes:
+        layer: the Dense layer.
+        pre_activation: z, shape (batch, ..., units).
+        activation: a, of the same shape unless f changes it.
+        function: f.
+        graph: the graph that both tensors belong to; None for eager ones.
+    """
+
+    layer: Any
+    pre_activation: Any
+    activation: Any
+    function: Callable[[Any], Any]
+    graph: Any
+
+
+class ForwardPass:
+    """Catches the signals of a model's last forward pass, from `attach` to `detach`.
+
+    A Dense layer with a linear activation whose output goes straight into an activation
+    layer (`Activation`, `ReLU`, ...) has the activation of that one.
+
+    Args:
+        model: a `keras.Model`, built or not.
+        current_graph: function of nothing to the graph that is being traced, or None.
+    """
+
+    def __init__(self, model: keras.Model, current_graph: Callable[[], Any]) -> None:
+        self._model = model
+        self._current_graph = current_graph
+        # Of each thread its own: a thread may stand for a replica.
+        self._caught = threading.local()
+        self._hooked: list[tuple[Any, dict[str, Any]]] = []
+
+    def attach(self) -> None:
+        """Puts hooks on `call` of the model and of its layers."""
+        for layer in self._model._flatten_layers(include_self=False):
+            if isinstance(layer, DENSE):
+                self._hook(layer, functools.partial(self._call_dense, layer))
+            elif isinstance(layer, ACTIVATIONS):
+                self._hook(layer, functools.partial(self._call_activation, layer))
+        self._hook(self._model, self._call_model)
+
+    def detach(self) -> None:
+        """Takes the hooks off, and forgets what was caught."""
+        for layer, previous in reversed(self._hooked):
+            del vars(layer)["call"]
+            vars(layer).update(previous)
+        self._hooked = []
+        self._caught = threading.local()
+
+    def take(self) -> list[Signal]:
+        """The signals that belong to the current graph, each handed out once."""
+        graph = self._current_graph()
+        signals = [signal for signal in self._signals if signal.graph is graph]
+        self._signals.clear()
+        return signals
+
+    @property
+    def _signals(self) -> list[Signal]:
+        if not hasattr(self._caught, "signals"):
+            self._caught.signals = []
+        return self._caught.signals
+
+    def _hook(self, layer: Any, hook: Callable[..., Any]) -> None:
+        call = layer.call
+        previous = {"call": call} if "call" in vars(layer) else {}
+
+        @functools.wraps(call)
+        def hooked(*args: Any, **kwargs: Any) -> Any:
+            return hook(call, *args, **kwargs)
+
+        # Not by setattr: a layer tracks what it is given.
+        vars(layer)["call"] = hooked
+        self._hooked.append((layer, previous))
+
+    def _call_model(self, call: Callable, *args: Any, **kwargs: Any) -> Any:
+        self._signals.clear()
+        return call(*args, **kwargs)
+
+    def _call_dense(self, layer: Any, call: Callable, *args: Any, **kwargs: Any) -> Any:
+        own = layer.activation
+        function = own or keras.activations.linear
+
+        def caught(pre_activation: Any) -> Any:
+            activation = function(pre_activation)
+            self._signals.append(
+                Signal(
+                    layer, pre_activation, activation, function, self._current_graph()
+                )
+            )
+            return activation
+
+        vars(layer)["activation"] = caught
+        try:
+            return call(*args, **kwargs)
+        finally:
+            vars(layer)["activation"] = own
+
+    def _call_activation(
+        self, layer: Any, call: Callable, inputs: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        outputs = call(inputs, *args, **kwargs)
+        for index, signal in enumerate(self._signals):
+            if signal.activation is inputs and signal.pre_activation is inputs:
+                self._signals[index] = signal._replace(
+                    activation=outputs, function=call
+                )
+        return outputs

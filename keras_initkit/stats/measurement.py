@@ -1,0 +1,180 @@
+"""All the chosen statistics of all layers, as vectors that make up one row."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_initkit.stats import measures
+from keras_initkit.stats.forward_pass import Signal
+from keras_initkit.stats.statistics import SHARED, Statistics
+
+NAN = float("nan")
+
+
+class Measurement:
+    """Computes the statistics of n layers from their tensors.
+
+    Every method returns one float64 vector, by statistic and then by layer, in the
+    order of `statistics.keys`.
+
+    Args:
+        statistics: what is computed.
+        backend: the module of the Keras backend in use, beside `tap`.
+    """
+
+    def __init__(self, statistics: Statistics, backend: ModuleType) -> None:
+        self._statistics = statistics
+        self._backend = backend
+        self._max_slopes: dict[Any, float] = {}
+
+    def of_tensors(self, source: str, tensors: Sequence[Any]) -> Any:
+        """What was chosen for `"weight"` or `"gradient"`: shape (names * layers,).
+
+        Args:
+            source: one of the two.
+            tensors: one for each layer; None where there is none.
+        """
+        names = self._statistics.names(source)
+        present = [measures.widen(t) for t in tensors if t is not None]
+        shared = [name for name in names if name in SHARED]
+        results: dict[str, Any] = {}
+        if shared and present:
+            results = measures.shared_passes(
+                present, shared, self._backend.sum_of_squares
+            )
+        for name in names:
+            if name not in results:
+                function = self._function(source, name)
+                results[name] = [function(tensor) for tensor in present]
+        if len(present) < len(tensors):
+            results = {k: _in_place(tensors, v) for k, v in results.items()}
+        return _row([results[name] for name in names])
+
+    def unit_keys(self, tensors: Sequence[Any]) -> Any:
+        """What tells the units of each tensor apart, one tensor behind the other."""
+        return _row([ops.reshape(measures.unit_keys(t), (-1,)) for t in tensors])
+
+    def duplicates(
+        self, weight_keys: Any, units: Sequence[int], gradients: Sequence[Any]
+    ) -> Any:
+        """duplicate_fraction of each layer, shape (layers,).
+
+        Args:
+            weight_keys: `unit_keys` of the weights.
+            units: how many units each layer has.
+            gradients: of the shapes of the weights; None where there is none.
+        """
+        fractions: list[Any] = []
+        for number, gradient in zip(units, gradients, strict=True):
+            shape = (measures.NUM_PROJECTIONS, number)
+            own = ops.reshape(weight_keys[: shape[0] * number], shape)
+            weight_keys = weight_keys[shape[0] * number :]
+            if gradient is None:
+                fractions.append(NAN)
+                continue
+            keys = measures.unit_keys(gradient)
+            fractions.append(measures.duplicates(ops.cast(own, keys.dtype), keys))
+        return _row([fractions])
+
+    def forward(self, signals: Sequence[Sequence[Signal]]) -> Any:
+        """What was chosen of the forward pass: shape (keys * layers,).
+
+        Args:
+            signals: for each layer those of all its calls; NaN if there is none.
+        """
+        columns = [self._of_signals(of_layer) for of_layer in signals]
+        return _row(
+            [[column[key] for column in columns] for key in self._statistics.forward]
+        )
+
+    def updates(self, before: Sequence[Any], after: Sequence[Any]) -> Any:
+        """update_ratio of each layer, shape (layers,)."""
+        pairs = zip(before, after, strict=True)
+        return _row([[measures.update_ratio(*pair) for pair in pairs]])
+
+    def _function(self, source: str, name: str) -> Callable[[Any], Any]:
+        # Counting zeros is most of the work: some backends do it in less memory.
+        own = {"zero_fraction": self._backend.zero_fraction}
+        return own.get(name, self._statistics.measures[source][name])
+
+    def _of_signals(self, signals: Sequence[Signal]) -> dict[str, Any]:
+        if not signals:
+            return dict.fromkeys(self._statistics.forward, NAN)
+        pre_activation = _joined([signal.pre_activation for signal in signals])
+        activation = _joined([signal.activation for signal in signals])
+        function = signals[0].function
+        tensors = {"pre_activation": pre_activation, "activation": activation}
+        results: dict[str, Any] = {}
+        for source, tensor in tensors.items():
+            names = [
+                key.removeprefix(f"{source}_")
+                for key in self._statistics.forward
+                if key.startswith(f"{source}_")
+            ]
+            if names:
+                moments = measures.shared_passes(
+                    [tensor], names, self._backend.sum_of_squares
+                )
+                results.update({f"{source}_{k}": v[0] for k, v in moments.items()})
+        if "dead_fraction" in self._statistics.forward:
+            results["dead_fraction"] = measures.dead_fraction(activation)
+        if "saturated_fraction" in self._statistics.forward:
+            results["saturated_fraction"] = self._saturated(function, pre_activation)
+        return results
+
+    def _saturated(self, function: Callable[[Any], Any], pre_activation: Any) -> Any:
+        max_slope = self._max_slope(function, pre_activation.shape[-1])
+        if np.isnan(max_slope):
+            return NAN
+        slope = self._backend.slope(function, pre_activation)
+        return measures.saturated_fraction(slope, max_slope)
+
+    def _max_slope(self, function: Callable[[Any], Any], units: int) -> float:
+        """The greatest |f'|; NaN if f is not elementwise (softmax)."""
+        if function not in self._max_slopes:
+            # Every row the same number in all units: what a softmax does not change.
+            points = np.linspace(-10, 10, num=401, dtype="float32")
+            grid = np.tile(points[:, None], units)
+            # A trace belongs to its thread: in a new one, this is computed at once.
+            with ThreadPoolExecutor(max_workers=1) as eager:
+                slope = eager.submit(
+                    lambda: np.asarray(self._backend.slope(function, grid))
+                ).result()
+            largest = float(np.max(np.abs(slope)))
+            elementwise = slope.shape == grid.shape and largest > 1e-5
+            self._max_slopes[function] = largest if elementwise else NAN
+        return self._max_slopes[function]
+
+
+def _in_place(tensors: Sequence[Any], results: Any) -> list[Any]:
+    """The results of those tensors that are there, and NaN for the others."""
+    numbers = iter(range(len(tensors)))
+    return [NAN if tensor is None else results[next(numbers)] for tensor in tensors]
+
+
+def _joined(tensors: Sequence[Any]) -> Any:
+    """All calls of a layer as one batch."""
+    if len(tensors) == 1:
+        return measures.widen(tensors[0])
+    units = tensors[0].shape[-1]
+    flat = [ops.reshape(measures.widen(tensor), (-1, units)) for tensor in tensors]
+    return ops.concatenate(flat)
+
+
+def _scalar(value: Any) -> Any:
+    return ops.cast(value, "float64")
+
+
+def _row(statistics: Sequence[Any]) -> Any:
+    """One float64 vector of vectors and of lists of scalars."""
+    vectors = [
+        ops.stack([_scalar(value) for value in values])
+        if isinstance(values, list)
+        else ops.cast(values, "float64")
+        for values in statistics
+    ]
+    return ops.concatenate(vectors) if vectors else ops.zeros((0,), "float64")

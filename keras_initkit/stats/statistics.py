@@ -1,0 +1,125 @@
+"""Which statistics are recorded, and under which keys."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras import ops
+
+from keras_initkit.stats import measures
+
+SOURCES = ("weight", "gradient")
+TENSOR_MEASURES = {
+    "mean": measures.mean,
+    "variance": measures.variance,
+    "l2_norm": measures.l2_norm,
+    "max_abs": measures.max_abs,
+    "zero_fraction": measures.zero_fraction,
+    "nonfinite_count": measures.nonfinite_count,
+}
+SHARED = ("mean", "variance", "l2_norm", "nonfinite_count")
+DUPLICATES = "duplicate_fraction"
+UPDATE = "update_ratio"
+FORWARD = (
+    "pre_activation_mean",
+    "pre_activation_variance",
+    "activation_mean",
+    "activation_variance",
+    "dead_fraction",
+    "saturated_fraction",
+)
+DEFAULT = ("mean", "variance", "l2_norm")
+
+Measure = str | Callable[[Any], Any]
+
+
+class Statistics:
+    """The statistics that were asked for, each under its key.
+
+    A name of `TENSOR_MEASURES` stands for two keys, `weight_<name>` and
+    `gradient_<name>`, and so does a user's function `f(tensor) -> scalar`, by its
+    `__name__`.
+
+    Example:
+
+    >>> Statistics(["variance", "dead_fraction"]).keys
+    ('weight_variance', 'gradient_variance', 'dead_fraction')
+
+    Args:
+        chosen: names, keys and functions; or `"all"`, for everything that has a name.
+
+    Attributes:
+        measures: for `"weight"` and `"gradient"`, the function of each name.
+        forward: the keys of what is measured in the forward pass.
+        keys: all keys, in the order in which they are recorded: those of the weights,
+            of the gradients, of units, of the forward pass, of the update.
+
+    Raises:
+        ValueError: if there is none, one is unknown or there twice, or a function has
+            no name of its own or does not return a scalar.
+    """
+
+    def __init__(self, chosen: str | Measure | Sequence[Measure] = DEFAULT) -> None:
+        if chosen == "all":
+            chosen = (*TENSOR_MEASURES, DUPLICATES, *FORWARD, UPDATE)
+        elif isinstance(chosen, str) or callable(chosen):
+            chosen = [chosen]
+        self.measures: dict[str, dict[str, Callable[[Any], Any]]] = {
+            source: {} for source in SOURCES
+        }
+        singles = set()
+        for measure in chosen:
+            if callable(measure):
+                self._add_function(measure)
+            elif measure in TENSOR_MEASURES:
+                for source in SOURCES:
+                    self.measures[source][measure] = TENSOR_MEASURES[measure]
+            elif measure in (DUPLICATES, UPDATE, *FORWARD):
+                singles.add(measure)
+            else:
+                self._add_key(measure)
+        self.duplicates = DUPLICATES in singles
+        self.update = UPDATE in singles
+        self.forward = tuple(key for key in FORWARD if key in singles)
+        self.keys = (
+            *(f"{source}_{name}" for source in SOURCES for name in self.names(source)),
+            *((DUPLICATES,) if self.duplicates else ()),
+            *self.forward,
+            *((UPDATE,) if self.update else ()),
+        )
+        if not self.keys:
+            raise ValueError(
+                "Argument `statistics` must name at least one statistic. "
+                f"Received: statistics={chosen!r}"
+            )
+
+    def names(self, source: str) -> tuple[str, ...]:
+        """The names of what is measured of `"weight"` or `"gradient"`, in order."""
+        return tuple(self.measures[source])
+
+    def _add_key(self, key: Any) -> None:
+        source, _, name = str(key).partition("_")
+        if source not in SOURCES or name not in TENSOR_MEASURES:
+            raise ValueError(
+                "Argument `statistics` must be made of functions of one tensor and of "
+                f"these names: {', '.join(TENSOR_MEASURES)} (with weight_ or gradient_ "
+                f"in front for one of the two), {', '.join(FORWARD)}, {DUPLICATES}, "
+                f'{UPDATE}; or be "all". Received: {key!r}'
+            )
+        self.measures[source][name] = TENSOR_MEASURES[name]
+
+    def _add_function(self, function: Callable[[Any], Any]) -> None:
+        name = getattr(function, "__name__", "")
+        taken = self.measures["gradient"].get(name, TENSOR_MEASURES.get(name))
+        if not name.isidentifier() or taken not in (None, function):
+            raise ValueError(
+                "Argument `statistics`: a function needs a `__name__` that no other "
+                f"statistic has. Received: {function!r} with __name__={name!r}"
+            )
+        result = ops.convert_to_tensor(function(ops.ones((2, 3))))
+        if result.shape != ():
+            raise ValueError(
+                "Argument `statistics`: a function of one tensor must return a scalar. "
+                f"Received: {name}, which returns shape {tuple(result.shape)}"
+            )
+        for source in SOURCES:
+            self.measures[source][name] = function

@@ -1,0 +1,107 @@
+"""Counts become the histograms of TensorBoard's own tabs."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_DOUBLE
+from tensorboard.plugins.histogram.metadata import create_summary_metadata
+
+from keras_initkit.tensorboard.event_file import EventFile
+from tensorboard_plugin_initkit.metadata import histogram_tag
+
+
+def histogram_value(
+    tag: str, edges: np.ndarray, counts: np.ndarray, with_metadata: bool
+) -> Summary.Value:
+    """A histogram as the tensor that TensorBoard reads.
+
+    The tensor has the shape (kept, 3): left edge, right edge and count of each bin from
+    the first to the last that is not empty; (0, 3) if all are empty. It is float64,
+    because float32 counts no further than 2^24.
+
+    Example:
+
+    >>> value = histogram_value("a", np.arange(5), np.array([0, 2, 1, 0]), True)
+    >>> tensorboard.util.tensor_util.make_ndarray(value.tensor)
+    array([[1., 2., 2.],
+           [2., 3., 1.]])
+
+    Args:
+        tag: what TensorBoard calls it.
+        edges: shape (bins + 1,), finite and ascending.
+        counts: shape (bins,), how many numbers are in each bin.
+        with_metadata: True for the first value of a tag. From it TensorBoard learns
+            that the tag is a histogram.
+    """
+    occupied = np.flatnonzero(counts)
+    kept = slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0)
+    rows = np.array([edges[:-1], edges[1:], counts], "<f8").T[kept]
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in rows.shape])
+    tensor = TensorProto(
+        dtype=DT_DOUBLE, tensor_shape=shape, tensor_content=rows.tobytes()
+    )
+    metadata = create_summary_metadata(None, None) if with_metadata else None
+    return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+class HistogramWriter:
+    """Writes histograms of a model's layers into an event file.
+
+    They are shown under Histograms and Distributions as
+    `<source>_histogram/<number>_<layer>`, such as `weight_histogram/003_dense_3`.
+
+    Args:
+        file: where the events go.
+        sources: of what the histograms are ("weight", "gradient", "pre_activation"),
+            in the order of the counts' second axis.
+        layers: names of the layers, in the order of the third.
+        edges: shape (bins + 1,), finite and ascending.
+    """
+
+    def __init__(
+        self,
+        file: EventFile,
+        sources: Sequence[str],
+        layers: Sequence[str],
+        edges: np.ndarray,
+    ) -> None:
+        self._file = file
+        self._edges = edges
+        self._tags = [
+            histogram_tag(source, number, layer, len(layers))
+            for source in sources
+            for number, layer in enumerate(layers)
+        ]
+        self._known: set[str] = set()
+
+    def write(self, steps: np.ndarray, counts: np.ndarray) -> None:
+        """Writes an event for each record.
+
+        Args:
+            steps: shape (records,).
+            counts: shape (records, sources, layers, bins). A layer whose counts of a
+                source are all NaN has no such histogram.
+
+        Raises:
+            OSError: if the disk is full, or the file or its file system has gone.
+        """
+        bins = len(self._edges) - 1
+        flat = counts.reshape(len(steps), len(self._tags), bins)
+        for step, histograms in zip(steps, flat, strict=True):
+            self._write_record(int(step), histograms)
+
+    def _write_record(self, step: int, histograms: np.ndarray) -> None:
+        measured = ~np.isnan(histograms).all(axis=1)
+        values = [
+            histogram_value(tag, self._edges, counts, tag not in self._known)
+            for tag, counts, here in zip(self._tags, histograms, measured, strict=True)
+            if here
+        ]
+        summary = Summary(value=values)
+        self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
+        self._known.update(value.tag for value in values)
