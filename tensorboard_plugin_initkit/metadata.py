@@ -10,6 +10,7 @@ from collections.abc import Sequence
 PLUGIN_NAME = "initkit"
 METADATA_VERSION = 1
 LAYER_TABLE_TAG = "layers"
+INTERVAL_TAG = "recording/interval"
 
 
 def vector_tag(key: str) -> str:
@@ -25,6 +26,14 @@ def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
     """
     digits = max(3, len(str(num_layers - 1)))
     return f"{key}/{number:0{digits}d}_{layer}"
+
+
+def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:
+    """The tag of one layer's histogram, such as `weight_histogram/003_dense_3`.
+
+    The source is "weight", "gradient" or "pre_activation".
+    """
+    return scalar_tag(f"{source}_histogram", number, layer, num_layers)
 
 
 def plugin_content(layers: Sequence[str]) -> bytes:

@@ -83,7 +83,9 @@ def run_if(predicate: Any, body: Callable[[], None]) -> None:
         return
     then_branch = tf.function(body, autograph=False).get_concrete_function()
     inputs = then_branch.captured_inputs
-    else_branch = tf.function(lambda *inputs: None, autograph=False).get_concrete_function(
+    else_branch = tf.function(
+        lambda *inputs: None, autograph=False
+    ).get_concrete_function(
         *(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs)
     )
     tf.raw_ops.If(

@@ -14,6 +14,8 @@ from tensorboard.plugins.histogram.metadata import create_summary_metadata
 from keras_initkit.tensorboard.event_file import EventFile
 from tensorboard_plugin_initkit.metadata import histogram_tag
 
+SMALL = 1000
+
 
 def histogram_value(
     tag: str, edges: np.ndarray, counts: np.ndarray, with_metadata: bool
@@ -21,8 +23,10 @@ def histogram_value(
     """A histogram as the tensor that TensorBoard reads.
 
     The tensor has the shape (kept, 3): left edge, right edge and count of each bin from
-    the first to the last that is not empty; (0, 3) if all are empty. It is float64,
-    because float32 counts no further than 2^24.
+    the first to the last that is not empty; (0, 3) if all are empty. Bins that lie
+    nearer to 0 than a thousandth of the farthest edge are written as one: TensorBoard
+    divides the whole into 30. It is float64, because float32 counts no further than
+    2^24.
 
     Example:
 
@@ -41,12 +45,23 @@ def histogram_value(
     occupied = np.flatnonzero(counts)
     kept = slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0)
     rows = np.array([edges[:-1], edges[1:], counts], "<f8").T[kept]
+    rows = _with_one_bin_around_0(rows)
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in rows.shape])
     tensor = TensorProto(
         dtype=DT_DOUBLE, tensor_shape=shape, tensor_content=rows.tobytes()
     )
     metadata = create_summary_metadata(None, None) if with_metadata else None
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def _with_one_bin_around_0(rows: np.ndarray) -> np.ndarray:
+    distance = np.abs(rows[:, :2]).max(axis=1)
+    small = np.flatnonzero(distance * SMALL < distance.max(initial=0))
+    if not len(small):
+        return rows
+    left, right, count = rows[small].T
+    middle = [[left[0], right[-1], count.sum()]]
+    return np.concatenate([rows[: small[0]], middle, rows[small[-1] + 1 :]])
 
 
 class HistogramWriter:
@@ -102,6 +117,8 @@ class HistogramWriter:
             for tag, counts, here in zip(self._tags, histograms, measured, strict=True)
             if here
         ]
+        if not values:
+            return
         summary = Summary(value=values)
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
         self._known.update(value.tag for value in values)

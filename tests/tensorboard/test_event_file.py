@@ -1,9 +1,16 @@
+import contextlib
+import errno
+import io
+import itertools
 import os
 import re
 import resource
+import shutil
+import signal
+import stat
 import struct
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import (
@@ -12,6 +19,7 @@ from tensorboard.backend.event_processing.event_file_loader import (
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from keras_initkit.tensorboard import event_file
 from keras_initkit.tensorboard.event_file import EventFile
 
 
@@ -61,6 +69,69 @@ def test_an_event_can_be_read_before_the_file_is_closed(tmp_path):
     file.close()
 
 
+# -- faults ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, mounted for one process and gone with it."""
+    script = 'mount -t tmpfs -o size=64k none "$0" && echo mounted && exec cat'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare"):
+        pytest.skip("there is no unshare")
+    with subprocess.Popen(
+        [*namespace, "sh", "-c", script, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        if not process.stdout.readline():
+            pytest.skip("mounting is not allowed")
+        yield Path(f"/proc/{process.pid}/root{tmp_path}")
+        process.stdin.close()
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+
+
+def add_all(file, steps):
+    for step in steps:
+        file.add(event(step))
+
+
+def test_writing_goes_on_in_the_same_file_after_the_disk_was_full(small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(32 * 1024))
+    with EventFile(small_disk) as file:
+        watching = LegacyEventFileLoader(str(file.path))
+        steps = itertools.count(1)
+        with pytest.raises(OSError, match=re.escape(str(file.path))) as error:
+            add_all(file, steps)
+        step = next(steps) - 1
+        assert error.value.errno == errno.ENOSPC
+        before = [e.step for e in watching.Load()]
+        assert before == [*range(step)]  # 0 is the header
+        assert len(before) > 500
+        with pytest.raises(OSError, match="No space left on device"):
+            file.add(event(0))
+        ballast.unlink()
+        file.add(event(step))
+        file.add(event(step + 1))
+    assert [e.step for e in watching.Load()] == [step, step + 1]
+    assert [e.step for e in read(file.path)] == [*range(step + 2)]
+
+
+def test_a_full_disk_from_the_beginning(small_disk):
+    fill(small_disk / "ballast")
+    opened = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match=r"No space left on device: .*tfevents") as error:
+        EventFile(small_disk)
+    assert os.listdir("/proc/self/fd") == opened
+    assert error.value.errno == errno.ENOSPC
+
+
 def test_an_event_for_which_there_is_no_room_leaves_no_part_behind(tmp_path):
     with EventFile(tmp_path) as file:
         file.add(event(1))
@@ -68,12 +139,131 @@ def test_an_event_for_which_there_is_no_room_leaves_no_part_behind(tmp_path):
         room = file.path.stat().st_size + 10
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
         try:
-            with pytest.raises(OSError, match=re.escape(str(file.path))):
+            with pytest.raises(OSError, match=re.escape(str(file.path))) as error:
                 file.add(event(2))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert error.value.errno == errno.EFBIG
         file.add(event(3))
     assert [e.step for e in read(file.path)] == [0, 1, 3]
+
+
+class FaultyFile(io.FileIO):
+    """Each of its faults is raised once: in the middle of a write, and at its undoing.
+
+    They are attributes of the class; None is no fault.
+    """
+
+    at_write = at_truncate = None
+
+    def write(self, data):
+        fault, FaultyFile.at_write = FaultyFile.at_write, None
+        written = super().write(data[:-2] if fault else data)
+        if fault:
+            raise fault
+        return written
+
+    def truncate(self, size=None):
+        fault, FaultyFile.at_truncate = FaultyFile.at_truncate, None
+        if fault:
+            raise fault
+        return super().truncate(size)
+
+
+@pytest.mark.parametrize("at_truncate", [None, OSError(errno.EIO, "again")])
+@pytest.mark.parametrize(
+    "at_write", [KeyboardInterrupt("by the user"), OSError(errno.EIO, "by the device")]
+)
+def test_a_fault_in_the_middle_of_an_event(
+    tmp_path, monkeypatch, at_write, at_truncate
+):
+    def open_faulty(path, mode, buffering):
+        return FaultyFile(path, mode.replace("b", ""))
+
+    monkeypatch.setattr(event_file, "open", open_faulty, raising=False)
+    monkeypatch.setattr(FaultyFile, "at_write", None)
+    monkeypatch.setattr(FaultyFile, "at_truncate", None)
+    with EventFile(tmp_path) as file:
+        file.add(event(1))
+        size = file.path.stat().st_size
+        FaultyFile.at_write, FaultyFile.at_truncate = at_write, at_truncate
+        with pytest.raises(type(at_write), match="by the"):
+            file.add(event(2**40))  # longer than the event after it
+        assert (file.path.stat().st_size == size) == (at_truncate is None)
+        file.add(event(3))
+    assert [e.step for e in read(file.path)] == [0, 1, 3]
+    frame = 8 + 4 + len(event(3).SerializeToString()) + 4
+    assert file.path.stat().st_size == size + frame
+
+
+@pytest.fixture
+def alarm_interrupts():
+    """The alarm signal does what the user's Ctrl-C does."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("alarm_interrupts")
+def test_an_interrupt_at_any_time_does_no_harm_to_other_events(tmp_path):
+    added = []
+    with EventFile(tmp_path) as file:
+        for step in range(1, 2001):
+            # From before the write until behind it, in microseconds.
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (step % 50 + 1))
+                file.add(event(step))
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                added.append(step)
+        file.add(event(2001))
+    written = [e.step for e in read(file.path)]
+    assert 0 < len(added) < 2000
+    assert {0, 2001, *added} <= set(written)
+    assert written == sorted(set(written))
+
+
+def test_a_directory_that_is_removed_in_the_middle_of_a_run(tmp_path):
+    with EventFile(tmp_path / "run") as file:
+        file.add(event(1))
+        shutil.rmtree(tmp_path / "run")
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match=re.escape(str(file.path))):
+                file.add(event(2))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_is_moved_in_the_middle_of_a_run(tmp_path):
+    with EventFile(tmp_path / "run") as file:
+        (tmp_path / "run").rename(tmp_path / "better_name")
+        file.add(event(1))
+    moved = tmp_path / "better_name" / file.path.name
+    assert [e.step for e in read(moved)] == [0, 1]
+
+
+def test_a_file_system_that_counts_no_links(tmp_path, monkeypatch):
+    fstat = os.fstat
+
+    def without_links(descriptor):
+        status = list(fstat(descriptor))
+        status[stat.ST_NLINK] = 0
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "fstat", without_links)
+    with EventFile(tmp_path) as file:
+        file.add(event(1))
+    assert [e.step for e in read(file.path)] == [0, 1]
+
+
+def test_closing_twice(tmp_path):
+    file = EventFile(tmp_path)
+    file.close()
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.add(event(1))
+
+
+# -- the directory ---------------------------------------------------------------------
 
 
 def test_files_of_one_directory_sort_in_the_order_of_their_making(tmp_path):
@@ -89,20 +279,3 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         EventFile(tmp_path / "file" / "run")
-
-
-def test_the_writers_import_neither_keras_nor_tensorflow():
-    code = (
-        "from keras_initkit.tensorboard.event_file import EventFile;"
-        "from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter;"
-        "import tempfile; file = EventFile(tempfile.mkdtemp());"
-        "LayerStatsWriter(file, ['weight_mean'], ['a'], 'table'); file.close();"
-        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
-    )
-    # The package's __init__ imports keras, so that its parts are reached without it.
-    stub = (
-        "import sys, types; p = types.ModuleType('keras_initkit');"
-        f"p.__path__ = [{os.path.dirname(sys.modules['keras_initkit'].__file__)!r}];"
-        "sys.modules['keras_initkit'] = p;"
-    )
-    subprocess.run([sys.executable, "-c", stub + code], check=True)
