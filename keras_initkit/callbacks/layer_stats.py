@@ -32,9 +32,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
     gradient of the whole batch. They are measured inside the compiled training step,
     and so are the activations. There is no second forward or backward pass, a step that
     is not recorded computes nothing, and the training is bit-identical to one without
-    the callback. (XLA may fuse a step differently when it has to hand out a tensor:
-    with `jit_compile=True`, BatchNormalization and `include_biases=True`, last bits
-    were seen to differ.)
+    the callback. (The compilers of TensorFlow may order a product differently whose
+    result has a second reader: where a layer multiplies its kernel by a constant, and
+    with BatchNormalization and `include_biases=True`, last bits were seen to differ.)
 
     Recorded for every trainable kernel (a trainable variable of two or more axes), over
     all of its entries, in float32 or wider; those of the column "default" unless
@@ -271,17 +271,17 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
 
     def _use_interval(self, interval: int) -> None:
         self._tap.set_interval(interval)
-        self._recorder.note_interval(int(self._tap.optimizer.iterations), interval)
+        self._recorder.note_interval(self._tap.next_step(), interval)
 
     def _measure_overhead(self, overhead: Overhead) -> None:
         now = time.perf_counter()
         if self._batches_to_wait:
             self._batches_to_wait -= 1
             if not self._batches_to_wait:
-                overhead.start(int(self._tap.optimizer.iterations), now)
+                overhead.start(self._tap.next_step(), now)
             return
         overhead.lap(self.model.steps_per_execution, now)
-        if overhead.is_due and overhead.update(int(self._tap.optimizer.iterations)):
+        if overhead.is_due and overhead.update(self._tap.next_step()):
             self._use_interval(overhead.interval)
             if overhead.cost is not None:
                 self._say_cost(overhead, overhead.cost)
@@ -369,11 +369,11 @@ def layer_stats(
     callback.set_model(model)
     callback._begin(None, optimizer, LOOP_CAPACITY, POLL_SECS)
     tap = callback._tap
-    first = int(tap.optimizer.iterations)
+    first = tap.next_step()
     try:
         yield callback
     finally:
-        last = int(tap.optimizer.iterations)
+        last = tap.next_step()
         callback._end()
         if last > first and not tap.has_traced:
             log.warning(

@@ -1,7 +1,6 @@
 """What Dense layers and the activation layers behind them hand on in a forward pass.
 
-The tensors are those of the training step's own forward pass: they are caught on their
-way, and nothing is computed here.
+The tensors are those of the training step's own forward pass, caught on their way.
 """
 
 import functools
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+from keras import ops
 
 DENSE = (keras.layers.Dense, keras.layers.EinsumDense)
 ACTIVATIONS = (
@@ -27,17 +27,36 @@ class Signal(NamedTuple):
 
     Attributes:
         layer: the Dense layer.
-        pre_activation: z, shape (batch, ..., units).
-        activation: a, of the same shape unless f changes it.
+        inputs: x, shape (batch, ..., units before).
+        activation: a, shape (batch, ..., units).
         function: f.
-        graph: the graph that both tensors belong to; None for eager ones.
+        call: the layer's own call, with the arguments of this one.
+        graph: the graph that the tensors belong to; None for eager ones.
     """
 
     layer: Any
-    pre_activation: Any
+    inputs: Any
     activation: Any
     function: Callable[[Any], Any]
+    call: Callable[[], Any]
     graph: Any
+
+    def pre_activation(self) -> Any:
+        """z, shape (batch, ..., units), before the weights change.
+
+        It is multiplied out once more. TensorFlow computes a Dense layer and its
+        activation in one, and z is never there: if it were taken out, the activation
+        would be computed by another kernel, with other last bits.
+        """
+        if self.function is keras.activations.linear:
+            return self.activation
+        attributes = vars(self.layer)
+        own = attributes["activation"]
+        attributes["activation"] = keras.activations.linear
+        try:
+            return ops.cast(self.call(), self.activation.dtype)
+        finally:
+            attributes["activation"] = own
 
 
 class ForwardPass:
@@ -64,7 +83,7 @@ class ForwardPass:
             if isinstance(layer, DENSE):
                 self._hook(layer, functools.partial(self._call_dense, layer))
             elif isinstance(layer, ACTIVATIONS):
-                self._hook(layer, functools.partial(self._call_activation, layer))
+                self._hook(layer, self._call_activation)
         self._hook(self._model, self._call_model)
 
     def detach(self) -> None:
@@ -104,31 +123,29 @@ class ForwardPass:
         self._signals.clear()
         return call(*args, **kwargs)
 
-    def _call_dense(self, layer: Any, call: Callable, *args: Any, **kwargs: Any) -> Any:
-        own = layer.activation
-        function = own or keras.activations.linear
-
-        def caught(pre_activation: Any) -> Any:
-            activation = function(pre_activation)
-            self._signals.append(
-                Signal(
-                    layer, pre_activation, activation, function, self._current_graph()
-                )
+    def _call_dense(
+        self, layer: Any, call: Callable, inputs: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        activation = call(inputs, *args, **kwargs)
+        self._signals.append(
+            Signal(
+                layer,
+                inputs,
+                activation,
+                layer.activation or keras.activations.linear,
+                functools.partial(call, inputs, *args, **kwargs),
+                self._current_graph(),
             )
-            return activation
-
-        vars(layer)["activation"] = caught
-        try:
-            return call(*args, **kwargs)
-        finally:
-            vars(layer)["activation"] = own
+        )
+        return activation
 
     def _call_activation(
-        self, layer: Any, call: Callable, inputs: Any, *args: Any, **kwargs: Any
+        self, call: Callable, inputs: Any, *args: Any, **kwargs: Any
     ) -> Any:
         outputs = call(inputs, *args, **kwargs)
         for index, signal in enumerate(self._signals):
-            if signal.activation is inputs and signal.pre_activation is inputs:
+            is_before = signal.activation is inputs
+            if is_before and signal.function is keras.activations.linear:
                 self._signals[index] = signal._replace(
                     activation=outputs, function=call
                 )

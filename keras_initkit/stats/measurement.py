@@ -102,29 +102,28 @@ class Measurement:
         return own.get(name, self._statistics.measures[source][name])
 
     def _of_signals(self, signals: Sequence[Signal]) -> dict[str, Any]:
+        keys = self._statistics.forward
         if not signals:
-            return dict.fromkeys(self._statistics.forward, NAN)
-        pre_activation = _joined([signal.pre_activation for signal in signals])
+            return dict.fromkeys(keys, NAN)
         activation = _joined([signal.activation for signal in signals])
-        function = signals[0].function
-        tensors = {"pre_activation": pre_activation, "activation": activation}
-        results: dict[str, Any] = {}
-        for source, tensor in tensors.items():
-            names = [
-                key.removeprefix(f"{source}_")
-                for key in self._statistics.forward
-                if key.startswith(f"{source}_")
-            ]
-            if names:
-                moments = measures.shared_passes(
-                    [tensor], names, self._backend.sum_of_squares
-                )
-                results.update({f"{source}_{k}": v[0] for k, v in moments.items()})
-        if "dead_fraction" in self._statistics.forward:
+        results = self._moments("activation", activation)
+        if "dead_fraction" in keys:
             results["dead_fraction"] = measures.dead_fraction(activation)
-        if "saturated_fraction" in self._statistics.forward:
-            results["saturated_fraction"] = self._saturated(function, pre_activation)
+        if any(key.startswith(("pre_activation", "saturated")) for key in keys):
+            z = _joined([signal.pre_activation() for signal in signals])
+            results |= self._moments("pre_activation", z)
+            if "saturated_fraction" in keys:
+                results["saturated_fraction"] = self._saturated(signals[0].function, z)
         return results
+
+    def _moments(self, source: str, tensor: Any) -> dict[str, Any]:
+        """What was chosen of the mean and the variance of a signal, by key."""
+        keys = [k for k in self._statistics.forward if k.startswith(f"{source}_")]
+        if not keys:
+            return {}
+        names = [key.removeprefix(f"{source}_") for key in keys]
+        moments = measures.shared_passes([tensor], names, self._backend.sum_of_squares)
+        return {key: moments[name][0] for key, name in zip(keys, names, strict=True)}
 
     def _saturated(self, function: Callable[[Any], Any], pre_activation: Any) -> Any:
         max_slope = self._max_slope(function, pre_activation.shape[-1])

@@ -161,7 +161,8 @@ class Probe:
             append("gradient", [[] if g is None else [g] for g in gradients])
 
         def append_signals() -> None:
-            append("pre_activation", [[s.pre_activation for s in of] for of in signals])
+            tensors = [[signal.pre_activation() for signal in of] for of in signals]
+            append("pre_activation", tensors)
 
         # Each with an `if` and rows of its own, as above, and for no vector of theirs
         # to be filled with zeros on the other steps.

@@ -153,7 +153,11 @@ class Tap:
 
     def mark_epoch(self) -> None:
         """Tells the schedule that the next step is the first of an epoch."""
-        self._set_clock(EPOCH_START, int(self.optimizer.iterations))
+        self._set_clock(EPOCH_START, self.next_step())
+
+    def next_step(self) -> int:
+        """The number of the next step, on the host."""
+        return int(self._backend.value(self.optimizer.iterations))
 
     def set_interval(self, interval: int) -> None:
         """Changes how many steps lie between two recorded ones, from now on."""

@@ -1,72 +1,503 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
-from keras_initkit.stats import tap_tensorflow
-from keras_initkit.stats.measures import moments, sum_of_squares
+from keras_initkit import LayerStatsCallback
+from keras_initkit.stats import measures, tap_tensorflow
 
-
-def numpy_moments(array):
-    array = np.asarray(array, "float64")
-    return array.mean(), array.var(), np.linalg.norm(array.ravel())
-
-
-@pytest.mark.parametrize("squares", [sum_of_squares, tap_tensorflow.sum_of_squares])
-def test_closed_form(squares):
-    result = moments([np.array([1.0, 2.0, 3.0, 4.0], "float32")], squares)
-    np.testing.assert_allclose(np.ravel(result), [2.5, 1.25, 30**0.5], rtol=1e-7)
+NAMES = ("mean", "variance", "l2_norm", "nonfinite_count")
 
 
-def test_tensors_of_several_shapes_equal_numpy_in_float64():
+def compiled(function):
+    return tf.function(function, jit_compile=True)
+
+
+def in_numpy(array):
+    """Mean, variance, L2 norm and number of non-finite entries, in float64."""
+    array = np.asarray(array, "float64").ravel()
+    return array.mean(), array.var(), np.linalg.norm(array), (~np.isfinite(array)).sum()
+
+
+def alone(array):
+    return [getattr(measures, name)(array) for name in NAMES]
+
+
+def shared(array):
+    return [values[0] for values in measures.shared_passes([array], NAMES).values()]
+
+
+def shared_in_tensorflow(array):
+    sum_of_squares = tap_tensorflow.sum_of_squares
+    results = measures.shared_passes([array], NAMES, sum_of_squares)
+    return [values[0] for values in results.values()]
+
+
+every_way = pytest.mark.parametrize(
+    "measured",
+    [alone, shared, shared_in_tensorflow, compiled(shared_in_tensorflow)],
+    ids=["alone", "shared", "tensorflow", "xla"],
+)
+
+
+# -- mean, variance, l2_norm -----------------------------------------------------------
+
+
+@every_way
+def test_closed_form(measured):
+    result = measured(np.array([1.0, 2.0, 3.0, 4.0], "float32"))
+    np.testing.assert_allclose(result, [2.5, 1.25, 30**0.5, 0], rtol=1e-7)
+
+
+@every_way
+@pytest.mark.parametrize("shape", [(784, 256), (3, 3, 8, 16), (2000, 1000), (7,), ()])
+def test_tensors_of_several_shapes_equal_numpy_in_float64(measured, shape):
+    array = np.random.default_rng(0).normal(1, 3, size=shape).astype("float32")
+    np.testing.assert_allclose(measured(array), in_numpy(array), rtol=2e-6)
+
+
+@every_way
+@pytest.mark.parametrize("ratio", [0, 0.99, 1.01, 30, 1e3, 1e5])
+def test_variance_is_exact_at_any_ratio_of_mean_to_standard_deviation(measured, ratio):
+    # From 1e4 on, E[x^2] - E[x]^2 has nothing left in float32.
+    values = np.random.default_rng(0).normal(-ratio, 1, 100_000).astype("float32")
+    _, variance, norm, _ = in_numpy(values)
+    result = measured(values)
+    np.testing.assert_allclose(result[1], variance, rtol=2e-6)
+    np.testing.assert_allclose(result[2], norm, rtol=2e-6)
+
+
+@every_way
+def test_a_constant_has_no_variance(measured):
+    for constant in (0.1, 0, -1e-3):
+        variance = measured(np.full((300, 70), constant, "float32"))[1]
+        np.testing.assert_allclose(variance, 0, atol=1e-18)
+
+
+def test_tensors_that_share_a_pass_do_not_change_each_other():
     rng = np.random.default_rng(0)
-    arrays = [
-        rng.normal(1, 3, size=shape).astype("float32")
-        for shape in [(784, 256), (3, 3, 8, 16), (7,), (1, 1)]
-    ]
-    expected = np.transpose([numpy_moments(array) for array in arrays])
-    np.testing.assert_allclose(np.array(moments(arrays)), expected, rtol=1e-6)
+    far, near = rng.normal(1e4, 1, 5000), rng.normal(0, 1e-3, (50, 70))
+    bad = np.full((4, 4), np.inf)
+    arrays = [array.astype("float32") for array in (far, near, bad)]
+    result = np.array([*measures.shared_passes(arrays, NAMES).values()])
+    expected = np.transpose([in_numpy(array) for array in arrays[:2]])
+    # The mean of `near` is a small rest of large sums: its unit is the deviation.
+    np.testing.assert_allclose(result[:, :2], expected, rtol=2e-6, atol=1e-9)
+    assert result[3].tolist() == [0, 0, 16]
 
 
-@pytest.mark.parametrize("ratio", [0, 0.5, 0.99, 1.01, 2, 30, 1e3, 1e5])
-def test_variance_is_exact_at_any_ratio_of_mean_to_standard_deviation(ratio):
-    values = np.random.default_rng(0).normal(ratio, 1, 100_000).astype("float32")
-    _, variance, norm = numpy_moments(values)
-    result = moments([values])
-    np.testing.assert_allclose(result.variance, [variance], rtol=1e-6)
-    np.testing.assert_allclose(result.l2_norm, [norm], rtol=1e-6)
+def test_only_what_is_asked_for_comes_back_in_that_order():
+    results = measures.shared_passes([np.ones(3, "float32")], ["l2_norm", "mean"])
+    assert list(results) == ["l2_norm", "mean"]
 
 
-def test_a_constant_has_no_variance():
-    result = moments([np.full((300, 70), 0.1, "float32"), np.zeros((5, 5), "float32")])
-    np.testing.assert_allclose(result.variance, [0, 0], atol=1e-18)
+@every_way
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_bad_entry_is_counted_and_spoils_the_others(measured, bad):
+    spoiled = np.ones((4, 4), "float32")
+    spoiled[1, 2] = bad
+    *moments, count = measured(spoiled)
+    assert not np.isfinite(moments).any()
+    assert count == 1
 
 
-def test_variance_does_not_cancel_where_the_mean_is_10_000_standard_deviations():
-    values = (1e4 + np.random.default_rng(0).normal(size=100_000)).astype("float32")
-    _, variance, _ = moments([values])
-    # In float32 the one-pass form has nothing left: its terms are 1e8 and 1 ulp is 8.
-    np.testing.assert_allclose(variance, [numpy_moments(values)[1]], rtol=1e-6)
+@every_way
+def test_all_bad_entries_are_counted_and_large_ones_are_not_bad(measured):
+    values = np.full(1000, 1e30, "float32")  # their squares overflow
+    assert measured(values)[3] == 0
+    values[[0, 10, 500, 999]] = np.nan, np.inf, -np.inf, -np.nan
+    assert measured(values)[3] == 4
+
+
+# -- types -----------------------------------------------------------------------------
+
+UNARY = (*NAMES, "max_abs", "zero_fraction")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_widened(dtype):
-    values = keras.ops.cast(np.linspace(-1e-3, 1e-3, 1001, dtype="float32"), dtype)
-    _, variance, _ = moments([values])
-    expected = keras.ops.convert_to_numpy(keras.ops.cast(values, "float64")).var()
+    # Their squares are not in the range of float16.
+    values = keras.ops.cast(np.linspace(-1e-4, 3e-4, 1001, dtype="float32"), dtype)
+    exact = keras.ops.convert_to_numpy(keras.ops.cast(values, "float64"))
+    expected = [*in_numpy(exact), 3e-4, np.mean(exact == 0)]
+    for name, value in zip(UNARY, expected, strict=True):
+        result = getattr(measures, name)(values)
+        assert result.dtype == "float32", name
+        rtol = 1e-2 if name == "max_abs" else 1e-5
+        np.testing.assert_allclose(result, value, rtol=rtol, err_msg=name)
+    (variance,) = measures.shared_passes([values], ["variance"])["variance"]
     assert variance.dtype == "float32"
-    np.testing.assert_allclose(variance, [expected], rtol=1e-6)
+    np.testing.assert_allclose(variance, exact.var(), rtol=1e-5)
 
 
 def test_float64_stays_float64():
     values = np.random.default_rng(0).normal(size=1000) * 1e-30
-    result = moments([values])
-    np.testing.assert_allclose(np.ravel(result), numpy_moments(values), rtol=1e-13)
+    for measured in (alone, shared):
+        np.testing.assert_allclose(measured(values), in_numpy(values), rtol=1e-12)
+    assert float(measures.max_abs(values)) == np.abs(values).max()
+    ratio = measures.update_ratio(values, values * (1 + 1e-12))
+    np.testing.assert_allclose(ratio, 1e-12, rtol=1e-3)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_one_bad_entry_shows_in_its_own_tensor_only(bad):
-    spoiled = np.ones((4, 4), "float32")
-    spoiled[1, 2] = bad
-    result = np.array(moments([spoiled, np.ones((4, 4), "float32")]))
-    assert not np.isfinite(result[:, 0]).any()
-    np.testing.assert_array_equal(result[:, 1], [1, 0, 4])
+def test_tensors_of_several_types_share_float32():
+    arrays = [np.arange(4, dtype="float32"), np.arange(4, dtype="float64")]
+    results = measures.shared_passes(arrays, NAMES)
+    assert {values.dtype for values in results.values()} == {tf.float32}
+
+
+# -- max_abs, zero_fraction ------------------------------------------------------------
+
+eager_and_compiled = pytest.mark.parametrize(
+    "run", [lambda function: function, compiled], ids=["eager", "xla"]
+)
+
+
+@eager_and_compiled
+def test_max_abs_is_of_either_sign(run):
+    rng = np.random.default_rng(0)
+    max_abs = run(measures.max_abs)
+    for shift in (-3, 0, 3):
+        values = (rng.normal(size=(30, 70)) + shift).astype("float32")
+        assert float(max_abs(values)) == np.abs(values).max()
+    largest = np.finfo("float32").max
+    assert float(max_abs(np.array([1, -largest], "float32"))) == largest
+    assert float(max_abs(np.zeros(3, "float32"))) == 0
+
+
+@eager_and_compiled
+@pytest.mark.parametrize("place", [0, 7, 999])
+def test_max_abs_shows_bad_entries(run, place):
+    values = np.linspace(-1, 2, 1000, dtype="float32")
+    for bad, expected in ((np.nan, np.nan), (np.inf, np.inf), (-np.inf, np.inf)):
+        values[place] = bad
+        np.testing.assert_equal(float(run(measures.max_abs)(values)), expected)
+
+
+zero_fractions = pytest.mark.parametrize(
+    "zero_fraction",
+    [
+        measures.zero_fraction,
+        lambda array: tap_tensorflow.zero_fraction(tf.constant(array)),
+        compiled(tap_tensorflow.zero_fraction),
+    ],
+    ids=["pure", "tensorflow", "xla"],
+)
+
+
+@zero_fractions
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 64, 1001])
+def test_share_of_zeros_equals_numpy(zero_fraction, size):
+    rng = np.random.default_rng(size)
+    for density in (0, 0.3, 1):
+        values = rng.normal(size=size) * (rng.random(size) < density)
+        result = float(zero_fraction(values.astype("float32")))
+        assert result == pytest.approx(np.mean(values == 0), abs=1e-7)
+
+
+@zero_fractions
+def test_what_counts_as_zero(zero_fraction):
+    values = [0.0, -0.0, np.nan, np.inf, -np.inf, 1.2e-38, -1e-30, 1, -1, 5]
+    assert float(zero_fraction(np.array(values, "float32"))) == pytest.approx(0.2)
+
+
+@zero_fractions
+def test_the_smallest_numbers_are_not_exactly_zero(zero_fraction):
+    assert float(zero_fraction(np.array([1e-45, -1e-40], "float32"))) == 0
+
+
+@zero_fractions
+def test_share_of_zeros_over_several_axes(zero_fraction):
+    values = np.ones((3, 3, 5, 7), "float32")
+    values[:, 1] = 0
+    assert float(zero_fraction(values)) == pytest.approx(1 / 3)
+
+
+# -- update_ratio ----------------------------------------------------------------------
+
+
+def test_update_ratio_equals_numpy():
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=(30, 40)).astype("float32")
+    for size in (1e-5, 1e-2, 10):
+        after = (before + size * rng.normal(size=before.shape)).astype("float32")
+        expected = np.linalg.norm(
+            after.astype("float64") - before.astype("float64")
+        ) / np.linalg.norm(before.astype("float64"))
+        result = measures.update_ratio(before, after)
+        np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+def test_update_ratio_of_a_small_step_of_sgd():
+    weight = np.full((10, 10), 2.0, "float32")
+    ratio = measures.update_ratio(weight, weight - np.float32(0.5))
+    assert float(ratio) == 0.25
+
+
+@eager_and_compiled
+def test_update_ratio_at_zero(run):
+    zeros, ones = np.zeros((3, 3), "float32"), np.ones((3, 3), "float32")
+    update_ratio = run(measures.update_ratio)
+    assert float(update_ratio(zeros, zeros)) == 0
+    assert float(update_ratio(ones, ones)) == 0
+    assert float(update_ratio(zeros, ones)) == np.inf
+    assert float(update_ratio(ones, zeros)) == 1
+    assert np.isnan(update_ratio(ones, ones * np.nan))
+
+
+# -- dead_fraction, saturated_fraction -------------------------------------------------
+
+
+def test_a_unit_is_dead_if_it_is_zero_for_the_whole_batch():
+    activation = np.array([[0, 1, 0, -1], [0, 0, -0.0, 1], [0, 0, np.nan, 2]])
+    assert float(measures.dead_fraction(activation.astype("float32"))) == 0.25
+
+
+def test_a_unit_is_dead_if_it_is_zero_at_all_times_too():
+    activation = np.zeros((2, 3, 5), "float32")
+    activation[1, 2, 0] = activation[0, 0, 3] = 1e-20
+    assert float(measures.dead_fraction(activation)) == pytest.approx(3 / 5)
+
+
+def test_dead_units_of_a_relu_equal_numpy():
+    rng = np.random.default_rng(0)
+    z = rng.normal(rng.normal(size=200), 0.3, size=(64, 200))
+    expected = np.mean((z <= 0).all(axis=0))
+    assert 0.2 < expected < 0.8
+    result = measures.dead_fraction(np.maximum(z, 0).astype("float32"))
+    assert float(result) == pytest.approx(expected)
+
+
+def saturated(activation, z, max_slope):
+    slope = tap_tensorflow.slope(activation, tf.constant(z, tf.float32))
+    return float(measures.saturated_fraction(slope, max_slope))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(
+    ("activation", "max_slope", "bound"),
+    [
+        # s(z) (1 - s(z)) < 0.01 / 4, and 1 - tanh(z)^2 < 0.01: tanh(z) = 2 s(2 z) - 1.
+        (keras.activations.sigmoid, 0.25, 2 * np.arctanh(0.99**0.5)),
+        (keras.activations.tanh, 1.0, np.arctanh(0.99**0.5)),
+    ],
+)
+def test_where_saturation_begins(activation, max_slope, bound, sign):
+    below, above = np.full((3, 1), bound - 1e-3), np.full((3, 1), bound + 1e-3)
+    z = sign * np.hstack([below, above])
+    assert saturated(activation, z, max_slope) == 0.5
+    assert saturated(activation, 0 * z, max_slope) == 0
+
+
+def test_the_bound_of_the_sigmoid_is_5_99():
+    assert 2 * np.arctanh(0.99**0.5) == pytest.approx(5.986, abs=1e-3)
+
+
+def test_saturated_is_over_half_of_the_batch():
+    z = np.array([[9, 9, 9], [9, 9, 0], [9, 0, 0], [9, 0, 0.0]])
+    z[2, 1] = 9  # 4, 3 and 1 of 4
+    assert saturated(keras.activations.tanh, z, 1.0) == pytest.approx(2 / 3)
+    assert saturated(keras.activations.tanh, z[:2], 1.0) == pytest.approx(2 / 3)
+
+
+def test_a_relu_that_is_off_is_saturated():
+    z = np.array([[-1, 1, -1], [-1, 1, 1], [-1, -1, -1.0]])
+    assert saturated(keras.activations.relu, z, 1.0) == pytest.approx(2 / 3)
+
+
+def test_saturated_over_batch_and_time():
+    z = np.zeros((2, 3, 2))
+    z[:, :2, 0] = 9  # four of six
+    z[:, 0, 1] = 9  # two of six
+    assert saturated(keras.activations.tanh, z, 1.0) == 0.5
+
+
+# -- duplicate_fraction ----------------------------------------------------------------
+
+
+def duplicates(weight, gradient):
+    weight, gradient = np.asarray(weight), np.asarray(gradient)
+    return float(
+        measures.duplicate_fraction(
+            weight.astype("float32"), gradient.astype("float32")
+        )
+    )
+
+
+def random_pair(units, seed=0, inputs=32):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(inputs, units)), rng.normal(size=(inputs, units))
+
+
+@eager_and_compiled
+@pytest.mark.parametrize("constant", [0, 1, -0.1, 1e-20])
+def test_constants_are_duplicates(run, constant):
+    weight = np.full((20, 30), constant, "float32")
+    gradient = np.repeat(random_pair(1, inputs=20)[1], 30, axis=1).astype("float32")
+    duplicate_fraction = run(measures.duplicate_fraction)
+    assert float(duplicate_fraction(weight, 0 * weight)) == 1
+    assert float(duplicate_fraction(weight, gradient)) == 1
+    assert float(duplicate_fraction(weight, 1e-20 * gradient)) == 1
+
+
+@pytest.mark.parametrize("inputs", [2, 32, 500])
+def test_random_units_are_no_duplicates(inputs):
+    for seed in range(20):
+        weight, gradient = random_pair(2048, seed, inputs)
+        assert duplicates(weight, gradient) == 0
+        assert duplicates(np.zeros_like(weight), gradient) == 0
+        assert duplicates(weight, np.zeros_like(weight)) == 0
+
+
+def test_random_units_with_one_input_and_weights_of_zero_are_no_duplicates():
+    for seed in range(5):
+        weight, gradient = random_pair(2048, seed, inputs=1)
+        assert duplicates(np.zeros_like(weight), gradient) == 0
+
+
+@pytest.mark.parametrize("units", [2, 3, 10, 777])
+def test_equal_units_among_others(units):
+    weight, gradient = random_pair(units)
+    weight[:, -1], gradient[:, -1] = weight[:, 0], gradient[:, 0]
+    assert duplicates(weight, gradient) == pytest.approx(2 / units)
+    if units > 2:
+        weight[:, 1], gradient[:, 1] = weight[:, 0], gradient[:, 0]
+        assert duplicates(weight, gradient) == pytest.approx(3 / units)
+
+
+def test_one_unit_is_no_duplicate():
+    assert duplicates(np.zeros((5, 1)), np.zeros((5, 1))) == 0
+
+
+def test_biases_and_scalars():
+    assert duplicates(np.zeros(4), np.array([1, 2, 1, 3])) == 0.5
+    assert duplicates(np.array(1.0), np.array(2.0)) == 0
+
+
+def test_equal_weights_with_different_gradients_are_no_duplicates():
+    weight, gradient = random_pair(40)
+    assert duplicates(np.ones_like(weight), gradient) == 0
+    assert duplicates(weight, np.ones_like(gradient)) == 0
+
+
+def test_a_unit_and_its_negative_are_duplicates():
+    weight, gradient = random_pair(10)
+    weight[:, 3], gradient[:, 3] = -weight[:, 8], -gradient[:, 8]
+    assert duplicates(weight, gradient) == pytest.approx(0.2)
+    assert duplicates(0 * weight, gradient) == pytest.approx(0.2)
+    weight[:, 3] *= -1  # now the weights are equal and the gradients negative
+    assert duplicates(weight, gradient) == 0
+
+
+def in_groups(seed):
+    """Units, some of which occur several times or negated, in any order; their share.
+
+    Each unit has a size of its own, of its weight and of its gradient.
+    """
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 5, size=40)
+    weight, gradient = (
+        np.repeat(array * 10 ** rng.uniform(-8, 0, size=40), counts, axis=1)
+        for array in random_pair(40, seed)
+    )
+    order = rng.permutation(counts.sum())
+    sign = rng.choice([-1, 1], size=counts.sum())
+    expected = counts[counts > 1].sum() / counts.sum()
+    return (weight * sign)[:, order], (gradient * sign)[:, order], expected
+
+
+def test_groups_of_units_of_very_different_sizes_in_any_order():
+    for seed in range(30):
+        weight, gradient, expected = in_groups(seed)
+        assert duplicates(weight, gradient) == pytest.approx(expected)
+        assert duplicates(0 * weight, gradient) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("magnitude", [4, 8, 12])
+def test_equal_weights_with_gradients_of_very_different_sizes(magnitude):
+    rng = np.random.default_rng(0)
+    _, gradient = random_pair(32)
+    gradient *= 10 ** rng.uniform(-magnitude, 0, size=32)
+    gradient = np.repeat(gradient, 2, axis=1)[:, rng.permutation(64)]
+    assert duplicates(np.ones_like(gradient), gradient) == 1
+
+
+@pytest.mark.parametrize("units", [64, 2048])
+def test_rounding_noise_does_not_hide_duplicates(units):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(units)
+        weight, gradient = (
+            np.repeat(array, 2, axis=1)[:, order]
+            * (1 + 1e-7 * rng.normal(size=(32, units)))
+            for array in random_pair(units // 2, seed)
+        )
+        assert duplicates(weight, gradient) == 1
+
+
+def test_a_difference_in_one_thousand_is_no_rounding():
+    for seed in range(10):
+        noise, _ = random_pair(64, seed + 100)
+        weight, gradient = (
+            np.repeat(array, 2, axis=1) for array in random_pair(32, seed)
+        )
+        assert duplicates(weight * (1 + 1e-3 * noise), gradient) == 0
+        assert duplicates(weight, gradient * (1 + 1e-3 * noise)) == 0
+
+
+def test_one_different_entry_of_many_makes_another_unit():
+    weight, gradient = np.ones((500, 20)), np.ones((500, 20))
+    weight[123, 7] = 1.1
+    assert duplicates(weight, gradient) == pytest.approx(19 / 20)
+
+
+def test_filters_of_convolutions():
+    rng = np.random.default_rng(0)
+    weight, gradient = rng.normal(size=(2, 3, 3, 4, 10))
+    weight[..., 9], gradient[..., 9] = weight[..., 2], gradient[..., 2]
+    assert duplicates(weight, gradient) == pytest.approx(0.2)
+    # Equal entries elsewhere make no equal filters.
+    weight[:, :, 1], gradient[:, :, 1] = weight[:, :, 0], gradient[:, :, 0]
+    assert duplicates(weight, gradient) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "keys"),
+    [("float16", "float32"), ("bfloat16", "float32"), ("float64", "float64")],
+)
+def test_units_of_other_types(dtype, keys):
+    weight, gradient = random_pair(10)
+    weight[:, 3], gradient[:, 3] = weight[:, 8], gradient[:, 8]
+    tensors = [keras.ops.cast(array, dtype) for array in (weight, gradient)]
+    assert measures.unit_keys(tensors[0]).dtype == keys
+    assert float(measures.duplicate_fraction(*tensors)) == pytest.approx(0.2)
+
+
+def trained(tmp_path, initializer, activation):
+    """duplicate_fraction at each of 200 steps of Adam, shape (200, layers)."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(256, 8)), rng.integers(0, 3, size=256)
+    hidden = [
+        layers.Dense(16, activation, kernel_initializer=initializer) for _ in range(2)
+    ]
+    head = layers.Dense(3, "softmax", kernel_initializer=initializer)
+    model = keras.Sequential([keras.Input((8,)), *hidden, head])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    callback = LayerStatsCallback(
+        tmp_path, update_freq=1, statistics=["duplicate_fraction"], max_overhead=None
+    )
+    model.fit(x, y, batch_size=32, epochs=25, verbose=0, callbacks=[callback])
+    return callback.history["duplicate_fraction"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_units_that_begin_equal_stay_equal_in_training(tmp_path, activation):
+    fractions = trained(tmp_path, keras.initializers.Constant(0.1), activation)
+    np.testing.assert_array_equal(fractions, [[1, 1, 0]] * 200)
+
+
+def test_units_that_begin_at_random_stay_different_in_training(tmp_path):
+    np.testing.assert_array_equal(
+        trained(tmp_path, "he_normal", "relu"), [[0] * 3] * 200
+    )

@@ -1,0 +1,201 @@
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from keras_initkit import LayerStatsCallback, layer_stats
+
+X = np.random.default_rng(0).normal(size=(160, 5)).astype("float32")
+Y = X[:, :1]
+BATCHES = [(X[start : start + 8], Y[start : start + 8]) for start in range(0, 160, 8)]
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    hidden = layers.Dense(4, activation="relu", name="hidden")
+    return keras.Sequential([keras.Input((5,)), hidden, layers.Dense(1, name="head")])
+
+
+def compiled(**options):
+    model = network()
+    model.compile(keras.optimizers.Adam(0.01), "mse", **options)
+    return model
+
+
+def from_scratch(model, optimizer, compiled_with=tf.function):
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+
+    return compiled_with(train_step)
+
+
+@pytest.fixture(scope="module")
+def in_fit(tmp_path_factory):
+    """The same steps in `fit`: its history, and the weights in the end."""
+    callback = LayerStatsCallback(
+        tmp_path_factory.mktemp("fit"),
+        statistics="all",
+        update_freq=1,
+        max_overhead=None,
+    )
+    model = compiled()
+    model.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=[callback])
+    return callback.history, model.get_weights()
+
+
+def assert_equal(history, weights, in_fit):
+    expected, expected_weights = in_fit
+    assert history.steps.tolist() == expected.steps.tolist()
+    for key, values in history.items():
+        np.testing.assert_allclose(
+            values, expected[key], rtol=1e-5, atol=1e-7, err_msg=key
+        )
+    for weight, wanted in zip(weights, expected_weights, strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"run_eagerly": True}, {"jit_compile": True}],
+    ids=lambda options: "-".join(options) or "graph",
+)
+def test_train_on_batch(options, tmp_path, in_fit):
+    plain = compiled(**options)
+    for x, y in BATCHES:
+        plain.train_on_batch(x, y)
+    model = compiled(**options)
+    with layer_stats(model, tmp_path, statistics="all", update_freq=1) as stats:
+        for x, y in BATCHES:
+            model.train_on_batch(x, y)
+    assert_equal(stats.history, model.get_weights(), in_fit)
+    for weight, bare in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, bare)
+    assert "apply" not in vars(model.optimizer)
+    assert all("call" not in vars(layer) for layer in model._flatten_layers())
+
+
+@pytest.mark.parametrize("compiled_with", [tf.function, lambda function: function])
+def test_a_loop_from_scratch(compiled_with, tmp_path, in_fit):
+    plain, optimizer = network(), keras.optimizers.Adam(0.01)
+    step = from_scratch(plain, optimizer, compiled_with)
+    for x, y in BATCHES:
+        step(x, y)
+    model, optimizer = network(), keras.optimizers.Adam(0.01)
+    step = from_scratch(model, optimizer, compiled_with)
+    with layer_stats(model, tmp_path, optimizer, statistics="all", update_freq=1) as s:
+        for x, y in BATCHES:
+            step(x, y)
+            model(x, training=False)  # another forward pass, of no update
+    assert_equal(s.history, model.get_weights(), in_fit)
+    for weight, bare in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, bare)
+
+
+def test_a_function_traced_within_records_no_more_afterwards(tmp_path):
+    model, optimizer = network(), keras.optimizers.Adam(0.01)
+    step = from_scratch(model, optimizer)
+    with layer_stats(model, tmp_path, optimizer, update_freq=1) as stats:
+        step(*BATCHES[0])
+    assert stats.history.steps.tolist() == [0]
+    for x, y in BATCHES:
+        step(x, y)
+    assert stats.history.steps.tolist() == [0]
+
+
+def test_a_function_traced_before_is_said(tmp_path, caplog):
+    model, optimizer = network(), keras.optimizers.Adam(0.01)
+    step = from_scratch(model, optimizer)
+    step(*BATCHES[0])
+    with layer_stats(model, tmp_path, optimizer) as stats:
+        step(*BATCHES[1])
+    assert len(stats.history.steps) == 0
+    (warning,) = [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
+    assert "nothing was recorded in 1 steps" in warning
+    assert "traced before" in warning
+
+
+def test_no_step_is_lost_in_a_loop_within_the_graph(tmp_path, caplog):
+    """Thousands of steps in which Python is never asked."""
+    model, optimizer = network(), keras.optimizers.SGD(1e-3)
+    step = from_scratch(model, optimizer, lambda function: function)
+    x, y = map(tf.constant, BATCHES[0])
+
+    @tf.function
+    def train(steps):
+        for _ in tf.range(steps):
+            step(x, y)
+
+    with layer_stats(model, tmp_path, optimizer, update_freq=10) as stats:
+        train(tf.constant(3000))
+    assert stats.history.steps.tolist() == [*range(20), *range(20, 3000, 10)]
+    assert not [r for r in caplog.records if r.name == "keras_initkit"]
+
+
+def test_the_file_is_filled_while_the_loop_runs(tmp_path):
+    model = compiled()
+
+    def steps_in_file():
+        accumulator = EventAccumulator(str(tmp_path / "layer_stats")).Reload()
+        if "initkit/weight_mean" not in accumulator.Tags()["tensors"]:
+            return []
+        return [event.step for event in accumulator.Tensors("initkit/weight_mean")]
+
+    with layer_stats(model, tmp_path, update_freq=1, flush_secs=0.1):
+        for x, y in BATCHES[:3]:
+            model.train_on_batch(x, y)
+        for _ in range(100):
+            if steps_in_file() == [0, 1, 2]:
+                break
+            time.sleep(0.05)
+        assert steps_in_file() == [0, 1, 2]
+
+
+def test_an_exception_passes_through_and_leaves_nothing_behind(tmp_path):
+    model = compiled()
+
+
+    def interrupted():
+        with layer_stats(model, tmp_path) as stats:
+            everything.append(stats)
+            model.train_on_batch(*BATCHES[0])
+            raise KeyboardInterrupt
+
+    everything = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    (stats,) = everything
+    assert stats.history.steps.tolist() == [0]
+    assert "apply" not in vars(model.optimizer)
+
+
+def test_within_it_fit_records_too(tmp_path):
+    model = compiled()
+    with layer_stats(model, tmp_path, update_freq=1) as stats:
+        model.train_on_batch(*BATCHES[0])
+        model.fit(X, Y, batch_size=80, verbose=0)
+    assert stats.history.steps.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("argument", ["update_freq", "histogram_freq"])
+def test_there_are_no_epochs(argument, tmp_path):
+    with (
+        pytest.raises(ValueError, match=r'no epochs.*Received: "epoch"'),
+        layer_stats(compiled(), tmp_path, **{argument: "epoch"}),
+    ):
+        pass
+
+
+def test_a_model_without_an_optimizer(tmp_path):
+    with (
+        pytest.raises(ValueError, match="must be compiled with an optimizer"),
+        layer_stats(network(), tmp_path),
+    ):
+        pass
+    assert not (tmp_path / "layer_stats").exists()
