@@ -307,10 +307,11 @@ def profile(network: str, variant: str) -> str:
             with step_profile.collected_graph() as graph:
                 training = Training(network, name, directory, jit=False)
             training.run(SELECTED_STEP - training.step)
-            steps = [step_profile.trace(lambda: training.run(1)) for _ in range(2)]
-            profiles.append((graph, steps))
-    (plain_graph, (_, plain_step)), (graph, (selected, unselected)) = profiles
-    return step_profile.table(plain_graph, plain_step, graph, selected, unselected)
+            one_step = functools.partial(training.run, 1)
+            selected = step_profile.trace(one_step)
+            profiles.append((graph, selected, step_profile.trace(one_step)))
+    (plain_graph, _, plain_step), (graph, selected, other) = profiles
+    return step_profile.table(plain_graph, plain_step, graph, selected, other)
 
 
 def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -40,10 +40,9 @@ def collected_graph() -> Iterator[Graph]:
         metadata = context.context().export_run_metadata()
     finally:
         context.context().disable_graph_collection()
-    for function in metadata.function_graphs:
-        nodes = function.post_optimization_graph.node
-        if any(node.op == "IteratorGetNext" for node in nodes):
-            ops.update(f"{node.name}:{node.op}" for node in nodes)
+    for graph in metadata.partition_graphs:
+        if any(node.op == "IteratorGetNext" for node in graph.node):
+            ops.update(f"{node.name}:{node.op}" for node in graph.node)
 
 
 def trace(step: Callable[[], Any]) -> Trace:
@@ -87,14 +86,14 @@ def table(
         [
             "| op | not selected: count | us | selected: count | us |",
             "|---|---|---|---|---|",
-            _row("**the whole step**", *whole[1:]),
-            _row("**of it ours, in every step**", *map(_total, outside)),
+            _row("**all of the step**", *whole[1:]),
+            _row("**ours, in every step**", *map(_total, outside)),
             *_rows(*outside),
-            _row("**of it ours, in branches**", *map(_total, inside)),
+            _row("**ours, in branches**", *map(_total, inside)),
             *_rows(*inside),
             "",
             f"A step without the callback: {_said(*whole[0])}.",
-            *(f"Ours stands for its {op}: {_said(*gone[op])}." for op in gone),
+            *(f"It has {op} where ours has others: {_said(*gone[op])}." for op in gone),
         ]
     )
 

@@ -2,7 +2,12 @@ import keras
 import pytest
 from keras import layers
 
-from keras_initkit.stats.kernels import layer_names, layer_table, select_variables
+from keras_initkit.stats.kernels import (
+    check_selectors,
+    layer_names,
+    layer_table,
+    select_variables,
+)
 
 
 def names(model, include_biases=False):
@@ -77,3 +82,87 @@ def test_table():
     lines = layer_table(select_variables(model, include_biases=False)).splitlines()
     assert lines[0].startswith("number | layer | variable | shape")
     assert lines[2] == r"0 | a\|b | kernel | 5 x 4 | 20 | float32"
+
+
+@pytest.fixture
+def network():
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="hidden")], name="inner"
+    )
+    inputs = keras.Input((8, 4))
+    x = layers.Conv1D(4, 3, name="conv")(inputs)
+    x = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    x = layers.LSTM(4, name="lstm")(x)
+    return keras.Model(inputs, layers.Dense(1, name="head")(inner(x)))
+
+
+ATTENTION = [f"attention/{name}" for name in ("query", "key", "value")]
+ATTENTION.append("attention/attention_output")
+LSTM = ["lstm/lstm_cell", "lstm/lstm_cell/recurrent_kernel"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("head", ["head"]),
+        ("h*", ["inner/hidden", "head"]),
+        ("[ch]*", ["conv", "inner/hidden", "head"]),
+        ("inner/*", ["inner/hidden"]),
+        ("attention/*", ATTENTION),
+        ("query", ATTENTION[:1]),
+        ("lstm/*", LSTM),
+        ("*", ["conv", *ATTENTION, *LSTM, "inner/hidden", "head"]),
+        (layers.Dense, ["inner/hidden", "head"]),
+        (layers.EinsumDense, ATTENTION),
+        (lambda layer: getattr(layer, "units", 0) == 1, ["head"]),
+        (["head", layers.Conv1D], ["conv", "head"]),
+        (("head", lambda layer: layer.name == "hidden"), ["inner/hidden", "head"]),
+        (None, ["conv", *ATTENTION, *LSTM, "inner/hidden", "head"]),
+    ],
+)
+def test_selected_layers_in_the_order_of_the_model(network, selector, expected):
+    assert layer_names(select_variables(network, layers=selector)) == expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("lstm", LSTM),
+        (layers.LSTM, LSTM),
+        ("attention", ATTENTION),
+        (layers.MultiHeadAttention, ATTENTION),
+    ],
+)
+def test_a_layer_is_selected_with_the_layers_that_it_is_made_of(
+    network, selector, expected
+):
+    assert layer_names(select_variables(network, layers=selector)) == expected
+
+
+def test_selected_with_biases(network):
+    found = select_variables(network, include_biases=True, layers="head")
+    assert [variable.path for variable in found] == ["head/kernel", "head/bias"]
+
+
+def test_a_predicate_gets_the_layer_of_each_kernel(network):
+    seen = []
+    select_variables(network, layers=lambda layer: seen.append(layer.name) or True)
+    assert seen[0] == "conv"
+    assert seen[-2:] == ["hidden", "head"]
+
+
+@pytest.mark.parametrize("selector", ["Head", "dense_*", layers.Embedding])
+def test_a_selector_that_selects_nothing_names_the_layers(network, selector):
+    with pytest.raises(ValueError, match=r"'conv', .*'head'\]. Received: layers="):
+        select_variables(network, layers=selector)
+
+
+@pytest.mark.parametrize("selector", [[], (), 3, [None], ["head", 3]])
+def test_what_is_no_selector(network, selector):
+    for check in (
+        check_selectors,
+        lambda selector: select_variables(network, layers=selector),
+    ):
+        with pytest.raises(ValueError, match="Argument `layers` must") as error:
+            check(selector)
+        assert str(error.value).endswith(f"Received: layers={selector!r}")

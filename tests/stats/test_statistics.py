@@ -90,7 +90,7 @@ def test_none_at_all(chosen):
     "unknown", ["varianz", "weights_mean", "weight_dead_fraction", "weight_", 3, None]
 )
 def test_unknown_names(unknown):
-    with pytest.raises(ValueError, match="variance.*dead_fraction") as error:
+    with pytest.raises(ValueError, match=r"variance.*dead_fraction") as error:
         Statistics(["mean", unknown])
     assert str(error.value).endswith(f"Received: {unknown!r}")
 
@@ -132,7 +132,7 @@ def another(name):
     ],
 )
 def test_functions_without_a_name_of_their_own(chosen):
-    with pytest.raises(ValueError, match="`__name__` that no other.*Received: <?func"):
+    with pytest.raises(ValueError, match=r"`__name__` that no other.*Received: <?func"):
         Statistics(chosen)
 
 
