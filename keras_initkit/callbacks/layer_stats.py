@@ -1,8 +1,7 @@
 """The callback that logs the statistics of every layer's weights and gradients."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -15,11 +14,6 @@ from keras_initkit.stats.overhead import Cost, Overhead
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
 from keras_initkit.stats.tap import MIN_CAPACITY, Tap
-
-# In a loop of the user's own nobody tells us when a step begins: rows are looked for
-# so often, in seconds, and so many are kept until then.
-POLL_SECS = 0.05
-LOOP_CAPACITY = 256
 
 
 class LayerStatsCallback(keras.callbacks.Callback):
@@ -194,7 +188,6 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
                 "Argument `flush_secs` must be a positive number of seconds. "
                 f"Received: flush_secs={flush_secs!r}"
             )
-        self._flush_secs = flush_secs
         self._recorder = Recorder(log_dir, flush_secs, on_record)
         self._tap: Any = None
         self._batches_to_wait = 0
@@ -211,7 +204,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         return self._overhead.interval if self._overhead else self._schedule.interval
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._begin(fit=self.params)
+        self.begin(fit=self.params)
         self._batches_to_wait = 2  # the step is traced in the first
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -232,16 +225,27 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         self._recorder.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._end()
+        self.end()
 
-    def _begin(
+    def begin(
         self,
         fit: object = None,
         optimizer: Any = None,
         capacity: int = MIN_CAPACITY,
         poll_secs: float | None = None,
-    ) -> None:
-        self._end()
+    ) -> Tap:
+        """Attaches a tap to the callback's model, and records what it measures.
+
+        Args:
+            fit: what identifies the current call of `fit`, if there is one.
+            optimizer: as in `layer_stats`.
+            capacity: how many rows are kept until they are read.
+            poll_secs: how often they are looked for; without it twice in `flush_secs`.
+
+        Raises:
+            ValueError: as the callback does.
+        """
+        self.end()
         tap = Tap(
             self.model,
             self._schedule,
@@ -255,17 +259,19 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         tap.attach(fit)
         self._tap = tap
         try:
-            self._recorder.begin(tap, poll_secs or self._flush_secs)
+            self._recorder.begin(tap, poll_secs)
         except OSError as error:
-            self._end()
+            self.end()
             raise ValueError(
                 "Argument `log_dir` must be a directory that can be written "
                 f"({error.strerror}). Received: log_dir={self._recorder.log_dir!r}"
             ) from error
         if self.interval is not None:
             self._use_interval(self.interval)
+        return tap
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Leaves nothing behind; does nothing where nothing was begun."""
         self._recorder.end()
         self._tap = None
 
@@ -300,85 +306,3 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             overhead.max_overhead,
             overhead.interval,
         )
-
-
-@contextlib.contextmanager
-def layer_stats(
-    model: keras.Model,
-    log_dir: str | PathLike[str] = "logs",
-    optimizer: Any = None,
-    **options: Any,
-) -> Iterator[LayerStatsCallback]:
-    """Records as `LayerStatsCallback` does, in a training loop of your own.
-
-    Within it, what passes through `optimizer.apply` (or `apply_gradients`) is recorded:
-    that of `model.train_on_batch`, of an eager loop, and of a `tf.function` that is
-    traced within, which means called for the first time. Afterwards nothing is left
-    behind.
-
-    Example:
-
-    ```python
-    with layer_stats(model, "logs", update_freq=10) as stats:
-        for x, y in dataset:
-            model.train_on_batch(x, y)
-    stats.history["gradient_variance"]  # array of shape (steps, layers)
-    ```
-
-    and, with a loop from scratch:
-
-    ```python
-    @tf.function
-    def train_step(x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_function(y, model(x, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-
-    with layer_stats(model, "logs", optimizer):
-        for x, y in dataset:
-            train_step(x, y)
-    ```
-
-    Rows are fetched by a thread of ours, 20 times a second; 256 of them wait in the
-    graph for it, which is enough for 2,500 recorded steps a second. If it should come
-    too late, that is logged.
-
-    Args:
-        model: a `keras.Model`.
-        log_dir: as in `LayerStatsCallback`.
-        optimizer: the Keras optimizer of the loop; without it the one that the model is
-            compiled with.
-        **options: the other arguments of `LayerStatsCallback`; an `update_freq` of
-            `"epoch"` is not possible, as there are no epochs, and `max_overhead` has no
-            effect, as nobody tells when a step begins.
-
-    Yields:
-        A `LayerStatsCallback`, with `history` and so on.
-
-    Raises:
-        ValueError: if an argument is wrong, there is no optimizer, `log_dir` cannot be
-            written or the model has no trainable kernel.
-    """
-    if "epoch" in (options.get("update_freq"), options.get("histogram_freq")):
-        raise ValueError(
-            "Arguments `update_freq` and `histogram_freq` must be steps in a training "
-            'loop of your own, which has no epochs. Received: "epoch"'
-        )
-    callback = LayerStatsCallback(log_dir, **{**options, "max_overhead": None})
-    callback.set_model(model)
-    callback._begin(None, optimizer, LOOP_CAPACITY, POLL_SECS)
-    tap = callback._tap
-    first = tap.next_step()
-    try:
-        yield callback
-    finally:
-        last = tap.next_step()
-        callback._end()
-        if last > first and not tap.has_traced:
-            log.warning(
-                "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
-                "tf.function of the training step was traced before. Call it for the "
-                "first time within `with layer_stats(...)`.",
-                last - first,
-            )

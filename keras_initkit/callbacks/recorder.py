@@ -67,12 +67,12 @@ class Recorder:
         self.flush()
         return self._history
 
-    def begin(self, tap: Tap, poll_secs: float) -> None:
+    def begin(self, tap: Tap, poll_secs: float | None = None) -> None:
         """Goes on in the history and the run of the optimizer, or begins new ones.
 
         Args:
             tap: it is attached.
-            poll_secs: how often it is looked at.
+            poll_secs: how often it is looked at; without it twice in `flush_secs`.
 
         Raises:
             OSError: if the file cannot be written.
@@ -89,7 +89,7 @@ class Recorder:
         self._first_of_file = self._num_written = len(self._history.steps)
         self._file = EventFile(self._run_directory())
         self._last_flush = time.monotonic()
-        self._heartbeat = Heartbeat(poll_secs, self._beat)
+        self._heartbeat = Heartbeat(poll_secs or self._flush_secs / 2, self._beat)
         self._heartbeat.start()
 
     def end(self) -> None:
@@ -111,7 +111,9 @@ class Recorder:
                 return
             records = self._tap.read()
             if self._tap.lost:
-                self._warn_once("steps came faster than they could be fetched; lost")
+                self._warn_once(
+                    "records came faster than they are fetched; some are lost"
+                )
             if len(records.steps):
                 if not self._history.layers:
                     keys = self._tap.statistics.keys
@@ -133,10 +135,10 @@ class Recorder:
                 return
             if not self._tap.is_attached:  # another fit has taken its place
                 self.end()
-            elif (
-                self._tap.pending() > self._tap.capacity // 2
-                or time.monotonic() - self._last_flush > self._flush_secs
-            ):
+                return
+            filled = self._tap.filled()
+            is_late = time.monotonic() - self._last_flush >= self._flush_secs / 2
+            if filled > (0 if is_late else 0.5):
                 self.flush()
 
     def _hand_on(self, record: Record) -> None:

@@ -29,7 +29,7 @@ from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics
 
 MIN_CAPACITY = 64  # rows: 3 MB for 1,000 layers, and a transfer of under a millisecond
-MIN_HISTOGRAMS = 4  # rows: 16 MB for 1,000 layers, of each source
+HISTOGRAM_SHARE = 16  # so many times fewer of histograms: 49 MB for 1,000 layers
 INTERVAL, EPOCH_START = 1, 2  # places in a tap's clock
 
 
@@ -169,7 +169,7 @@ class Tap:
         To be asked once before each call.
         """
         self._steps_since_read += self._model.steps_per_execution
-        least = self._capacity(MIN_HISTOGRAMS) if self._histograms else self.capacity
+        least = self._histogram_capacity() or self._capacity(self._least_capacity)
         return self._steps_since_read > least
 
     @property
@@ -178,20 +178,13 @@ class Tap:
         return self._hook is not None and self._hook.has(self)
 
     @property
-    def capacity(self) -> int:
-        """How many rows are kept until they are read."""
-        # Not fewer rows, however few the schedule selects: the number of the step
-        # stands still for skipped steps and while gradients are accumulated.
-        return self._capacity(self._least_capacity)
-
-    @property
     def lost(self) -> int:
         """How many rows were overwritten before they were read."""
-        return self._probe.ring.lost if self._probe else 0
+        return sum(ring.lost for ring in self._rings())
 
-    def pending(self) -> int:
-        """How many rows wait to be read."""
-        return self._probe.ring.pending() if self._probe else 0
+    def filled(self) -> float:
+        """The share of the room for rows that is taken by rows not yet read."""
+        return max((r.pending() / r.capacity for r in self._rings()), default=0.0)
 
     def read(self) -> Records:
         """The rows recorded since the last call, in the order of the steps."""
@@ -260,12 +253,23 @@ class Tap:
             [owners[id(variable)] for variable in self.variables],
             self.statistics,
             self._backend,
-            self.capacity,
-            self._capacity(MIN_HISTOGRAMS) if self._histograms else 0,
+            self._capacity(self._least_capacity),
+            self._histogram_capacity(),
         )
 
     def _capacity(self, least: int) -> int:
+        # Not fewer rows, however few the schedule selects: the number of the step
+        # stands still for skipped steps and while gradients are accumulated.
         return max(least, self._model.steps_per_execution)
+
+    def _histogram_capacity(self) -> int:
+        share = self._least_capacity // HISTOGRAM_SHARE
+        return self._capacity(share) if self._histograms else 0
+
+    def _rings(self) -> list[Any]:
+        if self._probe is None:
+            return []
+        return [self._probe.ring, *self._probe.histogram_rings.values()]
 
     def _set_clock(self, place: int, number: int) -> None:
         self._times[place] = number

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_initkit.stats import tap_tensorflow
-from keras_initkit.stats.forward_pass import ForwardPass, Signal
+from keras_initkit.stats.forward_pass import ForwardPass
 from keras_initkit.stats.measurement import Measurement
 from keras_initkit.stats.statistics import FORWARD, Statistics
 
@@ -98,9 +98,20 @@ def test_updates_of_each_layer():
 # -- forward pass ----------------------------------------------------------------------
 
 
-def signal(z, function):
-    z = tf.constant(z, tf.float32)
-    return Signal(None, z, function(z), function, None)
+def caught(model, x):
+    forward_pass = ForwardPass(model, tap_tensorflow.current_graph)
+    forward_pass.attach()
+    model(x)
+    signals = forward_pass.take()
+    forward_pass.detach()
+    return signals
+
+
+def signals_of(activation, *calls, dtype=None):
+    """Of a layer that is called once with each of the pre-activations."""
+    dense = layers.Dense(calls[0].shape[-1], activation, False, "identity", dtype=dtype)
+    inputs = [keras.Input(z.shape[1:], dtype=dtype) for z in calls]
+    return caught(keras.Model(inputs, [dense(x) for x in inputs]), list(calls))
 
 
 def saturated_fraction(signals):
@@ -113,7 +124,7 @@ def test_forward_statistics_equal_numpy():
     z = rng.normal(rng.normal(0, 3, size=50), 1, size=(32, 6, 50))
     z = z.astype("float32").astype("float64")
     a = np.maximum(z, 0)
-    result = measurement(*FORWARD).forward([[signal(z, keras.activations.relu)]])
+    result = measurement(*FORWARD).forward([signals_of("relu", z)])
     expected = [
         z.mean(),
         z.var(),
@@ -128,7 +139,7 @@ def test_forward_statistics_equal_numpy():
 
 def test_all_calls_of_a_layer_together():
     one, two = np.full((2, 3, 2), [-1.0, 2]), np.full((5, 2), [-3.0, -4])
-    signals = [signal(z, keras.activations.relu) for z in (one, two)]
+    signals = signals_of("relu", one, two)
     result = measurement(*FORWARD).forward([signals, []]).numpy().reshape(6, 2)
     z = np.concatenate([one.reshape(-1, 2), two])
     a = np.maximum(z, 0)
@@ -148,29 +159,19 @@ def test_all_calls_of_a_layer_together():
 )
 def test_saturation_is_a_slope_below_1_percent_of_the_greatest(activation, bound):
     z = np.full((4, 4), [bound - 0.01, bound + 0.01, -bound + 0.01, -bound - 0.01])
-    signals = [signal(z, keras.activations.get(activation))]
-    assert saturated_fraction(signals) == 0.5
+    assert saturated_fraction(signals_of(activation, z)) == 0.5
 
 
 def test_a_linear_unit_is_never_saturated():
     z = np.full((4, 3), [-1e6, 0, 1e6])
-    assert saturated_fraction([signal(z, keras.activations.linear)]) == 0
+    assert saturated_fraction(signals_of("linear", z)) == 0
 
 
 @pytest.mark.parametrize("units", [1, 2, 10, 1000])
 @pytest.mark.parametrize("activation", ["softmax", "log_softmax"])
 def test_a_softmax_has_no_slope_of_its_own(activation, units):
     z = np.random.default_rng(0).normal(size=(8, units))
-    assert np.isnan(saturated_fraction([signal(z, keras.activations.get(activation))]))
-
-
-def caught(model, x):
-    forward_pass = ForwardPass(model, tap_tensorflow.current_graph)
-    forward_pass.attach()
-    model(x)
-    signals = forward_pass.take()
-    forward_pass.detach()
-    return signals
+    assert np.isnan(saturated_fraction(signals_of(activation, z)))
 
 
 @pytest.mark.parametrize(
@@ -195,8 +196,9 @@ def test_saturation_with_an_activation_layer(layer, expected, shape):
 
 
 def test_half_precision_signals_are_widened():
-    z = tf.constant(np.full((1000, 2), [300.0, -300.0]), tf.float16)
-    signals = [Signal(None, z, tf.nn.relu(z), keras.activations.relu, None)]
+    z = np.full((1000, 2), [300.0, -300.0], "float16")  # 300^2 is not in its range
+    signals = signals_of("relu", z, dtype="float16")
+    assert signals[0].pre_activation().dtype == "float16"
     result = measurement("pre_activation_variance", "activation_mean").forward(
         [signals]
     )
@@ -206,11 +208,12 @@ def test_half_precision_signals_are_widened():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_greatest_slope_is_known_inside_a_graph(jit_compile):
     measured = measurement("saturated_fraction")
+    dense = layers.Dense(2, "tanh", kernel_initializer="identity")
+    model = keras.Sequential([keras.Input((2,)), dense])
 
     @tf.function(jit_compile=jit_compile)
     def step(z):
-        tanh = keras.activations.tanh
-        return measured.forward([[Signal(None, z, tanh(z), tanh, None)]])
+        return measured.forward([caught(model, z)])
 
     assert step(tf.constant([[0.0, 9.0]])).numpy().tolist() == [0.5]
-    assert step(tf.constant([[0.0, 0.0, 9.0, 0.0]])).numpy().tolist() == [0.25]
+    assert step(tf.constant([[0.0, 0.0]] * 3)).numpy().tolist() == [0]

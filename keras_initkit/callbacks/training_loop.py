@@ -1,0 +1,97 @@
+"""Layer statistics in a training loop of the user's own, which calls no callback."""
+
+import contextlib
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+import keras
+
+from keras_initkit.callbacks.layer_stats import LayerStatsCallback
+from keras_initkit.callbacks.recorder import log
+
+# Nobody tells us when a step begins: rows are looked for so often, in seconds, and so
+# many are kept until then.
+POLL_SECS = 0.05
+CAPACITY = 256
+
+
+@contextlib.contextmanager
+def layer_stats(
+    model: keras.Model,
+    log_dir: str | PathLike[str] = "logs",
+    optimizer: Any = None,
+    **options: Any,
+) -> Iterator[LayerStatsCallback]:
+    """Records as `LayerStatsCallback` does, in a training loop of your own.
+
+    Within it, what passes through `optimizer.apply` (or `apply_gradients`) is recorded:
+    that of `model.train_on_batch`, of an eager loop, and of a `tf.function` that is
+    traced within, which means called for the first time. Afterwards nothing is left
+    behind.
+
+    Example:
+
+    ```python
+    with layer_stats(model, "logs", update_freq=10) as stats:
+        for x, y in dataset:
+            model.train_on_batch(x, y)
+    stats.history["gradient_variance"]  # array of shape (steps, layers)
+    ```
+
+    and, with a loop from scratch:
+
+    ```python
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+
+    with layer_stats(model, "logs", optimizer):
+        for x, y in dataset:
+            train_step(x, y)
+    ```
+
+    Rows are fetched by a thread of ours, 20 times a second; 256 of them wait in the
+    graph for it, which is enough for 2,500 recorded steps a second. If it should come
+    too late, that is logged.
+
+    Args:
+        model: a `keras.Model`.
+        log_dir: as in `LayerStatsCallback`.
+        optimizer: the Keras optimizer of the loop; without it the one that the model is
+            compiled with.
+        **options: the other arguments of `LayerStatsCallback`; an `update_freq` of
+            `"epoch"` is not possible, as there are no epochs, and `max_overhead` has no
+            effect, as nobody tells when a step begins.
+
+    Yields:
+        A `LayerStatsCallback`, with `history` and so on.
+
+    Raises:
+        ValueError: if an argument is wrong, there is no optimizer, `log_dir` cannot be
+            written or the model has no trainable kernel.
+    """
+    if "epoch" in (options.get("update_freq"), options.get("histogram_freq")):
+        raise ValueError(
+            "Arguments `update_freq` and `histogram_freq` must be steps in a training "
+            'loop of your own, which has no epochs. Received: "epoch"'
+        )
+    callback = LayerStatsCallback(log_dir, **{**options, "max_overhead": None})
+    callback.set_model(model)
+    tap = callback.begin(None, optimizer, CAPACITY, POLL_SECS)
+    first = tap.next_step()
+    try:
+        yield callback
+    finally:
+        last = tap.next_step()
+        callback.end()
+        if last > first and not tap.has_traced:
+            log.warning(
+                "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
+                "tf.function of the training step was traced before. Call it for the "
+                "first time within `with layer_stats(...)`.",
+                last - first,
+            )
