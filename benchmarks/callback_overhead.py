@@ -256,10 +256,13 @@ def measure_together(
 ) -> dict[str, list[float]]:
     """The seconds per step of each variant, by round."""
     with tempfile.TemporaryDirectory() as directory:
-        trainings = {}
-        for variant in variants:
-            trainings[variant] = Training(network, variant, directory, jit)
-            trainings[variant].warm_up()
+        trainings = {
+            variant: Training(network, variant, directory, jit) for variant in variants
+        }
+        # Not before all are there: the seed that each sets has TensorFlow forget what
+        # it had compiled for the others.
+        for training in trainings.values():
+            training.warm_up()
         order = list(trainings)
         seconds_per_step: dict[str, list[float]] = {name: [] for name in order}
         for _ in range(rounds):
@@ -299,8 +302,7 @@ def peak_memory() -> int:
 
 
 def profile(network: str, variant: str) -> str:
-    """A table of the ops that a selected and an unselected step have more than one
-    without a callback."""
+    """A table of the ops that two steps have more than one without a callback."""
     with tempfile.TemporaryDirectory() as directory:
         profiles = []
         for name in (BASELINE, variant):
@@ -356,7 +358,7 @@ def print_alone(network: str, variants: list[str], options: argparse.Namespace) 
         size = runs[0].bytes_per_record
         print(
             f"| {network} | {name} | {first_step:.1f} | {memory / 1e6:.0f} "
-            f"| {(memory - baseline_memory) / 1e6:.0f} "
+            f"| {round((memory - baseline_memory) / 1e6)} "
             f"| {'' if size is None else f'{size:,.0f}'} |",
             flush=True,
         )
@@ -401,18 +403,21 @@ def parse() -> argparse.Namespace:
     add(
         "--repeats",
         type=int,
+        metavar="N",
         default=5,
         help="processes for the first table, 0 to leave it out (default: 5)",
     )
     add(
         "--rounds",
         type=int,
+        metavar="N",
         default=4,
         help="rounds of 50 steps in each of them (default: 4)",
     )
     add(
         "--alone",
         type=int,
+        metavar="N",
         default=3,
         help="processes for each line of the second table, of which the median is "
         "shown, 0 to leave it out (default: 3)",

@@ -24,6 +24,7 @@ PICOSECONDS = 1e-6  # in microseconds
 
 Graph = set[str]
 Trace = dict[str, list[float]]
+Counts = dict[str, tuple[int, float]]
 
 
 @contextlib.contextmanager
@@ -96,9 +97,6 @@ def table(
             *(f"It has {op} where ours has others: {_said(*gone[op])}." for op in gone),
         ]
     )
-
-
-Counts = dict[str, tuple[int, float]]
 
 
 def _own_times(plane: Any, line: Any) -> Iterator[tuple[str, float]]:

@@ -119,7 +119,8 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             pre-activations, without warm-up; 0 for none.
         layers: which layers are recorded: a pattern, as of file names, of the layer's
             name or path (`"dense_*"`), a layer class, a function from a layer to a
-            bool, or a list of these, of which one must apply. None for all.
+            bool, or a list of these, of which one must apply, to the layer or to one
+            that it lies in. None for all.
         include_biases: whether the other trainable variables (biases, scales) are
             recorded too.
         on_record: a function that is called with each record, in the order of the
@@ -130,7 +131,8 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         max_overhead: greatest share of the training time that recording may take. The
             times of recorded steps are compared with those of others, and where
             recording costs more, the interval is widened, which is logged once. While
-            the cost is not known, one step in two is recorded at most. None to record
+            the cost is not known, one step in two is recorded at most. Where Keras
+            takes several steps in one execution nothing is measured. None to record
             whatever the cost.
         flush_secs: how old a record may become, in seconds, before it is in the event
             file, where it survives even a killed process. Steps that run in one
@@ -176,11 +178,10 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
                 "Argument `on_record` must be a function of one record. "
                 f"Received: on_record={on_record!r}"
             )
-        self._overhead = (
-            None
-            if max_overhead is None or self._schedule.interval is None
-            else Overhead(self._schedule, max_overhead)
-        )
+        self._overhead: Overhead | None = None  # in the current fit
+        self._overhead_of_steps: Overhead | None = None
+        if max_overhead is not None and self._schedule.interval is not None:
+            self._overhead_of_steps = Overhead(self._schedule, max_overhead)
         if isinstance(flush_secs, bool) or not (
             isinstance(flush_secs, (int, float)) and flush_secs > 0
         ):
@@ -204,6 +205,8 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         return self._overhead.interval if self._overhead else self._schedule.interval
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        takes_single_steps = self.model.steps_per_execution == 1
+        self._overhead = self._overhead_of_steps if takes_single_steps else None
         self.begin(fit=self.params)
         self._batches_to_wait = 2  # the step is traced in the first
 
@@ -286,7 +289,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             if not self._batches_to_wait:
                 overhead.start(self._tap.next_step(), now)
             return
-        overhead.lap(self.model.steps_per_execution, now)
+        overhead.lap(now)
         if overhead.is_due and overhead.update(self._tap.next_step()):
             self._use_interval(overhead.interval)
             if overhead.cost is not None:

@@ -53,8 +53,9 @@ def select_variables(
     Args:
         model: a built `keras.Model`.
         include_biases: whether all the other trainable variables are selected too.
-        layers: those of the layers that one of these selects: a pattern, as of file
-            names, of the layer's name or path; a class; a predicate; or a list of them.
+        layers: only what lies in a layer that one of these selects: a pattern, as of
+            file names, of the layer's name or path; a class; a predicate; or a list of
+            them.
 
     Raises:
         ValueError: if none is found.
@@ -71,8 +72,12 @@ def select_variables(
     selectors = check_selectors(layers)
     if not selectors:
         return kernels
-    owners = owning_layers(model)
-    selected = [v for v in kernels if _is_selected(owners[id(v)], v, selectors)]
+    around = layers_around(model)
+    selected = [
+        variable
+        for variable in kernels
+        if any(_selects(s, around[id(variable)], variable) for s in selectors)
+    ]
     if not selected:
         raise ValueError(
             "Argument `layers` selects none of the model's layers "
@@ -85,27 +90,30 @@ def _is_kernel(variable: Any) -> bool:
     return len(variable.shape) > 1 and variable.name not in NOT_KERNELS
 
 
-def _is_selected(layer: Any, variable: Any, selectors: Sequence[Selector]) -> bool:
-    return any(_selects(selector, layer, variable) for selector in selectors)
-
-
-def _selects(selector: Selector, layer: Any, variable: Any) -> bool:
+def _selects(selector: Selector, layers: Sequence[Any], variable: Any) -> bool:
     if isinstance(selector, str):
-        names = (layer.name, *layer_names([variable]))
+        names = [layer.name for layer in layers]
+        names += [layer.path for layer in layers] + layer_names([variable])
         return any(fnmatch.fnmatchcase(name, selector) for name in names)
     if isinstance(selector, type):
-        return isinstance(layer, selector)
-    return bool(selector(layer))
+        return any(isinstance(layer, selector) for layer in layers)
+    return any(bool(selector(layer)) for layer in layers)
 
 
-def owning_layers(model: keras.Model) -> dict[int, Any]:
-    """The innermost layer of each of the model's trainable variables, by its `id`."""
+def layers_around(model: keras.Model) -> dict[int, list[Any]]:
+    """The layers that each trainable variable lies in, outermost first, by its `id`.
+
+    The kernel of an LSTM lies in the LSTM and in its cell.
+    """
+    around: dict[int, list[Any]] = {}
     # An outer layer comes before those that it is made of.
-    return {
-        id(variable): layer
-        for layer in model._flatten_layers()
-        for variable in layer.trainable_variables
-    }
+    for layer in model._flatten_layers(include_self=False):
+        for variable in layer.trainable_variables:
+            around.setdefault(id(variable), []).append(layer)
+    # What a subclassed model made without a layer is its own.
+    for variable in model.trainable_variables:
+        around.setdefault(id(variable), [model])
+    return around
 
 
 def layer_names(variables: Sequence[Any]) -> list[str]:

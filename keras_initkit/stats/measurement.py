@@ -13,6 +13,7 @@ from keras_initkit.stats.forward_pass import Signal
 from keras_initkit.stats.statistics import SHARED, Statistics
 
 NAN = float("nan")
+ROUNDING = 1e-5  # what is left of the slope of a softmax
 
 
 class Measurement:
@@ -126,27 +127,34 @@ class Measurement:
         return {key: moments[name][0] for key, name in zip(keys, names, strict=True)}
 
     def _saturated(self, function: Callable[[Any], Any], pre_activation: Any) -> Any:
-        max_slope = self._max_slope(function, pre_activation.shape[-1])
+        max_slope = self._max_slope(function, pre_activation.shape[1:])
         if np.isnan(max_slope):
             return NAN
         slope = self._backend.slope(function, pre_activation)
         return measures.saturated_fraction(slope, max_slope)
 
-    def _max_slope(self, function: Callable[[Any], Any], units: int) -> float:
-        """The greatest |f'|; NaN if f is not elementwise (softmax)."""
+    def _max_slope(self, function: Callable[[Any], Any], shape: Sequence[int]) -> float:
+        """The greatest |f'| between -10 and 10; NaN if f is not elementwise."""
         if function not in self._max_slopes:
-            # Every row the same number in all units: what a softmax does not change.
-            points = np.linspace(-10, 10, num=401, dtype="float32")
-            grid = np.tile(points[:, None], units)
             # A trace belongs to its thread: in a new one, this is computed at once.
             with ThreadPoolExecutor(max_workers=1) as eager:
-                slope = eager.submit(
-                    lambda: np.asarray(self._backend.slope(function, grid))
-                ).result()
-            largest = float(np.max(np.abs(slope)))
-            elementwise = slope.shape == grid.shape and largest > 1e-5
-            self._max_slopes[function] = largest if elementwise else NAN
+                task = eager.submit(_max_slope, function, shape, self._backend.slope)
+            self._max_slopes[function] = task.result()
         return self._max_slopes[function]
+
+
+def _max_slope(
+    function: Callable[[Any], Any], shape: Sequence[int], slope: Callable[..., Any]
+) -> float:
+    # At each point the same number in all units: what a softmax does not change.
+    points = np.linspace(-10, 10, num=201, dtype="float32")
+    grid = np.broadcast_to(points.reshape(-1, *(1 for _ in shape)), (201, *shape))
+    try:
+        is_elementwise = function(ops.convert_to_tensor(grid)).shape == grid.shape
+        largest = float(np.max(np.abs(slope(function, grid))))
+    except (ValueError, TypeError):
+        return NAN
+    return largest if is_elementwise and largest > ROUNDING else NAN
 
 
 def _in_place(tensors: Sequence[Any], results: Any) -> list[Any]:

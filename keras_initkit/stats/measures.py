@@ -18,6 +18,7 @@ NUM_PROJECTIONS = 4
 # two that have nothing to do with each other, in all projections, by as little once in
 # 1e20.
 SAME = 1e-5
+MAX_APART = 3
 
 
 def widen(tensor: Any) -> Any:
@@ -56,6 +57,8 @@ def variance(tensor: Any) -> Any:
 def l2_norm(tensor: Any) -> Any:
     """The square root of the sum of the squares of all entries, in their unit, >= 0.
 
+    In float32 entries below 1e-19 add nothing, and beyond 1e19 it is infinite.
+
     >>> l2_norm(keras.ops.array([3.0, 4.0]))
     5.0
     """
@@ -68,13 +71,20 @@ def max_abs(tensor: Any) -> Any:
     >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
     4.0
     """
-    tensor = widen(tensor)
-    # Without a tensor of absolute values: two reads, and nothing is written.
-    return ops.maximum(ops.max(tensor), -ops.min(tensor))
+    return _max_abs(widen(tensor), sum_of_squares(widen(tensor)))
+
+
+def _max_abs(tensor: Any, sum_of_squares: Any) -> Any:
+    # Without a tensor of absolute values: two reads, and nothing is written. A maximum
+    # may pass over NaN, a sum does not.
+    largest = ops.maximum(ops.max(tensor), -ops.min(tensor))
+    return ops.where(ops.isnan(sum_of_squares), sum_of_squares, largest)
 
 
 def zero_fraction(tensor: Any) -> Any:
-    """The share of the entries that are exactly 0, between 0 and 1.
+    """The share of the entries that are 0, between 0 and 1.
+
+    On most devices what is smaller than 1.2e-38 in float32 is 0.
 
     >>> zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0]))
     0.5
@@ -101,9 +111,9 @@ def shared_passes(
     names: Sequence[str],
     sum_of_squares: Callable[[Any], Any] = sum_of_squares,
 ) -> dict[str, Any]:
-    """Mean, variance, L2 norm and number of non-finite entries of each tensor at once.
+    """What a few passes over each tensor tell, at once.
 
-    A tensor is read twice, for its mean and for its sum of squares, and never copied:
+    A tensor is read for its sum of squares, mean and extremes, and never copied:
     `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
     the variance. Only where the mean of some tensor is larger than its standard
     deviation are the variances taken from the deviations, as in `variance`, and only
@@ -116,16 +126,20 @@ def shared_passes(
 
     Args:
         tensors: floating-point tensors of any shapes, each with at least one entry.
-        names: of `"mean"`, `"variance"`, `"l2_norm"` and `"nonfinite_count"`.
+        names: of `"mean"`, `"variance"`, `"l2_norm"`, `"max_abs"` and
+            `"nonfinite_count"`.
         sum_of_squares: the backend's own, if it has one that makes no copy.
 
     Returns:
-        For each name a tensor of shape (tensors,), float64 if every tensor is, else
+        For each name a tensor of shape (tensors,), float64 if any tensor is, else
         float32.
     """
     tensors = [widen(tensor) for tensor in tensors]
     squares = ops.stack([sum_of_squares(tensor) for tensor in tensors])
     results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
+    if "max_abs" in names:
+        largest = [_max_abs(t, squares[i]) for i, t in enumerate(tensors)]
+        results["max_abs"] = ops.stack(largest)
     if "nonfinite_count" in names:
         results["nonfinite_count"] = ops.cond(
             ops.all(ops.isfinite(squares)),
@@ -214,7 +228,9 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     Two units are equal if their columns of the weight are, and their columns of the
     gradient: then every update keeps them equal, and the layer is no wider than one of
     them. That is what zeros and constants do. A unit and its negative count as equal;
-    where in the layer they are does not matter. A layer of one unit has 0.
+    where in the layer they are does not matter. A layer of one unit has 0. Columns of a
+    single entry (of biases) are equal up to rounding by chance now and then: among
+    2,048 of them one in a hundred.
 
     >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
     >>> duplicate_fraction(weight, gradient)
@@ -227,6 +243,11 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     return duplicates(unit_keys(weight), unit_keys(gradient))
 
 
+def units_of(variable: Any) -> int:
+    """The number of entries of the last axis; 1 of a scalar."""
+    return variable.shape[-1] if len(variable.shape) else 1
+
+
 def unit_keys(tensor: Any) -> Any:
     """Random projections of each unit's column: equal columns, equal keys.
 
@@ -236,8 +257,7 @@ def unit_keys(tensor: Any) -> Any:
     Returns:
         Shape (NUM_PROJECTIONS, units); the same directions at each call.
     """
-    tensor = widen(tensor)
-    columns = ops.reshape(tensor, (-1, tensor.shape[-1] if tensor.shape else 1))
+    columns = ops.reshape(widen(tensor), (-1, units_of(tensor)))
     shape = (NUM_PROJECTIONS, columns.shape[0])
     directions = np.random.default_rng(0).standard_normal(shape)
     return ops.matmul(ops.cast(directions, columns.dtype), columns)
@@ -246,31 +266,40 @@ def unit_keys(tensor: Any) -> Any:
 def duplicates(weight_keys: Any, gradient_keys: Any) -> Any:
     """`duplicate_fraction` from the `unit_keys` of weight and gradient."""
     units = weight_keys.shape[-1]
-    if units == 1:
-        return ops.zeros((), weight_keys.dtype)
+    numbers = [_number(weight_keys), np.sqrt(2) * _number(gradient_keys)]
+    first = ops.where(_size(weight_keys) > 0, weight_keys[0], gradient_keys[0])
+    sign = ops.where(first < 0, -1.0, 1.0)
+    order = ops.argsort(numbers[0] + numbers[1])
+    is_duplicate = ops.zeros((units,), "bool")
+    # Equal units are next to each other, or nearly: others may come in between.
+    for apart in range(1, min(MAX_APART, units - 1) + 1):
+        is_equal = ops.ones((units - apart,), "bool")
+        for keys in (weight_keys, gradient_keys):
+            ordered = ops.take(keys * ops.cast(sign, keys.dtype), order, axis=1)
+            is_equal = ops.logical_and(is_equal, _are_equal(ordered, apart))
+        false = ops.zeros((apart,), "bool")
+        for pair in ([is_equal, false], [false, is_equal]):
+            is_duplicate = ops.logical_or(is_duplicate, ops.concatenate(pair))
+    return _share(is_duplicate)
 
-    def size(keys: Any) -> Any:
-        return ops.max(ops.abs(keys), axis=0)
 
-    def in_own_unit(keys: Any) -> Any:
-        largest = ops.max(size(keys))
-        return keys[0] / ops.where(ops.equal(largest, 0), 1, largest)
+def _size(keys: Any) -> Any:
+    return ops.max(ops.abs(keys), axis=0)
 
-    # Equal units are neighbours in the order of one number made of both; its sign goes.
-    number = in_own_unit(weight_keys) + np.sqrt(2) * in_own_unit(gradient_keys)
-    sign = ops.where(number < 0, -1.0, 1.0)
-    order = ops.argsort(number * ops.cast(sign, number.dtype))
-    equal_to_next = ops.ones((units - 1,), "bool")
-    for keys in (weight_keys, gradient_keys):
-        ordered = ops.take(keys * ops.cast(sign, keys.dtype), order, axis=1)
-        distance = size(ordered[:, 1:] - ordered[:, :-1])
-        scale = size(ordered)
-        tolerance = SAME * ops.maximum(scale[1:], scale[:-1])
-        equal_to_next = ops.logical_and(equal_to_next, distance <= tolerance)
-    false = ops.zeros((1,), "bool")
-    return _share(
-        ops.logical_or(
-            ops.concatenate([equal_to_next, false]),
-            ops.concatenate([false, equal_to_next]),
-        )
-    )
+
+def _number(keys: Any) -> Any:
+    """One number for each unit, of the size and the direction of its column.
+
+    The same for a column and its negative.
+    """
+    size = _size(keys)
+    size = ops.where(ops.equal(size, 0), ops.ones_like(size), size)
+    direction = keys / size
+    return ops.log(size) + ops.abs(direction[0]) - ops.abs(direction[1])
+
+
+def _are_equal(keys: Any, apart: int) -> Any:
+    """Whether each unit equals the one so many places on."""
+    distance = _size(keys[:, apart:] - keys[:, :-apart])
+    size = _size(keys)
+    return distance <= SAME * ops.maximum(size[apart:], size[:-apart])

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from keras_initkit.stats.schedule import Schedule
 
-# Of each kind of lap: enough for a median, few enough to be there after the warm-up.
+# Of each kind of step: enough for a median, few enough to be there after the warm-up.
 MIN_LAPS = 10
-MAX_LAPS = 200
+MAX_LAPS = 50
 # While every step is recorded there is nothing to compare it with.
 FIRST_INTERVAL = 2
 # Smaller changes of the interval are noise.
@@ -31,8 +31,8 @@ class Cost(NamedTuple):
 class Overhead:
     """Compares recorded steps with others, and says how many should lie between.
 
-    A lap is one call of the train function, from one beginning to the next. The cost of
-    a record is the median of the laps with records, less that of those with fewest.
+    A lap is one step, from its beginning to that of the next. The cost of a record is
+    the difference between the medians of the last laps of either kind.
 
     Args:
         schedule: which steps are recorded.
@@ -57,8 +57,9 @@ class Overhead:
             )
         self._schedule = schedule
         self.max_overhead = max_overhead
-        self._laps: deque[tuple[float, float]] = deque(maxlen=MAX_LAPS)
-        self._records_since_update = 0
+        self._recorded: deque[float] = deque(maxlen=MAX_LAPS)
+        self._others: deque[float] = deque(maxlen=MAX_LAPS)
+        self._new_records = 0
         self._step: int | None = None
         self._time = math.nan
         self.interval = max(schedule.interval, FIRST_INTERVAL)
@@ -73,30 +74,31 @@ class Overhead:
         """
         self._step, self._time = step, time
 
-    def lap(self, steps: int, time: float) -> None:
-        """A call of the train function has ended, and the next begins.
+    def lap(self, time: float) -> None:
+        """A step has ended, and the next begins.
 
         Args:
-            steps: how many steps it took.
             time: now, in seconds.
         """
         if self._step is None:
             return
-        taken = range(self._step, self._step + steps)
-        records = sum(bool(self._schedule.selects(s, self.interval)) for s in taken)
-        self._laps.append((records / steps, (time - self._time) / steps))
-        self._records_since_update += records
-        self._step += steps
+        if self._schedule.selects(self._step, self.interval):
+            self._recorded.append(time - self._time)
+            self._new_records += 1
+        else:
+            self._others.append(time - self._time)
+        self._step += 1
         self._time = time
 
     def resume(self, time: float) -> None:
-        """What lies between the last call and now is no part of the next lap."""
+        """What lies between the last lap and now is no part of the next one."""
         self._time = time
 
     @property
     def is_due(self) -> bool:
         """Whether there are enough new laps to look at the interval again."""
-        return self._records_since_update >= MIN_LAPS
+        enough = min(len(self._recorded), len(self._others)) >= MIN_LAPS
+        return enough and (self.cost is None or self._new_records >= MIN_LAPS)
 
     def update(self, step: int) -> bool:
         """Measures anew; returns whether the interval has changed.
@@ -106,14 +108,14 @@ class Overhead:
                 were skipped or accumulated: it is not known which of them were
                 recorded, and the interval that was asked for is used.
         """
-        self._records_since_update = 0
+        self._new_records = 0
         if step != self._step:
-            self._laps.clear()
+            self._recorded.clear()
+            self._others.clear()
             self._step = None
             return self._use(self._schedule.interval)
-        self.cost = _cost(self._laps) or self.cost
-        if self.cost is None:
-            return False
+        plain = statistics.median(self._others)
+        self.cost = Cost(plain, record=statistics.median(self._recorded) - plain)
         affordable = self.cost.record / (self.max_overhead * self.cost.step)
         interval = max(self._schedule.interval, math.ceil(affordable))
         change = max(interval, self.interval) / min(interval, self.interval)
@@ -122,17 +124,3 @@ class Overhead:
     def _use(self, interval: int) -> bool:
         changed, self.interval = interval != self.interval, interval
         return changed
-
-
-def _cost(laps: "deque[tuple[float, float]]") -> Cost | None:
-    """None while there are too few laps of either kind."""
-    fewest = min(share for share, _ in laps)
-    others = [seconds for share, seconds in laps if share == fewest]
-    recorded = [(share, seconds) for share, seconds in laps if share > fewest]
-    if min(len(others), len(recorded)) < MIN_LAPS:
-        return None
-    plain = statistics.median(others)
-    record = statistics.median(
-        (seconds - plain) / (share - fewest) for share, seconds in recorded
-    )
-    return Cost(step=plain - fewest * record, record=record)

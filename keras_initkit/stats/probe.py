@@ -12,7 +12,7 @@ from keras_initkit.stats import log_bins
 from keras_initkit.stats.forward_pass import Signal
 from keras_initkit.stats.hook import Given
 from keras_initkit.stats.measurement import Measurement
-from keras_initkit.stats.measures import NUM_PROJECTIONS, widen
+from keras_initkit.stats.measures import NUM_PROJECTIONS, units_of, widen
 from keras_initkit.stats.statistics import SOURCES, Statistics
 
 HISTOGRAM_SOURCES = (*SOURCES, "pre_activation")
@@ -88,7 +88,7 @@ class Probe:
             part: backend.scratch((count * size,)) for part, count in counts.items()
         }
         if statistics.duplicates:
-            self._units = [v.shape[-1] if len(v.shape) else 1 for v in variables]
+            self._units = [units_of(v) for v in variables]
             self._unit_keys = backend.scratch((NUM_PROJECTIONS * sum(self._units),))
         if statistics.update:
             self._copies = [backend.scratch(v.shape, v.dtype) for v in variables]
@@ -191,7 +191,8 @@ class Probe:
             if any(part is None for part in parts):
                 gradients.append(None)
                 continue
-            parts = [widen(self._backend.dense(part)) for part in parts]
+            shape = variable.shape
+            parts = [widen(self._backend.dense(part, shape)) for part in parts]
             gradient = sum(parts[1:], start=parts[0])
             if step.scale is not None:
                 gradient = gradient / ops.cast(step.scale, gradient.dtype)

@@ -1,6 +1,6 @@
 """Which statistics are recorded, and under which keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from keras import ops
@@ -16,7 +16,7 @@ TENSOR_MEASURES = {
     "zero_fraction": measures.zero_fraction,
     "nonfinite_count": measures.nonfinite_count,
 }
-SHARED = ("mean", "variance", "l2_norm", "nonfinite_count")
+SHARED = ("mean", "variance", "l2_norm", "max_abs", "nonfinite_count")
 DUPLICATES = "duplicate_fraction"
 UPDATE = "update_ratio"
 FORWARD = (
@@ -54,14 +54,14 @@ class Statistics:
             of the gradients, of units, of the forward pass, of the update.
 
     Raises:
-        ValueError: if there is none, one is unknown or there twice, or a function has
-            no name of its own or does not return a scalar.
+        ValueError: if there is none, one is unknown, or a function has no name of its
+            own or does not return a scalar.
     """
 
     def __init__(self, chosen: str | Measure | Sequence[Measure] = DEFAULT) -> None:
         if chosen == "all":
             chosen = (*TENSOR_MEASURES, DUPLICATES, *FORWARD, UPDATE)
-        elif isinstance(chosen, str) or callable(chosen):
+        elif isinstance(chosen, str) or not isinstance(chosen, Iterable):
             chosen = [chosen]
         self.measures: dict[str, dict[str, Callable[[Any], Any]]] = {
             source: {} for source in SOURCES

@@ -21,7 +21,7 @@ from keras_initkit.stats.hook import Given, Hook
 from keras_initkit.stats.kernels import (
     Selector,
     layer_names,
-    owning_layers,
+    layers_around,
     select_variables,
 )
 from keras_initkit.stats.probe import Probe, Step
@@ -247,10 +247,10 @@ class Tap:
             self._model, self._include_biases, self._selectors
         )
         self.layers = layer_names(self.variables)
-        owners = owning_layers(self._model)
+        around = layers_around(self._model)
         self._probe = Probe(
             self.variables,
-            [owners[id(variable)] for variable in self.variables],
+            [around[id(variable)][-1] for variable in self.variables],
             self.statistics,
             self._backend,
             self._capacity(self._least_capacity),

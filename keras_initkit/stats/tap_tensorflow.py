@@ -102,6 +102,8 @@ def current_graph() -> Any:
     return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
 
+# A user's tf.function converts what it calls, which ours need not be.
+@tf.autograph.experimental.do_not_convert
 def on_all_replicas(function: Callable[[tuple], Any], given: Any) -> Any:
     """Calls a function once, with what each replica gave; returns its result to each.
 
@@ -133,9 +135,11 @@ def value(variable: Any) -> Any:
     return tf.convert_to_tensor(variable)
 
 
-def dense(gradient: Any) -> Any:
+def dense(gradient: Any, shape: Sequence[int]) -> Any:
     """The gradient as a tensor; rows of `IndexedSlices` that occur twice are added."""
-    return tf.convert_to_tensor(gradient)
+    tensor = tf.convert_to_tensor(gradient)
+    tensor.set_shape(shape)
+    return tensor
 
 
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
@@ -180,7 +184,7 @@ def histogram(tensor: Any) -> Any:
     lowest = (127 + log_bins.MIN_EXPONENT) * log_bins.BINS_PER_OCTAVE
     place = tf.clip_by_value(magnitude - lowest + 1, 0, log_bins.BINS_PER_SIGN)
     index = log_bins.BINS_PER_SIGN + tf.where(bits < 0, -place, place)
-    is_finite = magnitude < 255 * log_bins.BINS_PER_OCTAVE
+    is_finite = tf.math.is_finite(tf.reshape(tensor, [-1]))
     index = tf.where(is_finite, index, log_bins.NUM_BINS)
     counts = tf.raw_ops.DenseBincount(
         input=index,

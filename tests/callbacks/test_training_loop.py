@@ -160,7 +160,6 @@ def test_the_file_is_filled_while_the_loop_runs(tmp_path):
 def test_an_exception_passes_through_and_leaves_nothing_behind(tmp_path):
     model = compiled()
 
-
     def interrupted():
         with layer_stats(model, tmp_path) as stats:
             everything.append(stats)

@@ -13,10 +13,9 @@ STEP = 0.01  # seconds
 class Machine:
     """Trains and records; a step takes `STEP` seconds and a record `record` more."""
 
-    def __init__(self, schedule, record, steps_per_execution=1, noise=None):
+    def __init__(self, schedule, record, noise=None):
         self.schedule = schedule
         self.record = record
-        self.steps_per_execution = steps_per_execution
         self.noise = noise or (lambda: 1)
         self.time = 100.0
         self.step = 0
@@ -25,12 +24,11 @@ class Machine:
     def run(self, overhead, laps):
         overhead.start(self.step, self.time)
         for _ in range(laps):
-            for _ in range(self.steps_per_execution):
-                is_recorded = self.schedule.selects(self.step, overhead.interval)
-                self.records += is_recorded
-                self.time += (STEP + self.record * is_recorded) * self.noise()
-                self.step += 1
-            overhead.lap(self.steps_per_execution, self.time)
+            is_recorded = self.schedule.selects(self.step, overhead.interval)
+            self.records += is_recorded
+            self.time += (STEP + self.record * is_recorded) * self.noise()
+            self.step += 1
+            overhead.lap(self.time)
             if overhead.is_due:
                 overhead.update(self.step)
 
@@ -65,15 +63,6 @@ def test_known_costs_give_the_known_interval(
     assert overhead.interval == interval
     assert overhead.cost.step == pytest.approx(STEP)
     assert overhead.cost.record == pytest.approx(record)
-
-
-@COSTS
-@pytest.mark.parametrize("steps_per_execution", [3, 10, 64])
-def test_several_steps_in_one_execution(
-    update_freq, record, interval, steps_per_execution
-):
-    overhead = learned(update_freq, record, steps_per_execution=steps_per_execution)
-    assert overhead.interval == interval
 
 
 @COSTS
@@ -148,7 +137,7 @@ def test_accumulated_steps_give_the_interval_that_was_asked_for(update_freq):
     assert not overhead.update(machine.step // 4)
     # Then there is nothing to count laps with until the next start.
     for _ in range(1000):
-        overhead.lap(1, machine.time)
+        overhead.lap(machine.time)
     assert not overhead.is_due
 
 
@@ -160,7 +149,7 @@ def test_update_says_whether_the_interval_has_changed():
     for step in range(3000):
         before = overhead.interval
         time += STEP + 0.99 * STEP * schedule.selects(step, before)
-        overhead.lap(1, time)
+        overhead.lap(time)
         if overhead.is_due:
             assert overhead.update(step + 1) == (overhead.interval != before)
             changes.append(overhead.interval)

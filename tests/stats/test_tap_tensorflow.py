@@ -133,7 +133,7 @@ def test_a_step_that_is_not_selected_runs_nothing_of_the_branch():
 
 def test_dense_adds_rows_that_occur_twice():
     slices = tf.IndexedSlices(tf.ones((2, 3)), tf.constant([1, 1]), (2, 3))
-    np.testing.assert_array_equal(dense(slices), [[0, 0, 0], [2, 2, 2]])
+    np.testing.assert_array_equal(dense(slices, (2, 3)), [[0, 0, 0], [2, 2, 2]])
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,9 @@ def test_zeros_in_the_gradient_of_an_embedding():
         gradient = tape.gradient(loss, embedding.embeddings.value)
         run_if(
             predicate,
-            lambda: part.assign([tap_tensorflow.zero_fraction(dense(gradient))]),
+            lambda: part.assign(
+                [tap_tensorflow.zero_fraction(dense(gradient, (50, 8)))]
+            ),
         )
 
     indices = tf.constant([[3, 3, 7], [9, 20, 3]])
