@@ -70,7 +70,7 @@ def scratch(shape: Sequence[int], dtype: str = "float64") -> Any:
         return tf.Variable(tf.zeros(shape, dtype), trainable=False, name="initkit_part")
 
 
-def run_if(predicate: Any, body: Callable[[], None]) -> None:
+def run_if(predicate: Any, body: Callable[[], Any]) -> None:
     """Runs `body` in the graph where the predicate is true; nothing elsewhere.
 
     As a single op: `tf.cond` is lowered to a Switch for every tensor and every variable
@@ -81,7 +81,11 @@ def run_if(predicate: Any, body: Callable[[], None]) -> None:
         if predicate:
             body()
         return
-    then_branch = tf.function(body, autograph=False).get_concrete_function()
+
+    def branch() -> None:
+        body()
+
+    then_branch = tf.function(branch, autograph=False).get_concrete_function()
     inputs = then_branch.captured_inputs
     else_branch = tf.function(
         lambda *inputs: None, autograph=False
