@@ -1,5 +1,6 @@
 """All the chosen statistics of all layers, as vectors that make up one row."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -10,7 +11,7 @@ from keras import ops
 
 from keras_initkit.stats import measures
 from keras_initkit.stats.forward_pass import Signal
-from keras_initkit.stats.statistics import SHARED, Statistics
+from keras_initkit.stats.statistics import TENSOR_MEASURES, Statistics
 
 NAN = float("nan")
 ROUNDING = 1e-5  # what is left of the slope of a softmax
@@ -41,7 +42,7 @@ class Measurement:
         """
         names = self._statistics.names(source)
         present = [measures.widen(t) for t in tensors if t is not None]
-        shared = [name for name in names if name in SHARED]
+        shared = [name for name in names if name in TENSOR_MEASURES]
         results: dict[str, Any] = {}
         if shared and present:
             results = measures.shared_passes(
@@ -49,15 +50,17 @@ class Measurement:
             )
         for name in names:
             if name not in results:
-                function = self._function(source, name)
+                function = self._statistics.measures[source][name]
                 results[name] = [function(tensor) for tensor in present]
         if len(present) < len(tensors):
             results = {k: _in_place(tensors, v) for k, v in results.items()}
         return _row([results[name] for name in names])
 
     def unit_keys(self, tensors: Sequence[Any]) -> Any:
-        """What tells the units of each tensor apart, one tensor behind the other."""
-        return _row([ops.reshape(measures.unit_keys(t), (-1,)) for t in tensors])
+        """What tells the units of each tensor apart, by `groups_of` their widths."""
+        keys = [measures.unit_keys(tensor) for tensor in tensors]
+        groups = groups_of([key.shape[-1] for key in keys])
+        return _row([ops.reshape(keys[i], (-1,)) for group in groups for i in group])
 
     def duplicates(
         self, weight_keys: Any, units: Sequence[int], gradients: Sequence[Any]
@@ -69,16 +72,21 @@ class Measurement:
             units: how many units each layer has.
             gradients: of the shapes of the weights; None where there is none.
         """
-        fractions: list[Any] = []
-        for number, gradient in zip(units, gradients, strict=True):
-            shape = (measures.NUM_PROJECTIONS, number)
-            own = ops.reshape(weight_keys[: shape[0] * number], shape)
-            weight_keys = weight_keys[shape[0] * number :]
-            if gradient is None:
-                fractions.append(NAN)
+        fractions: list[Any] = [NAN] * len(units)
+        for group in groups_of(units):
+            shape = (len(group), measures.NUM_PROJECTIONS, units[group[0]])
+            of_weights = ops.reshape(weight_keys[: math.prod(shape)], shape)
+            weight_keys = weight_keys[math.prod(shape) :]
+            present = [
+                place for place, i in enumerate(group) if gradients[i] is not None
+            ]
+            if not present:
                 continue
-            keys = measures.unit_keys(gradient)
-            fractions.append(measures.duplicates(ops.cast(own, keys.dtype), keys))
+            keys = [measures.unit_keys(gradients[group[place]]) for place in present]
+            of_weights = ops.cast(ops.take(of_weights, present, axis=0), keys[0].dtype)
+            measured = ops.unstack(measures.duplicates(of_weights, ops.stack(keys)))
+            for place, fraction in zip(present, measured, strict=True):
+                fractions[group[place]] = fraction
         return _row([fractions])
 
     def forward(self, signals: Sequence[Sequence[Signal]]) -> Any:
@@ -94,13 +102,8 @@ class Measurement:
 
     def updates(self, before: Sequence[Any], after: Sequence[Any]) -> Any:
         """update_ratio of each layer, shape (layers,)."""
-        pairs = zip(before, after, strict=True)
-        return _row([[measures.update_ratio(*pair) for pair in pairs]])
-
-    def _function(self, source: str, name: str) -> Callable[[Any], Any]:
-        # Counting zeros is most of the work: some backends do it in less memory.
-        own = {"zero_fraction": self._backend.zero_fraction}
-        return own.get(name, self._statistics.measures[source][name])
+        square = self._backend.sum_of_squares
+        return _row([measures.update_ratios(before, after, square)])
 
     def _of_signals(self, signals: Sequence[Signal]) -> dict[str, Any]:
         keys = self._statistics.forward
@@ -155,6 +158,14 @@ def _max_slope(
     except (ValueError, TypeError):
         return NAN
     return largest if is_elementwise and largest > ROUNDING else NAN
+
+
+def groups_of(widths: Sequence[int]) -> list[list[int]]:
+    """The numbers of the layers that are of one width."""
+    groups: dict[int, list[int]] = {}
+    for number, width in enumerate(widths):
+        groups.setdefault(width, []).append(number)
+    return list(groups.values())
 
 
 def _in_place(tensors: Sequence[Any], results: Any) -> list[Any]:

@@ -71,14 +71,7 @@ def max_abs(tensor: Any) -> Any:
     >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
     4.0
     """
-    return _max_abs(widen(tensor), sum_of_squares(widen(tensor)))
-
-
-def _max_abs(tensor: Any, sum_of_squares: Any) -> Any:
-    # Without a tensor of absolute values: two reads, and nothing is written. A maximum
-    # may pass over NaN, a sum does not.
-    largest = ops.maximum(ops.max(tensor), -ops.min(tensor))
-    return ops.where(ops.isnan(sum_of_squares), sum_of_squares, largest)
+    return shared_passes([tensor], ["max_abs"])["max_abs"][0]
 
 
 def zero_fraction(tensor: Any) -> Any:
@@ -117,7 +110,7 @@ def shared_passes(
     `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
     the variance. Only where the mean of some tensor is larger than its standard
     deviation are the variances taken from the deviations, as in `variance`, and only
-    where a sum of squares is not finite are its entries counted.
+    where some sum of squares is not finite are NaN and infinities looked for.
 
     Example:
 
@@ -126,8 +119,8 @@ def shared_passes(
 
     Args:
         tensors: floating-point tensors of any shapes, each with at least one entry.
-        names: of `"mean"`, `"variance"`, `"l2_norm"`, `"max_abs"` and
-            `"nonfinite_count"`.
+        names: of `"mean"`, `"variance"`, `"l2_norm"`, `"max_abs"`, `"zero_fraction"`
+            and `"nonfinite_count"`.
         sum_of_squares: the backend's own, if it has one that makes no copy.
 
     Returns:
@@ -136,28 +129,40 @@ def shared_passes(
     """
     tensors = [widen(tensor) for tensor in tensors]
     squares = ops.stack([sum_of_squares(tensor) for tensor in tensors])
+    size = ops.cast([ops.size(tensor) for tensor in tensors], squares.dtype)
+    are_finite = ops.all(ops.isfinite(squares))
     results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
-    if "max_abs" in names:
-        largest = [_max_abs(t, squares[i]) for i, t in enumerate(tensors)]
-        results["max_abs"] = ops.stack(largest)
-    if "nonfinite_count" in names:
-        results["nonfinite_count"] = ops.cond(
-            ops.all(ops.isfinite(squares)),
-            lambda: ops.zeros_like(squares),
-            lambda: ops.stack([nonfinite_count(tensor) for tensor in tensors]),
-        )
     if "mean" in names or "variance" in names:
-        results["mean"] = ops.stack([mean(tensor) for tensor in tensors])
+        results["mean"] = _of_each(mean, tensors)
     if "variance" in names:
-        size = ops.cast([ops.size(tensor) for tensor in tensors], squares.dtype)
         square_of_mean = ops.square(results["mean"])
         difference = squares / size - square_of_mean
         results["variance"] = ops.cond(
             ops.any(square_of_mean > difference),
-            lambda: ops.stack([variance(tensor) for tensor in tensors]),
+            lambda: _of_each(variance, tensors),
             lambda: difference,
         )
+    if "max_abs" in names:
+        largest = ops.maximum(_of_each(ops.max, tensors), -_of_each(ops.min, tensors))
+        # A maximum may pass over NaN, a sum does not.
+        results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
+    if "zero_fraction" in names:
+        results["zero_fraction"] = ops.cond(
+            are_finite,
+            lambda: 1 - _of_each(lambda t: sum_of_squares(ops.sign(t)), tensors) / size,
+            lambda: ops.cast(_of_each(zero_fraction, tensors), size.dtype),
+        )
+    if "nonfinite_count" in names:
+        results["nonfinite_count"] = ops.cond(
+            are_finite,
+            lambda: ops.zeros_like(squares),
+            lambda: ops.cast(_of_each(nonfinite_count, tensors), size.dtype),
+        )
     return {name: results[name] for name in names}
+
+
+def _of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    return ops.stack([function(tensor) for tensor in tensors])
 
 
 def _count(condition: Any) -> Any:
@@ -180,8 +185,19 @@ def update_ratio(before: Any, after: Any) -> Any:
     >>> update_ratio(keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 3.5]))
     0.1
     """
-    moved = l2_norm(widen(after) - widen(before))
-    return ops.where(ops.equal(moved, 0), moved, moved / l2_norm(before))
+    return update_ratios([before], [after])[0]
+
+
+def update_ratios(
+    before: Sequence[Any],
+    after: Sequence[Any],
+    sum_of_squares: Callable[[Any], Any] = sum_of_squares,
+) -> Any:
+    """`update_ratio` of several weights, shape (weights,)."""
+    pairs = zip(map(widen, before), map(widen, after), strict=True)
+    moved = ops.sqrt(_of_each(sum_of_squares, [new - old for old, new in pairs]))
+    norm = ops.sqrt(_of_each(sum_of_squares, [widen(old) for old in before]))
+    return ops.where(ops.equal(moved, 0), moved, moved / norm)
 
 
 # -- over units, the entries of the last axis ------------------------------------------
@@ -264,42 +280,49 @@ def unit_keys(tensor: Any) -> Any:
 
 
 def duplicates(weight_keys: Any, gradient_keys: Any) -> Any:
-    """`duplicate_fraction` from the `unit_keys` of weight and gradient."""
-    units = weight_keys.shape[-1]
-    numbers = [_number(weight_keys), np.sqrt(2) * _number(gradient_keys)]
-    first = ops.where(_size(weight_keys) > 0, weight_keys[0], gradient_keys[0])
-    sign = ops.where(first < 0, -1.0, 1.0)
-    order = ops.argsort(numbers[0] + numbers[1])
-    is_duplicate = ops.zeros((units,), "bool")
-    # Equal units are next to each other, or nearly: others may come in between.
-    for apart in range(1, min(MAX_APART, units - 1) + 1):
-        is_equal = ops.ones((units - apart,), "bool")
-        for keys in (weight_keys, gradient_keys):
-            ordered = ops.take(keys * ops.cast(sign, keys.dtype), order, axis=1)
-            is_equal = ops.logical_and(is_equal, _are_equal(ordered, apart))
-        false = ops.zeros((apart,), "bool")
-        for pair in ([is_equal, false], [false, is_equal]):
-            is_duplicate = ops.logical_or(is_duplicate, ops.concatenate(pair))
-    return _share(is_duplicate)
+    """`duplicate_fraction` from `unit_keys`, of several layers of one width at once.
 
+    Args:
+        weight_keys: shape (..., NUM_PROJECTIONS, units).
+        gradient_keys: the same shape.
 
-def _size(keys: Any) -> Any:
-    return ops.max(ops.abs(keys), axis=0)
-
-
-def _number(keys: Any) -> Any:
-    """One number for each unit, of the size and the direction of its column.
-
-    The same for a column and its negative.
+    Returns:
+        Shape (...).
     """
-    size = _size(keys)
-    size = ops.where(ops.equal(size, 0), ops.ones_like(size), size)
-    direction = keys / size
-    return ops.log(size) + ops.abs(direction[0]) - ops.abs(direction[1])
+    units = weight_keys.shape[-1]
+    weight_size, weight_direction = _size_and_direction(weight_keys)
+    gradient_size, gradient_direction = _size_and_direction(gradient_keys)
+    directions = ops.concatenate([weight_direction, gradient_direction], axis=-2)
+    # The sign of the first direction that is not 0.
+    first = ops.where(weight_direction == 0, gradient_direction, weight_direction)
+    sign = ops.where(first[..., :1, :] < 0, -1.0, 1.0)
+    directions = directions * ops.cast(sign, directions.dtype)
+    features = ops.concatenate([directions, weight_size, gradient_size], axis=-2)
+    # Equal units are next to each other in the order of one number made of all, or
+    # nearly: others may come in between.
+    number = ops.sum(features * _mixture(features), axis=-2, keepdims=True)
+    order = ops.broadcast_to(ops.argsort(number, axis=-1), ops.shape(features))
+    features = ops.take_along_axis(features, order, axis=-1)
+    is_duplicate = ops.zeros_like(features[..., 0, :])
+    for apart in range(1, min(MAX_APART, units - 1) + 1):
+        distance = ops.abs(features[..., apart:] - features[..., :-apart])
+        is_equal = ops.max(distance, axis=-2) <= SAME
+        is_equal = ops.cast(is_equal, features.dtype)
+        no_other = [[0, 0]] * (len(is_equal.shape) - 1)
+        for side in ([0, apart], [apart, 0]):
+            partner = ops.pad(is_equal, [*no_other, side])
+            is_duplicate = ops.maximum(is_duplicate, partner)
+    return ops.mean(is_duplicate, axis=-1)
 
 
-def _are_equal(keys: Any, apart: int) -> Any:
-    """Whether each unit equals the one so many places on."""
-    distance = _size(keys[:, apart:] - keys[:, :-apart])
-    size = _size(keys)
-    return distance <= SAME * ops.maximum(size[apart:], size[:-apart])
+def _size_and_direction(keys: Any) -> tuple[Any, Any]:
+    """The logarithm of the largest key of each unit, and the keys in this unit."""
+    size = ops.max(ops.abs(keys), axis=-2, keepdims=True)
+    size = ops.where(size == 0, ops.ones_like(size), size)
+    return ops.log(size), keys / size
+
+
+def _mixture(features: Any) -> Any:
+    """Weights of which no small whole multiples cancel."""
+    weights = np.sqrt([2.0, 3, 5, 7, 11, 13, 17, 19, 23, 29])
+    return ops.cast(weights[:, None], features.dtype)

@@ -1,7 +1,7 @@
 """What is traced into a training step, and where its numbers are kept until read."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -38,12 +38,17 @@ class Step:
     optimizer: Any
     given: tuple[Given, ...]
 
-    def was_skipped(self) -> Any:
-        """After the update: whether there was none, as the gradients were not finite.
+    @property
+    def may_be_skipped(self) -> bool:
+        """Whether the optimizer leaves out steps whose gradients are not finite."""
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
-        A `LossScaleOptimizer` then lowers its scale, and begins to count anew.
+    def was_skipped(self) -> Any:
+        """After the update: whether it was left out.
+
+        The optimizer then has lowered its scale, and begins to count anew.
         """
-        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+        if not self.may_be_skipped:
             return False
         lowered = self.optimizer.dynamic_scale <= self.scale
         return ops.logical_and(lowered, ops.equal(self.optimizer.step_counter, 0))
@@ -101,26 +106,50 @@ class Probe:
 
     def before_update(self, step: Step) -> None:
         """Adds what is measured before the optimizer changes anything."""
-        run_if = self._backend.run_if
         weights = [self._backend.value(variable) for variable in self._variables]
         signals = self._signals(step)
-        # The weights have an `if` of their own, which can run at once: in one with the
-        # gradients, no weight could be updated before the last gradient is there.
-        run_if(step.is_recorded, lambda: self._measure_weights(weights))
-        run_if(step.is_recorded, lambda: self._measure_gradients(step))
-        if self._statistics.forward:
-            run_if(step.is_recorded, lambda: self._measure_forward(signals))
-        if step.has_histograms is not None:
-            self._add_histograms(step, weights, signals)
+        # What is there before the gradients has an `if` of its own: in one with them,
+        # no weight could be updated before the last gradient is there.
+        self._run(
+            step,
+            record=lambda: self._measure_weights_and_signals(weights, signals),
+            histograms=lambda: self._count_weights_and_signals(step, weights, signals),
+        )
+        self._run(
+            step,
+            record=lambda: self._measure_gradients(step),
+            histograms=lambda: self._count_gradients(step),
+        )
 
     def after_update(self, step: Step) -> None:
         """Adds what is measured of the update, and writes the row."""
-        self._backend.run_if(step.is_recorded, lambda: self._append_row(step))
+        if self._waits_for_update(step):
+            self._backend.run_if(step.is_recorded, lambda: self._append_row(step))
 
-    def _measure_weights(self, weights: list[Any]) -> None:
-        self._parts["weight"].assign(self._measurement.of_tensors("weight", weights))
+    def _run(
+        self, step: Step, record: Callable[[], None], histograms: Callable[[], None]
+    ) -> None:
+        """Runs each where it is wanted, in one `if`: on every step each costs a bit."""
+        run_if = self._backend.run_if
+        if step.has_histograms is None:
+            run_if(step.is_recorded, record)
+            return
+
+        def run_wanted() -> None:
+            run_if(step.is_recorded, record)
+            run_if(step.has_histograms, histograms)
+
+        run_if(ops.logical_or(step.is_recorded, step.has_histograms), run_wanted)
+
+    def _measure_weights_and_signals(
+        self, weights: list[Any], signals: list[list[Signal]]
+    ) -> None:
+        measurement, parts = self._measurement, self._parts
+        parts["weight"].assign(measurement.of_tensors("weight", weights))
+        if self._statistics.forward:
+            parts["forward"].assign(measurement.forward(signals))
         if self._statistics.duplicates:
-            self._unit_keys.assign(self._measurement.unit_keys(weights))
+            self._unit_keys.assign(measurement.unit_keys(weights))
         if self._statistics.update:
             for copy, weight in zip(self._copies, weights, strict=True):
                 copy.assign(weight)
@@ -133,9 +162,11 @@ class Probe:
             keys = self._backend.value(self._unit_keys)
             fractions = self._measurement.duplicates(keys, self._units, gradients)
             self._parts["duplicates"].assign(fractions)
+        if not self._waits_for_update(step):
+            self._append_row(step)
 
-    def _measure_forward(self, signals: list[list[Signal]]) -> None:
-        self._parts["forward"].assign(self._measurement.forward(signals))
+    def _waits_for_update(self, step: Step) -> bool:
+        return self._statistics.update or step.may_be_skipped
 
     def _append_row(self, step: Step) -> None:
         parts = [self._backend.value(part) for part in self._parts.values()]
@@ -146,28 +177,20 @@ class Probe:
         skipped = ops.reshape(ops.cast(step.was_skipped(), "float64"), (1,))
         self.ring.append(step.number, ops.concatenate([skipped, *parts]))
 
-    def _add_histograms(
+    def _count_weights_and_signals(
         self, step: Step, weights: list[Any], signals: list[list[Signal]]
     ) -> None:
-        def append(source: str, of_layers: Any) -> None:
-            counts = ops.concatenate([self._counts(of_layer) for of_layer in of_layers])
-            self.histogram_rings[source].append(step.number, counts)
+        self._append_counts("weight", step, [[weight] for weight in weights])
+        z = [[signal.pre_activation() for signal in of_layer] for of_layer in signals]
+        self._append_counts("pre_activation", step, z)
 
-        def append_weights() -> None:
-            append("weight", [[weight] for weight in weights])
+    def _count_gradients(self, step: Step) -> None:
+        gradients = [[] if g is None else [g] for g in self._gradients(step)]
+        self._append_counts("gradient", step, gradients)
 
-        def append_gradients() -> None:
-            gradients = self._gradients(step)
-            append("gradient", [[] if g is None else [g] for g in gradients])
-
-        def append_signals() -> None:
-            tensors = [[signal.pre_activation() for signal in of] for of in signals]
-            append("pre_activation", tensors)
-
-        # Each with an `if` and rows of its own, as above, and for no vector of theirs
-        # to be filled with zeros on the other steps.
-        for body in (append_weights, append_gradients, append_signals):
-            self._backend.run_if(step.has_histograms, body)
+    def _append_counts(self, source: str, step: Step, tensors: list[list[Any]]) -> None:
+        counts = ops.concatenate([self._counts(of_layer) for of_layer in tensors])
+        self.histogram_rings[source].append(step.number, counts)
 
     def _counts(self, tensors: list[Any]) -> Any:
         """One histogram of several tensors; NaN if there is none."""

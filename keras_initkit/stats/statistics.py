@@ -16,7 +16,6 @@ TENSOR_MEASURES = {
     "zero_fraction": measures.zero_fraction,
     "nonfinite_count": measures.nonfinite_count,
 }
-SHARED = ("mean", "variance", "l2_norm", "max_abs", "nonfinite_count")
 DUPLICATES = "duplicate_fraction"
 UPDATE = "update_ratio"
 FORWARD = (

@@ -162,17 +162,6 @@ def sum_of_squares(tensor: Any) -> Any:
     return 2 * tf.nn.l2_loss(tensor)
 
 
-def zero_fraction(tensor: Any) -> Any:
-    """`measures.zero_fraction`, of one byte an entry, eight of them counted at once."""
-    size = tensor.shape.num_elements()
-    flags = tf.cast(tf.reshape(tf.equal(tensor, 0), [-1]), tf.uint8)
-    if size % 8:
-        flags = tf.pad(flags, [[0, -size % 8]])
-    eights = tf.bitcast(tf.reshape(flags, (-1, 8)), tf.int64)
-    zeros = tf.reduce_sum(tf.cast(tf.raw_ops.PopulationCount(x=eights), tf.int32))
-    return tf.cast(zeros, tensor.dtype) / size
-
-
 def histogram(tensor: Any) -> Any:
     """How many entries fall into each of `log_bins.edges()`; NaN and Inf into none.
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_initkit.stats import log_bins, tap_tensorflow
-from keras_initkit.stats.measures import widen
+from keras_initkit.stats.measures import widen, zero_fraction
 from keras_initkit.stats.tap_tensorflow import Ring, dense, run_if, scratch, slope
 
 
@@ -161,7 +161,7 @@ def test_the_slope_of_a_constant_is_zero():
     assert not slope(lambda x: tf.ones((3, 2)), z).numpy().any()
 
 
-# -- sum_of_squares, zero_fraction -----------------------------------------------------
+# -- sum_of_squares --------------------------------------------------------------------
 
 
 def test_sum_of_squares_equals_numpy_in_float64():
@@ -183,9 +183,7 @@ def test_zeros_in_the_gradient_of_an_embedding():
         gradient = tape.gradient(loss, embedding.embeddings.value)
         run_if(
             predicate,
-            lambda: part.assign(
-                [tap_tensorflow.zero_fraction(dense(gradient, (50, 8)))]
-            ),
+            lambda: part.assign([zero_fraction(dense(gradient, (50, 8)))]),
         )
 
     indices = tf.constant([[3, 3, 7], [9, 20, 3]])
