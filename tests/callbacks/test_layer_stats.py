@@ -326,6 +326,56 @@ def test_a_last_batch_of_another_size_and_many_rows(tmp_path):
     assert callback.history.steps.tolist() == list(range(280))
 
 
+# -- what it costs ---------------------------------------------------------------------
+
+
+def expensive(tensor):
+    """Takes many times longer than a step of the network."""
+    square = keras.ops.ones((300, 300)) * keras.ops.max(tensor)
+    for _ in range(10):
+        square = keras.ops.matmul(square, square) / 300
+    return keras.ops.max(square)
+
+
+def messages(caplog):
+    return [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
+
+
+def test_the_interval_is_widened_where_recording_costs_too_much(tmp_path, caplog):
+    callback = LayerStatsCallback(tmp_path, update_freq=1, statistics=expensive)
+    train(network, [callback], epochs=30)
+    assert callback.interval > 10
+    (message,) = messages(caplog)
+    assert "more than max_overhead=0.02" in message
+    assert f"one step in {callback.interval} is recorded" in message
+    steps = callback.history.steps
+    assert (steps[:20] == np.arange(20)).all()
+    assert len(steps) < 60
+    scalars = events(tmp_path).Scalars("recording/interval")
+    assert [event.value for event in scalars] == [2, callback.interval]
+    assert 20 < scalars[1].step < 100
+
+
+def test_whatever_it_costs_with_max_overhead_none(tmp_path, caplog):
+    callback = LayerStatsCallback(
+        tmp_path, update_freq=1, statistics=expensive, max_overhead=None
+    )
+    train(network, [callback], epochs=5)
+    assert callback.interval == 1
+    assert callback.history.steps.tolist() == list(range(35))
+    assert messages(caplog) == []
+
+
+def test_accumulated_steps_are_recorded_as_asked_for(tmp_path):
+    callback = LayerStatsCallback(tmp_path, update_freq=1, statistics=expensive)
+    keras.utils.set_random_seed(0)
+    model = network()
+    optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
+    model.compile(optimizer, "mse")
+    model.fit(X, X[:, :3], batch_size=10, epochs=20, verbose=0, callbacks=[callback])
+    assert callback.interval == 1
+
+
 # -- files -----------------------------------------------------------------------------
 
 
@@ -410,7 +460,20 @@ def test_model_that_is_not_compiled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"update_freq": 0}, {"warmup_steps": -1}, {"update_freq": "never"}]
+    "arguments",
+    [
+        {"update_freq": 0},
+        {"update_freq": "never"},
+        {"warmup_steps": -1},
+        {"statistics": ["variances"]},
+        {"statistics": []},
+        {"histogram_freq": -1},
+        {"layers": 3},
+        {"on_record": "print"},
+        {"max_overhead": 0},
+        {"flush_secs": 0},
+    ],
+    ids=str,
 )
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match="Received: "):
