@@ -1,5 +1,7 @@
 """The callback that logs the statistics of every layer's weights and gradients."""
 
+import functools
+import os
 import time
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -68,11 +70,13 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
     the batch counts as saturated.
 
     What cannot be measured is NaN: the gradient of a variable that gets none, the
-    activations of other layers and of layers inside of a loop, `saturated_fraction` of
-    a softmax. NaN and infinities among the entries make most statistics non-finite, and
-    `nonfinite_count` counts them. A step that a `LossScaleOptimizer` skips is recorded,
-    and `history.skipped` says so. In such steps, and while gradients are accumulated,
-    `optimizer.iterations` stands still, and several records have the same step.
+    activations of other layers and of layers inside of a loop, the pre-activations of a
+    subclass with a `call` of its own, `saturated_fraction` where the activation is not
+    elementwise (softmax) or draws random numbers. NaN and infinities among the entries
+    make most statistics non-finite, and `nonfinite_count` counts them. A step that a
+    `LossScaleOptimizer` skips is recorded, and `history.skipped` says so. In such
+    steps, and while gradients are accumulated, `optimizer.iterations` stands still, and
+    several records have the same step.
 
     TensorBoard shows `weight_variance/<number>_<layer>` and
     `gradient_variance/<number>_<layer>` as scalars, with the layers numbered in the
@@ -86,7 +90,9 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
     The callback can be used in several calls of `fit`: with the same optimizer, history
     and run go on; with another model, or after it was compiled with a new optimizer,
     whose steps begin at 0, both begin anew, the run as `<log_dir>/layer_stats_2` and so
-    on. For a training loop of your own see `layer_stats`.
+    on. Each call of `fit` traces the training step once more. For a training loop of
+    your own, or an optimizer that the model is not compiled with, see `layer_stats`. A
+    copy of the callback begins anew.
 
     In memory, with n kernels and k keys: 512 n k bytes for the rows that wait in the
     graph, 8 n k for each record in the history; with `update_ratio` a copy of the
@@ -165,6 +171,11 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         flush_secs: float = 2.0,
     ) -> None:
         super().__init__()
+        arguments = {
+            k: v for k, v in locals().items() if k not in ("self", "__class__")
+        }
+        self._arguments = arguments
+        self.log_dir = os.fspath(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
@@ -228,7 +239,17 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         self._recorder.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
+        if not self._tap.has_traced:
+            log.warning(
+                "keras_initkit: nothing was recorded, as the training step did not "
+                "apply the optimizer that the model is compiled with. For another one: "
+                "`with layer_stats(model, log_dir, optimizer): model.fit(...)`."
+            )
         self.end()
+
+    def __reduce__(self) -> tuple:
+        """A copy, or what is unpickled, is a new callback with the same arguments."""
+        return functools.partial(type(self), **self._arguments), ()
 
     def begin(
         self,
@@ -267,7 +288,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             self.end()
             raise ValueError(
                 "Argument `log_dir` must be a directory that can be written "
-                f"({error.strerror}). Received: log_dir={self._recorder.log_dir!r}"
+                f"({error.strerror}). Received: log_dir={self.log_dir!r}"
             ) from error
         if self.interval is not None:
             self._use_interval(self.interval)

@@ -44,7 +44,7 @@ class Recorder:
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
     ) -> None:
-        self.log_dir = os.fspath(log_dir)
+        self._log_dir = Path(log_dir).absolute()
         self._flush_secs = flush_secs
         self._on_record: Any = on_record
         self._lock = threading.RLock()
@@ -197,7 +197,7 @@ class Recorder:
 
     def _run_directory(self) -> Path:
         suffix = f"_{self._runs}" if self._runs > 1 else ""
-        return Path(self.log_dir, RUN_NAME + suffix)
+        return self._log_dir / (RUN_NAME + suffix)
 
     def _warn_once(self, fault: str, exc_info: bool = False) -> None:
         if fault not in self._warned:

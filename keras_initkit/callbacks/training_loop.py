@@ -27,8 +27,9 @@ def layer_stats(
 
     Within it, what passes through `optimizer.apply` (or `apply_gradients`) is recorded:
     that of `model.train_on_batch`, of an eager loop, and of a `tf.function` that is
-    traced within, which means called for the first time. Afterwards nothing is left
-    behind.
+    traced within, which means called for the first time. Of the forward pass something
+    is known only if it is in the same function as `optimizer.apply`. Afterwards nothing
+    is left behind.
 
     Example:
 

@@ -41,12 +41,18 @@ class Signal(NamedTuple):
     call: Callable[[], Any]
     graph: Any
 
+    @property
+    def has_pre_activation(self) -> bool:
+        """Whether the layer does what its class does, which is known here."""
+        return any(type(self.layer).call is dense.call for dense in DENSE)
+
     def pre_activation(self) -> Any:
         """z, shape (batch, ..., units), before the weights change.
 
         It is multiplied out once more. TensorFlow computes a Dense layer and its
         activation in one, and z is never there: if it were taken out, the activation
-        would be computed by another kernel, with other last bits.
+        would be computed by another kernel, with other last bits. To be asked for where
+        `has_pre_activation`: a call of the user's own may draw or change something.
         """
         if self.function is keras.activations.linear:
             return self.activation
@@ -75,29 +81,36 @@ class ForwardPass:
         self._current_graph = current_graph
         # Of each thread its own: a thread may stand for a replica.
         self._caught = threading.local()
-        self._hooked: list[tuple[Any, dict[str, Any]]] = []
+        self._hooked: list[tuple[Any, str, dict[str, Any]]] = []
 
     def attach(self) -> None:
-        """Puts hooks on `call` of the model and of its layers."""
-        for layer in self._model._flatten_layers(include_self=False):
-            if isinstance(layer, DENSE):
-                self._hook(layer, functools.partial(self._call_dense, layer))
-            elif isinstance(layer, ACTIVATIONS):
-                self._hook(layer, self._call_activation)
-        self._hook(self._model, self._call_model)
+        """Puts hooks on the model and on `call` of its layers."""
+        self._hook_layers()
+        # A forward pass begins with either.
+        self._hook(self._model, "call", self._begin)
+        self._hook(self._model, "train_step", self._begin)
 
     def detach(self) -> None:
         """Takes the hooks off, and forgets what was caught."""
-        for layer, previous in reversed(self._hooked):
-            del vars(layer)["call"]
+        for layer, method, previous in reversed(self._hooked):
+            del vars(layer)[method]
             vars(layer).update(previous)
         self._hooked = []
         self._caught = threading.local()
 
     def take(self) -> list[Signal]:
-        """The signals that belong to the current graph, each handed out once."""
+        """The signals that belong to the current graph, each handed out once.
+
+        There is none of a layer that is called inside of a loop too, whose tensors do
+        not leave it.
+        """
         graph = self._current_graph()
-        signals = [signal for signal in self._signals if signal.graph is graph]
+        inside = [s.layer for s in self._signals if _is_inside(s.graph, graph)]
+        signals = [
+            signal
+            for signal in self._signals
+            if signal.graph is graph and not any(signal.layer is s for s in inside)
+        ]
         self._signals.clear()
         return signals
 
@@ -107,20 +120,31 @@ class ForwardPass:
             self._caught.signals = []
         return self._caught.signals
 
-    def _hook(self, layer: Any, hook: Callable[..., Any]) -> None:
-        call = layer.call
-        previous = {"call": call} if "call" in vars(layer) else {}
+    def _hook_layers(self) -> None:
+        hooked = [layer for layer, _, _ in self._hooked]
+        for layer in self._model._flatten_layers(include_self=False):
+            if any(layer is known for known in hooked):
+                continue
+            if isinstance(layer, DENSE):
+                self._hook(layer, "call", functools.partial(self._call_dense, layer))
+            elif isinstance(layer, ACTIVATIONS):
+                self._hook(layer, "call", self._call_activation)
+
+    def _hook(self, layer: Any, method: str, hook: Callable[..., Any]) -> None:
+        call = getattr(layer, method)
+        previous = {method: call} if method in vars(layer) else {}
 
         @functools.wraps(call)
         def hooked(*args: Any, **kwargs: Any) -> Any:
             return hook(call, *args, **kwargs)
 
         # Not by setattr: a layer tracks what it is given.
-        vars(layer)["call"] = hooked
-        self._hooked.append((layer, previous))
+        vars(layer)[method] = hooked
+        self._hooked.append((layer, method, previous))
 
-    def _call_model(self, call: Callable, *args: Any, **kwargs: Any) -> Any:
+    def _begin(self, call: Callable, *args: Any, **kwargs: Any) -> Any:
         self._signals.clear()
+        self._hook_layers()  # some were made since, when the model was built
         return call(*args, **kwargs)
 
     def _call_dense(
@@ -150,3 +174,12 @@ class ForwardPass:
                     activation=outputs, function=call
                 )
         return outputs
+
+
+def _is_inside(graph: Any, outer: Any) -> bool:
+    """Whether a graph is that of a branch or a loop in another."""
+    while graph is not None and graph is not outer:
+        graph = getattr(graph, "outer_graph", None)
+        if graph is outer and outer is not None:
+            return True
+    return False

@@ -167,9 +167,10 @@ class History(Mapping[str, np.ndarray]):
             ValueError: if nothing was recorded.
             KeyError: if the statistic was not recorded.
         """
-        values, steps = self[statistic], self.steps
+        steps = self.steps
         if not len(steps):
             raise ValueError("Nothing was recorded: there is nothing to plot.")
+        values = self[statistic]
         import matplotlib.pyplot as plt
 
         if ax is None:

@@ -36,6 +36,9 @@ class Observer(Protocol):
     def after_update(self, step: Any) -> None:
         """Called once the optimizer has changed what it changes."""
 
+    def detach(self) -> None:
+        """Removes itself from the hook."""
+
 
 class Hook:
     """Stands in for `apply` on one optimizer, for one or several observers.
@@ -51,8 +54,10 @@ class Hook:
         self._backend = backend
         self._apply = optimizer.apply
         self._previous = vars(optimizer).get("apply")
+        self._model = model
         self._observers: list[Any] = []
         self._forward_pass = ForwardPass(model, backend.current_graph)
+        self._make_train_function = model.make_train_function
         # Not by setattr: an optimizer tracks what it is given, for its checkpoints.
         vars(optimizer)["apply"] = self
 
@@ -62,16 +67,19 @@ class Hook:
         hook = vars(optimizer).get("apply")
         return hook if isinstance(hook, cls) else cls(model, optimizer, backend)
 
-    def __call__(self, grads: Any, trainable_variables: Any = None) -> None:
+    def __call__(
+        self, grads: Any, trainable_variables: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         gradients = list(grads)
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         given = Given(gradients, trainable_variables, self._forward_pass.take())
         observers = list(self._observers)
         steps = [self._together(o.before_update, given) for o in observers]
-        self._apply(gradients, trainable_variables)
+        result = self._apply(gradients, trainable_variables, *args, **kwargs)
         for observer, step in zip(observers, steps, strict=True):
             self._together(_of_first(observer.after_update), step)
+        return result
 
     def add(self, observer: Observer) -> None:
         """Adds an observer, in place of those that an interrupted fit left behind."""
@@ -79,12 +87,12 @@ class Hook:
             o for o in self._observers if o.fit is None or o.fit is observer.fit
         ]
         self._observers.append(observer)
-        self._watch_forward_pass()
+        self._watch()
 
     def remove(self, observer: Observer) -> None:
         """Takes an observer off, and with the last one the hook itself."""
         self._observers = [o for o in self._observers if o is not observer]
-        self._watch_forward_pass()
+        self._watch()
         if self._observers or vars(self._optimizer).get("apply") is not self:
             return
         del vars(self._optimizer)["apply"]
@@ -95,10 +103,27 @@ class Hook:
         """Whether an observer was added and is neither removed nor replaced."""
         return any(o is observer for o in self._observers)
 
-    def _watch_forward_pass(self) -> None:
+    def retrace(self) -> None:
+        """Asks the model for a new train function, which meets the hook, or is bare."""
+        if self._model.compiled:
+            self._make_train_function(force=True)
+
+    def _watch(self) -> None:
         self._forward_pass.detach()
+        vars(self._model).pop("make_train_function", None)
         if any(observer.needs_forward_pass for observer in self._observers):
             self._forward_pass.attach()
+        if any(observer.fit is not None for observer in self._observers):
+            vars(self._model)["make_train_function"] = self._begin_fit
+
+    def _begin_fit(self, *args: Any, **kwargs: Any) -> Any:
+        """What Keras calls when a `fit` begins: no observer is left from another.
+
+        After an exception nobody is told that a `fit` has ended.
+        """
+        for observer in [o for o in self._observers if o.fit is not None]:
+            observer.detach()
+        return self._make_train_function(*args, **kwargs)
 
     def _together(self, function: Callable[[tuple], Any], given: Any) -> Any:
         return self._backend.on_all_replicas(function, given)

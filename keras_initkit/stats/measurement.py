@@ -31,7 +31,7 @@ class Measurement:
     def __init__(self, statistics: Statistics, backend: ModuleType) -> None:
         self._statistics = statistics
         self._backend = backend
-        self._max_slopes: dict[Any, float] = {}
+        self._max_slopes: dict[int, tuple[Any, float]] = {}
 
     def of_tensors(self, source: str, tensors: Sequence[Any]) -> Any:
         """What was chosen for `"weight"` or `"gradient"`: shape (names * layers,).
@@ -113,12 +113,14 @@ class Measurement:
         results = self._moments("activation", activation)
         if "dead_fraction" in keys:
             results["dead_fraction"] = measures.dead_fraction(activation)
-        if any(key.startswith(("pre_activation", "saturated")) for key in keys):
-            z = _joined([signal.pre_activation() for signal in signals])
-            results |= self._moments("pre_activation", z)
+        of_z = [k for k in keys if k.startswith(("pre_activation", "saturated"))]
+        if of_z and all(signal.has_pre_activation for signal in signals):
+            z = [measures.widen(signal.pre_activation()) for signal in signals]
+            results |= self._moments("pre_activation", _joined(z))
             if "saturated_fraction" in keys:
-                results["saturated_fraction"] = self._saturated(signals[0].function, z)
-        return results
+                functions = [signal.function for signal in signals]
+                results["saturated_fraction"] = self._saturated(functions, z)
+        return dict.fromkeys(of_z, NAN) | results
 
     def _moments(self, source: str, tensor: Any) -> dict[str, Any]:
         """What was chosen of the mean and the variance of a signal, by key."""
@@ -129,33 +131,41 @@ class Measurement:
         moments = measures.shared_passes([tensor], names, self._backend.sum_of_squares)
         return {key: moments[name][0] for key, name in zip(keys, names, strict=True)}
 
-    def _saturated(self, function: Callable[[Any], Any], pre_activation: Any) -> Any:
-        max_slope = self._max_slope(function, pre_activation.shape[1:])
-        if np.isnan(max_slope):
-            return NAN
-        slope = self._backend.slope(function, pre_activation)
-        return measures.saturated_fraction(slope, max_slope)
+    def _saturated(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
+        """saturated_fraction of all calls, each with its own function."""
+        slopes = []
+        for function, tensor in zip(functions, z, strict=True):
+            max_slope = self._max_slope(function, tensor.shape[1:])
+            if np.isnan(max_slope):
+                return NAN
+            slopes.append(self._backend.slope(function, tensor) / max_slope)
+        return measures.saturated_fraction(_joined(slopes), max_slope=1.0)
 
-    def _max_slope(self, function: Callable[[Any], Any], shape: Sequence[int]) -> float:
+    def _max_slope(self, function: Callable[[Any], Any], shape: Sequence[Any]) -> float:
         """The greatest |f'| between -10 and 10; NaN if f is not elementwise."""
-        if function not in self._max_slopes:
+        _, max_slope = self._max_slopes.get(id(function), (None, None))
+        if max_slope is None:
             # A trace belongs to its thread: in a new one, this is computed at once.
             with ThreadPoolExecutor(max_workers=1) as eager:
-                task = eager.submit(_max_slope, function, shape, self._backend.slope)
-            self._max_slopes[function] = task.result()
-        return self._max_slopes[function]
+                task = eager.submit(_max_slope, function, shape, self._backend)
+            max_slope = task.result()
+            self._max_slopes[id(function)] = function, max_slope
+        return max_slope
 
 
 def _max_slope(
-    function: Callable[[Any], Any], shape: Sequence[int], slope: Callable[..., Any]
+    function: Callable[[Any], Any], shape: Sequence[Any], backend: ModuleType
 ) -> float:
     # At each point the same number in all units: what a softmax does not change.
     points = np.linspace(-10, 10, num=201, dtype="float32")
+    shape = [1 if size is None else size for size in shape]
     grid = np.broadcast_to(points.reshape(-1, *(1 for _ in shape)), (201, *shape))
     try:
+        if not backend.is_pure(function, grid.shape):
+            return NAN
         is_elementwise = function(ops.convert_to_tensor(grid)).shape == grid.shape
-        largest = float(np.max(np.abs(slope(function, grid))))
-    except (ValueError, TypeError):
+        largest = float(np.max(np.abs(backend.slope(function, grid))))
+    except Exception:  # whatever the user's own function raises here
         return NAN
     return largest if is_elementwise and largest > ROUNDING else NAN
 

@@ -59,7 +59,6 @@ class Probe:
 
     Args:
         variables: what is measured.
-        owners: the layer of each.
         statistics: what is measured of each.
         backend: the module of the Keras backend in use.
         capacity: how many rows are kept until they are read.
@@ -73,14 +72,12 @@ class Probe:
     def __init__(
         self,
         variables: Sequence[Any],
-        owners: Sequence[Any],
         statistics: Statistics,
         backend: ModuleType,
         capacity: int,
         histogram_capacity: int,
     ) -> None:
         self._variables = variables
-        self._owners = owners
         self._statistics = statistics
         self._backend = backend
         self._measurement = Measurement(statistics, backend)
@@ -181,7 +178,10 @@ class Probe:
         self, step: Step, weights: list[Any], signals: list[list[Signal]]
     ) -> None:
         self._append_counts("weight", step, [[weight] for weight in weights])
-        z = [[signal.pre_activation() for signal in of_layer] for of_layer in signals]
+        z = [
+            [s.pre_activation() for s in of_layer if s.has_pre_activation]
+            for of_layer in signals
+        ]
         self._append_counts("pre_activation", step, z)
 
     def _count_gradients(self, step: Step) -> None:
@@ -229,7 +229,7 @@ class Probe:
             [
                 signal
                 for signal in signals
-                if signal.layer is owner and variable is owner.kernel
+                if getattr(signal.layer, "kernel", None) is variable
             ]
-            for variable, owner in zip(self._variables, self._owners, strict=True)
+            for variable in self._variables
         ]

@@ -7,6 +7,7 @@ that the statistics of what passes through are computed inside the compiled step
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,6 @@ from keras_initkit.stats.hook import Given, Hook
 from keras_initkit.stats.kernels import (
     Selector,
     layer_names,
-    layers_around,
     select_variables,
 )
 from keras_initkit.stats.probe import Probe, Step
@@ -30,6 +30,8 @@ from keras_initkit.stats.statistics import Statistics
 
 MIN_CAPACITY = 64  # rows: 3 MB for 1,000 layers, and a transfer of under a millisecond
 HISTOGRAM_SHARE = 16  # so many times fewer of histograms: 49 MB for 1,000 layers
+# Until it is seen how often a step applies the optimizer.
+FIRST_ROWS_PER_STEP = 16
 INTERVAL, EPOCH_START = 1, 2  # places in a tap's clock
 
 
@@ -93,6 +95,7 @@ class Tap:
         self._clock: Any = None
         self._probe: Any = None
         self._steps_since_read = 0
+        self._rows_per_step = FIRST_ROWS_PER_STEP
         self.statistics = statistics or Statistics()
         self.optimizer: Any = optimizer or getattr(model, "optimizer", None)
         self.variables: list[Any] = []
@@ -130,7 +133,7 @@ class Tap:
         )
         self._hook = Hook.on(self._model, self.optimizer, self._backend)
         self._hook.add(self)
-        self._retrace()
+        self._hook.retrace()
 
     def detach(self) -> None:
         """Takes the hook off the optimizer and the traced statistics off the model.
@@ -139,10 +142,10 @@ class Tap:
         """
         if self._hook is None:
             return
-        self._hook.remove(self)
-        self._hook = None
+        hook, self._hook = self._hook, None
+        hook.remove(self)
         self._clock.assign([0, 1, -1])
-        self._retrace()
+        hook.retrace()
 
     def __enter__(self) -> "Tap":
         self.attach()
@@ -170,7 +173,7 @@ class Tap:
         """
         self._steps_since_read += self._model.steps_per_execution
         least = self._histogram_capacity() or self._capacity(self._least_capacity)
-        return self._steps_since_read > least
+        return self._steps_since_read * self._rows_per_step > least
 
     @property
     def is_attached(self) -> bool:
@@ -188,9 +191,12 @@ class Tap:
 
     def read(self) -> Records:
         """The rows recorded since the last call, in the order of the steps."""
-        self._steps_since_read = self._model.steps_per_execution
         keys, layers = len(self.statistics.keys), len(self.layers)
         rows = self._probe.ring.read() if self._probe else np.empty((0, 2))
+        if self._steps_since_read:
+            rate = math.ceil(len(rows) / self._steps_since_read)
+            self._rows_per_step = max(1, rate)
+        self._steps_since_read = self._model.steps_per_execution
         values = rows[:, 2:].reshape((len(rows), keys, layers))
         return Records(rows[:, 0].astype(np.int64), values, rows[:, 1] != 0)
 
@@ -247,10 +253,8 @@ class Tap:
             self._model, self._include_biases, self._selectors
         )
         self.layers = layer_names(self.variables)
-        around = layers_around(self._model)
         self._probe = Probe(
             self.variables,
-            [around[id(variable)][-1] for variable in self.variables],
             self.statistics,
             self._backend,
             self._capacity(self._least_capacity),
@@ -274,10 +278,6 @@ class Tap:
     def _set_clock(self, place: int, number: int) -> None:
         self._times[place] = number
         self._clock.assign(self._times)
-
-    def _retrace(self) -> None:
-        if self._model.compiled:
-            self._model.make_train_function(force=True)
 
 
 def _loss_scale(optimizer: Any) -> Any:

@@ -146,6 +146,16 @@ def dense(gradient: Any, shape: Sequence[int]) -> Any:
     return tensor
 
 
+def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
+    """Whether a function of one tensor draws nothing and changes no variable."""
+    spec = tf.TensorSpec(shape, tf.float32)
+    traced = tf.function(function, autograph=False).get_concrete_function(spec)
+    return not any(
+        operation.op_def.is_stateful and operation.type != "ReadVariableOp"
+        for operation in traced.graph.get_operations()
+    )
+
+
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
     """f'(x) at every entry of a tensor, for an elementwise f; of the same shape."""
     tensor = tf.convert_to_tensor(tensor)

@@ -71,7 +71,7 @@ def test_a_tap_of_an_interrupted_fit_is_replaced():
     live = Tap(model, EVERY_STEP)
     live.attach(fit=current)
     other.attach(fit=current)
-    model.train_on_batch(X, Y)
+    model.train_function(iter([(X, Y)]))
     assert len(stale.read().steps) == 0
     assert live.read().steps.tolist() == other.read().steps.tolist() == [0]
 

@@ -1,0 +1,329 @@
+"""Models and loops that are written in other ways than most."""
+
+import copy
+import dataclasses
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_initkit import LayerStatsCallback, layer_stats
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(64, 8)).astype("float32")
+Y = X[:, :1]
+
+
+def recorder(path, **options):
+    everything = {"statistics": "all", "histogram_freq": 1, "update_freq": 1}
+    return LayerStatsCallback(path, max_overhead=None, **everything | options)
+
+
+def train(make_model, *callbacks, x=X, y=Y, **options):
+    keras.utils.set_random_seed(0)
+    model = make_model()
+    model.compile("sgd", "mse", **options)
+    history = model.fit(
+        x, y, batch_size=16, shuffle=False, epochs=2, verbose=0, callbacks=callbacks
+    )
+    return history.history["loss"], model.get_weights()
+
+
+def sequential(*hidden):
+    return lambda: keras.Sequential([keras.Input((8,)), *(h() for h in hidden)])
+
+
+class DropConnect(layers.Dense):
+    """Its `call` draws, and may not be called once more than without us."""
+
+    def __init__(self, units):
+        super().__init__(units)
+        self.seed_generator = keras.random.SeedGenerator(3)
+
+    def call(self, x, training=None):
+        kernel = keras.random.dropout(self.kernel, 0.5, seed=self.seed_generator)
+        return ops.relu(ops.matmul(x, kernel))
+
+
+@dataclasses.dataclass
+class Swish:
+    """A function that cannot be hashed."""
+
+    beta: float = 1.0
+
+    def __call__(self, z):
+        return z * ops.sigmoid(self.beta * z)
+
+
+def noisy(z):
+    return ops.relu(z) + 0.1 * keras.random.normal(ops.shape(z))
+
+
+def only_of_batches_of_16(z):
+    return tf.nn.relu(tf.reshape(z, (16, 4)))
+
+
+class MadeInBuild(layers.Layer):
+    def build(self, shape):
+        self.inner = layers.Dense(4, "relu")
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def head():
+    return layers.Dense(1)
+
+
+MODELS = {
+    "a call that draws": sequential(lambda: DropConnect(4), head),
+    "an activation that draws": sequential(lambda: layers.Dense(4, noisy), head),
+    "an activation without a hash": sequential(lambda: layers.Dense(4, Swish()), head),
+    "an activation of one shape": sequential(
+        lambda: layers.Dense(4, only_of_batches_of_16), head
+    ),
+    "a layer as activation": sequential(lambda: layers.Dense(4, layers.PReLU()), head),
+    "layers made in build": lambda: keras.Sequential([MadeInBuild(), head()]),
+}
+
+
+@pytest.mark.parametrize("make_model", MODELS.values(), ids=MODELS)
+def test_bit_identical(make_model, tmp_path):
+    bare_losses, bare = train(make_model)
+    callback = recorder(tmp_path)
+    losses, weights = train(make_model, callback)
+    assert losses == bare_losses
+    for weight, expected in zip(weights, bare, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    assert callback.history.steps.tolist() == list(range(8))
+    assert np.isfinite(callback.history["activation_mean"]).all()
+
+
+def test_what_would_have_to_be_drawn_again_is_nan(tmp_path):
+    def first_layer(name):
+        callback = recorder(tmp_path)
+        train(MODELS[name], callback)
+        return {key: values[:, 0] for key, values in callback.history.items()}
+
+    drawn = first_layer("a call that draws")
+    assert np.isnan(drawn["pre_activation_mean"]).all()
+    assert np.isnan(drawn["saturated_fraction"]).all()
+    noise = first_layer("an activation that draws")
+    assert np.isfinite(noise["pre_activation_mean"]).all()
+    assert np.isnan(noise["saturated_fraction"]).all()
+    assert np.isfinite(
+        first_layer("an activation without a hash")["dead_fraction"]
+    ).all()
+
+
+def test_sequences_of_any_length(tmp_path):
+    def batches():
+        for length in (3, 4, 5):
+            yield np.ones((4, length, 8), "f4"), np.ones((4, length, 1), "f4")
+
+    signature = tf.TensorSpec((None, None, 8)), tf.TensorSpec((None, None, 1))
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    hidden = layers.Dense(16, "tanh")
+    model = keras.Sequential([keras.Input((None, 8)), hidden, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callback = recorder(tmp_path)
+    model.fit(data, verbose=0, callbacks=[callback])
+    assert callback.history["saturated_fraction"].tolist() == [[0, 0]] * 3
+
+
+def test_a_layer_inside_of_a_loop_has_no_activations(tmp_path):
+    class Cell(layers.Layer):
+        state_size = 6
+
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(6, "tanh")
+
+        def build(self, shape):
+            self.inner.build((None, shape[-1] + 6))
+
+        def call(self, x, states):
+            output = self.inner(ops.concatenate([x, states[0]], -1))
+            return output, [output]
+
+    def make_model():
+        return keras.Sequential([keras.Input((5, 8)), layers.RNN(Cell()), head()])
+
+    callback = recorder(tmp_path)
+    x = RNG.normal(size=(64, 5, 8)).astype("float32")
+    losses, _ = train(make_model, callback, x=x)
+    assert losses == train(make_model, x=x)[0]
+    assert np.isnan(callback.history["activation_mean"][:, 0]).all()
+    assert np.isfinite(callback.history["activation_mean"][:, 1]).all()
+    assert np.isfinite(callback.history["gradient_variance"]).all()
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_validation_in_between_does_not_count(run_eagerly, tmp_path):
+    class Autoencoder(keras.Model):
+        """Its steps call its layers, and never the model."""
+
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = layers.Dense(4, "relu"), layers.Dense(8)
+
+        def call(self, x):
+            return self.decoder(self.encoder(x))
+
+        def train_step(self, x):
+            with tf.GradientTape() as tape:
+                loss = ops.mean((self.decoder(self.encoder(x)) - x) ** 2)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+        def test_step(self, x):
+            return {"loss": ops.mean((self.decoder(self.encoder(x)) - x) ** 2)}
+
+    def activations(**options):
+        keras.utils.set_random_seed(0)
+        model = Autoencoder()
+        model.compile("sgd", run_eagerly=run_eagerly)
+        model(X)
+        callback = recorder(tmp_path)
+        fit = {"batch_size": 16, "shuffle": False, "epochs": 2, "verbose": 0}
+        model.fit(X, callbacks=[callback], **fit, **options)
+        return callback.history["activation_mean"]
+
+    np.testing.assert_array_equal(activations(validation_data=(50 * X,)), activations())
+
+
+def test_a_layer_that_another_one_refers_to(tmp_path):
+    class Tied(layers.Layer):
+        def __init__(self, dense):
+            super().__init__()
+            self.dense = dense
+
+        def call(self, x):
+            return ops.matmul(x, ops.transpose(self.dense.kernel))
+
+    def make_model():
+        inputs, dense = keras.Input((8,)), layers.Dense(4, "relu")
+        return keras.Model(inputs, Tied(dense)(dense(inputs)))
+
+    callback = recorder(tmp_path)
+    train(make_model, callback, y=X)
+    assert (callback.history["activation_mean"] > 0).all()
+
+
+def test_an_optimizer_that_the_model_is_not_compiled_with(tmp_path, caplog):
+    class Adversary(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.critic = head()
+            self.other_optimizer = keras.optimizers.SGD()
+
+        def call(self, x):
+            return self.critic(x)
+
+        def train_step(self, x):
+            with tf.GradientTape() as tape:
+                loss = ops.mean(self.critic(x) ** 2)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.other_optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+    def adversary():
+        model = Adversary()
+        model.compile()
+        model(X)
+        return model
+
+    callback = recorder(tmp_path)
+    adversary().fit(X, verbose=0, callbacks=[callback])
+    assert len(callback.history.steps) == 0
+    (warning,) = [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
+    assert "layer_stats(model, log_dir, optimizer)" in warning
+    with pytest.raises(ValueError, match="Nothing was recorded"):
+        callback.history.plot("gradient_variance")
+
+    model = adversary()
+    with layer_stats(model, tmp_path, model.other_optimizer, update_freq=1) as stats:
+        model.fit(X, batch_size=16, verbose=0)
+    assert stats.history.steps.tolist() == [0, 1, 2, 3]
+
+
+def test_several_updates_in_one_step(tmp_path, caplog):
+    class Repeated(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = head()
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            return [super(Repeated, self).train_step(data) for _ in range(5)][-1]
+
+    model = Repeated()
+    model.compile("sgd", "mse")
+    callback = recorder(tmp_path, histogram_freq=0)
+    model.fit(np.tile(X, (5, 1)), np.tile(Y, (5, 1)), batch_size=1, verbose=0,
+              callbacks=[callback])  # fmt: skip
+    assert callback.history.steps.tolist() == list(range(5 * 320))
+    assert not [r for r in caplog.records if r.name == "keras_initkit"]
+
+
+def test_an_optimizer_whose_apply_takes_more(tmp_path):
+    class Boosted(keras.optimizers.SGD):
+        def apply(self, grads, trainable_variables=None, boost=1.0):
+            super().apply([boost * g for g in grads], trainable_variables)
+
+    model = sequential(head)()
+    model.compile(Boosted(), "mse")
+    with layer_stats(model, tmp_path, update_freq=1) as stats:
+        model.train_on_batch(X, Y)
+        gradients = [tf.ones_like(v) for v in model.trainable_variables]
+        model.optimizer.apply(gradients, model.trainable_variables, boost=2.0)
+    assert stats.history.steps.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_after_an_exception_a_fit_without_it_is_not_recorded(error, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                raise error
+
+    model = sequential(lambda: layers.Dense(4, "relu"), head)()
+    model.compile("sgd", "mse")
+    callback = recorder(tmp_path)
+    with pytest.raises(error):
+        model.fit(X, Y, batch_size=16, verbose=0, callbacks=[callback, Stop()])
+    model.fit(X, Y, batch_size=16, verbose=0)
+    assert callback.history.steps.tolist() == [0, 1]
+    assert "apply" not in vars(model.optimizer)
+    for part in (model, *model.layers):
+        assert not {"call", "train_step", "make_train_function"} & set(vars(part))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_a_copy_is_a_new_callback_with_the_same_arguments(copied, tmp_path):
+    callback = recorder(tmp_path, statistics=["variance"], update_freq=2)
+    train(MODELS["layers made in build"], callback)
+    twin = copied(callback)
+    assert len(twin.history.steps) == 0
+    train(MODELS["layers made in build"], twin)
+    assert list(twin.history) == ["weight_variance", "gradient_variance"]
+    assert twin.history.steps.tolist() == callback.history.steps.tolist()
+
+
+def test_a_relative_directory_is_that_of_the_beginning(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    callback = recorder("logs")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    train(MODELS["layers made in build"], callback)
+    assert (tmp_path / "logs" / "layer_stats").exists()
+    assert not (tmp_path / "elsewhere" / "logs").exists()
