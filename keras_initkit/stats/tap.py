@@ -95,7 +95,7 @@ class Tap:
         self._clock: Any = None
         self._probe: Any = None
         self._steps_since_read = 0
-        self._rows_per_step = FIRST_ROWS_PER_STEP
+        self._rows_per_step = 0
         self.statistics = statistics or Statistics()
         self.optimizer: Any = optimizer or getattr(model, "optimizer", None)
         self.variables: list[Any] = []
@@ -173,7 +173,8 @@ class Tap:
         """
         self._steps_since_read += self._model.steps_per_execution
         least = self._histogram_capacity() or self._capacity(self._least_capacity)
-        return self._steps_since_read * self._rows_per_step > least
+        rows = self._rows_per_step or FIRST_ROWS_PER_STEP
+        return self._steps_since_read * rows > least
 
     @property
     def is_attached(self) -> bool:
@@ -193,9 +194,9 @@ class Tap:
         """The rows recorded since the last call, in the order of the steps."""
         keys, layers = len(self.statistics.keys), len(self.layers)
         rows = self._probe.ring.read() if self._probe else np.empty((0, 2))
-        if self._steps_since_read:
-            rate = math.ceil(len(rows) / self._steps_since_read)
-            self._rows_per_step = max(1, rate)
+        steps = self._steps_since_read - self._model.steps_per_execution
+        if steps > 0:
+            self._rows_per_step = max(self._rows_per_step, math.ceil(len(rows) / steps))
         self._steps_since_read = self._model.steps_per_execution
         values = rows[:, 2:].reshape((len(rows), keys, layers))
         return Records(rows[:, 0].astype(np.int64), values, rows[:, 1] != 0)
