@@ -216,6 +216,8 @@ def dense_network(network: str, jit: bool) -> keras.Model:
     All names are given, so that two networks in one process have equal graphs.
     """
     depth, width = map(int, network.split("x"))
+    # Keras walks through the layers of a model by recursion.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 20 * depth))
     keras.utils.set_random_seed(0)
     hidden = [
         layers.Dense(

@@ -202,7 +202,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             )
         self._recorder = Recorder(log_dir, flush_secs, on_record)
         self._tap: Any = None
-        self._batches_to_wait = 0
+        self._num_batches = self._batches_to_wait = 0
         self._has_said_cost = False
 
     @property
@@ -219,6 +219,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         takes_single_steps = self.model.steps_per_execution == 1
         self._overhead = self._overhead_of_steps if takes_single_steps else None
         self.begin(fit=self.params)
+        self._num_batches = 0
         self._batches_to_wait = 2  # the step is traced in the first
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -228,6 +229,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
     # At the beginning of a batch: for what happens at its end, Keras has to choose
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._num_batches += 1
         if self._overhead is not None:
             self._measure_overhead(self._overhead)
         if self._tap.must_read():
@@ -239,7 +241,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         self._recorder.flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if not self._tap.has_traced:
+        if self._num_batches and not self._tap.has_traced:
             log.warning(
                 "keras_initkit: nothing was recorded, as the training step did not "
                 "apply the optimizer that the model is compiled with. For another one: "

@@ -19,11 +19,7 @@ from keras import ops
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, Records
 from keras_initkit.stats.hook import Given, Hook
-from keras_initkit.stats.kernels import (
-    Selector,
-    layer_names,
-    select_variables,
-)
+from keras_initkit.stats.kernels import Selector, layer_names, select_variables
 from keras_initkit.stats.probe import Probe, Step
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics
@@ -143,9 +139,10 @@ class Tap:
         if self._hook is None:
             return
         hook, self._hook = self._hook, None
-        hook.remove(self)
         self._clock.assign([0, 1, -1])
-        hook.retrace()
+        if hook.has(self):  # and not replaced in another fit, which may be running
+            hook.remove(self)
+            hook.retrace()
 
     def __enter__(self) -> "Tap":
         self.attach()
