@@ -448,22 +448,23 @@ def main() -> None:
                 print(f"\n{network}, {name}:\n")
                 print(in_new_process(profile, network, name), flush=True)
         return
-    if options.repeats:
-        print(
-            f"\n{options.repeats} x {options.rounds} rounds of {STEPS_PER_ROUND} "
-            "steps:\n\n| network | variant | ms a step | ratio | quartiles |"
-            "\n|---|---|---|---|---|"
-        )
-        for network, variants in chosen.items():
-            print_times(network, variants, options)
-    if options.alone:
-        print(
-            f"\n{options.alone} x {1 + sum(STEPS_ALONE)} steps alone:\n\n| network "
-            "| variant | s to first step | peak memory, MB | more than no callback, MB "
-            "| bytes a record |\n|---|---|---|---|---|---|"
-        )
-        for network, variants in chosen.items():
-            print_alone(network, variants, options)
+    times = (
+        f"\n{options.repeats} x {options.rounds} rounds of {STEPS_PER_ROUND} steps:\n\n"
+        "| network | variant | ms a step | ratio | quartiles |\n|---|---|---|---|---|"
+    )
+    alone = (
+        f"\n{options.alone} x {1 + sum(STEPS_ALONE)} steps alone:\n\n| network "
+        "| variant | s to first step | peak memory, MB | more than no callback, MB "
+        "| bytes a record |\n|---|---|---|---|---|---|"
+    )
+    for repeats, head, print_rows in (
+        (options.repeats, times, print_times),
+        (options.alone, alone, print_alone),
+    ):
+        if repeats:
+            print(head)
+            for network, variants in chosen.items():
+                print_rows(network, variants, options)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,11 @@ abs(f'(z)) is below 1 % of the greatest that f has | 1 | 0 to 1 | |
     | `duplicate_fraction` | share of units whose columns of weight and gradient equal \
 those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
 
-    A unit is an entry of the last axis. The last six but one are of the training step's
-    own forward pass, the last one before the update, for `Dense` and `EinsumDense`
-    layers; where their activation is linear and an activation layer (`Activation`,
+    A unit is an entry of the last axis. From `pre_activation_mean` to
+    `saturated_fraction` they are of the training step's own forward pass, the last one
+    before the update, for `Dense` and `EinsumDense` layers. On recorded steps z is
+    multiplied out once more: TensorFlow has it inside of a fused kernel only. Where the
+    activation is linear and an activation layer (`Activation`,
     `ReLU`, ...) follows at once, f is that one. A layer that is called several times
     has the statistics of all calls together. A ReLU unit that is off for over half of
     the batch counts as saturated.

@@ -27,7 +27,6 @@ class Signal(NamedTuple):
 
     Attributes:
         layer: the Dense layer.
-        inputs: x, shape (batch, ..., units before).
         activation: a, shape (batch, ..., units).
         function: f.
         call: the layer's own call, with the arguments of this one.
@@ -35,7 +34,6 @@ class Signal(NamedTuple):
     """
 
     layer: Any
-    inputs: Any
     activation: Any
     function: Callable[[Any], Any]
     call: Callable[[], Any]
@@ -121,9 +119,9 @@ class ForwardPass:
         return self._caught.signals
 
     def _hook_layers(self) -> None:
-        hooked = [layer for layer, _, _ in self._hooked]
+        hooked = {id(layer) for layer, _, _ in self._hooked}
         for layer in self._model._flatten_layers(include_self=False):
-            if any(layer is known for known in hooked):
+            if id(layer) in hooked:
                 continue
             if isinstance(layer, DENSE):
                 self._hook(layer, "call", functools.partial(self._call_dense, layer))
@@ -154,7 +152,6 @@ class ForwardPass:
         self._signals.append(
             Signal(
                 layer,
-                inputs,
                 activation,
                 layer.activation or keras.activations.linear,
                 functools.partial(call, inputs, *args, **kwargs),

@@ -101,12 +101,11 @@ def _selects(selector: Selector, layers: Sequence[Any], variable: Any) -> bool:
 
 
 def layers_around(model: keras.Model) -> dict[int, list[Any]]:
-    """The layers that each trainable variable lies in, outermost first, by its `id`.
+    """The layers that each trainable variable lies in, by its `id`.
 
     The kernel of an LSTM lies in the LSTM and in its cell.
     """
     around: dict[int, list[Any]] = {}
-    # An outer layer comes before those that it is made of.
     for layer in model._flatten_layers(include_self=False):
         for variable in layer.trainable_variables:
             around.setdefault(id(variable), []).append(layer)

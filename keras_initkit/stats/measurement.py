@@ -193,14 +193,10 @@ def _joined(tensors: Sequence[Any]) -> Any:
     return ops.concatenate(flat)
 
 
-def _scalar(value: Any) -> Any:
-    return ops.cast(value, "float64")
-
-
 def _row(statistics: Sequence[Any]) -> Any:
     """One float64 vector of vectors and of lists of scalars."""
     vectors = [
-        ops.stack([_scalar(value) for value in values])
+        ops.stack([ops.cast(value, "float64") for value in values])
         if isinstance(values, list)
         else ops.cast(values, "float64")
         for values in statistics

@@ -91,7 +91,8 @@ def nonfinite_count(tensor: Any) -> Any:
     >>> nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")]))
     2.0
     """
-    return _count(ops.logical_not(ops.isfinite(widen(tensor))))
+    is_nonfinite = ops.logical_not(ops.isfinite(widen(tensor)))
+    return ops.sum(ops.cast(is_nonfinite, "float32"))
 
 
 def sum_of_squares(tensor: Any) -> Any:
@@ -163,10 +164,6 @@ def shared_passes(
 
 def _of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
     return ops.stack([function(tensor) for tensor in tensors])
-
-
-def _count(condition: Any) -> Any:
-    return ops.sum(ops.cast(condition, "float32"))
 
 
 def _share(condition: Any) -> Any:

@@ -224,12 +224,9 @@ class Probe:
 
     def _signals(self, step: Step) -> list[list[Signal]]:
         """For each variable the signals of its layer's calls, if it is the kernel."""
-        signals = [signal for given in step.given for signal in given.signals]
-        return [
-            [
-                signal
-                for signal in signals
-                if getattr(signal.layer, "kernel", None) is variable
-            ]
-            for variable in self._variables
-        ]
+        of_kernels: dict[int, list[Signal]] = {}
+        for given in step.given:
+            for signal in given.signals:
+                kernel = getattr(signal.layer, "kernel", None)
+                of_kernels.setdefault(id(kernel), []).append(signal)
+        return [of_kernels.get(id(variable), []) for variable in self._variables]
