@@ -18,6 +18,16 @@ def vector_tag(key: str) -> str:
     return f"{PLUGIN_NAME}/{key}"
 
 
+def start_tag(key: str) -> str:
+    """The tag of the first recorded vector, of which TensorBoard may drop no sample."""
+    return f"{vector_tag(key)}/start"
+
+
+def predicted_tag(key: str) -> str:
+    """The tag of the vector that was predicted before training."""
+    return f"{vector_tag(key)}/predicted"
+
+
 def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
     """The tag of one layer's scalar, such as `gradient_variance/003_dense_3`.
 
@@ -26,6 +36,13 @@ def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
     """
     digits = max(3, len(str(num_layers - 1)))
     return f"{key}/{number:0{digits}d}_{layer}"
+
+
+def summary_tags(key: str) -> tuple[str, str, str]:
+    """The tags of a statistic's median, 10th and 90th percentile over the layers."""
+    names = ("median", "10th_percentile", "90th_percentile")
+    median, low, high = (f"summary/{key}/{name}" for name in names)
+    return median, low, high
 
 
 def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:

@@ -1,0 +1,22 @@
+"""Which of ever more records are still written where TensorBoard keeps only a few."""
+
+
+def is_kept(number: int, most: int) -> bool:
+    """Whether the record of this number is one of those that are written.
+
+    All are up to `most`; then every second one up to twice as many, every fourth one
+    up to four times as many, and so on. So n records come to about
+    `most * (1 + log2(n / most) / 2)`, spread evenly over the logarithm of time, and at
+    any time lie no farther apart than 2 / most of what has been.
+
+    Example:
+
+    >>> [number for number in range(17) if is_kept(number, 4)]
+    [0, 1, 2, 3, 4, 6, 8, 12, 16]
+
+    Args:
+        number: the number of the record, the first being 0.
+        most: a power of 2.
+    """
+    stride = max(1, 2 * (1 << number.bit_length() - 1) // most) if number else 1
+    return number % stride == 0

@@ -1,0 +1,117 @@
+"""The tab: its routes, and what they answer."""
+
+import functools
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from tensorboard import plugin_util
+from tensorboard.backend import http_util
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
+from tensorboard_plugin_initkit.profiles import ProfileReader
+from tensorboard_plugin_initkit.scales import scale_as_dict
+
+EVERYTHING = 1_000_000_000
+# All that is served from the disk, and as what.
+PAGE = {
+    "index.js": "text/javascript",
+    "style.css": "text/css",
+}
+
+Answer = Callable[[wrappers.Request], wrappers.Response]
+
+
+class InitkitPlugin(base_plugin.TBPlugin):
+    """Serves the page, the list of runs, and one statistic of one run at a time.
+
+    Route | answer
+    --|--
+    `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, and for each of their \
+`statistics` its scale
+    `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
+    `/index.js` and the other names of `PAGE` | the file
+
+    A parameter that is missing or wrong is answered with 400, a run that is unknown
+    with 404, another method than GET with 405, and a sentence.
+    """
+
+    plugin_name = PLUGIN_NAME
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        super().__init__(context)
+        hints = context.sampling_hints or {}
+        self._reader = ProfileReader(
+            context.data_provider, hints.get(PLUGIN_NAME) or EVERYTHING
+        )
+
+    def get_plugin_apps(self) -> dict[str, Any]:
+        answers: dict[str, Answer] = {
+            "/runs": self._runs,
+            "/profiles": self._profiles,
+            **{f"/{name}": functools.partial(_file, name) for name in PAGE},
+        }
+        return {
+            route: wrappers.Request.application(functools.partial(_only_get, answer))
+            for route, answer in answers.items()
+        }
+
+    def is_active(self) -> bool:
+        return False  # TensorBoard itself finds out whether there is data of our name
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        return base_plugin.FrontendMetadata(
+            es_module_path="/index.js", tab_name="Initkit"
+        )
+
+    def _runs(self, request: wrappers.Request) -> wrappers.Response:
+        runs = self._reader.runs(*_source(request))
+        keys = {key for run in runs for key in run.get("statistics", ())}
+        statistics = {key: scale_as_dict(key) for key in sorted(keys)}
+        content = {"runs": runs, "statistics": statistics}
+        return http_util.Respond(request, content, "application/json")
+
+    def _profiles(self, request: wrappers.Request) -> wrappers.Response:
+        run, key = (request.args.get(name) for name in ("run", "statistic"))
+        if run is None or key is None:
+            return _sentence(
+                request, "The parameters `run` and `statistic` are required.", 400
+            )
+        source = _source(request)
+        runs = {found["name"]: found for found in self._reader.runs(*source)}
+        if run not in runs:
+            return _sentence(request, f"There is no run {run!r}.", 404)
+        if "error" in runs[run]:
+            return _sentence(request, runs[run]["error"], 400)
+        if key not in (known := runs[run]["statistics"]):
+            return _sentence(
+                request,
+                f"Parameter `statistic` must be one of {', '.join(known)}. "
+                f"Received: statistic={key!r}",
+                400,
+            )
+        data = self._reader.read(*source, run, key).to_bytes()
+        return http_util.Respond(request, data, "application/octet-stream")
+
+
+def _source(request: wrappers.Request) -> tuple[Any, str]:
+    """Whose request it is, and of which experiment: on hosted TensorBoards of many."""
+    environ = request.environ
+    return plugin_util.context(environ), plugin_util.experiment_id(environ)
+
+
+def _file(name: str, request: wrappers.Request) -> wrappers.Response:
+    content = resources.files(__package__).joinpath("page", name).read_bytes()
+    return http_util.Respond(request, content, PAGE[name])
+
+
+def _only_get(answer: Answer, request: wrappers.Request) -> wrappers.Response:
+    if request.method not in ("GET", "HEAD"):
+        return _sentence(request, "Only GET is answered here.", 405)
+    return answer(request)
+
+
+def _sentence(request: wrappers.Request, text: str, code: int) -> wrappers.Response:
+    return http_util.Respond(request, text, "text/plain", code=code)

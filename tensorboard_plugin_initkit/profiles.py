@@ -1,0 +1,109 @@
+"""The statistics of a run, read from TensorBoard and packed for the page."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from tensorboard.data.provider import DataProvider, RunTagFilter
+
+from tensorboard_plugin_initkit.metadata import (
+    PLUGIN_NAME,
+    parse_plugin_content,
+    predicted_tag,
+    start_tag,
+    vector_tag,
+)
+
+
+class Profiles(NamedTuple):
+    """A statistic over the depth of a network, at the steps that TensorBoard kept.
+
+    Attributes:
+        steps: float64, shape (steps,), ascending.
+        predicted: float32, shape (layers,); NaN where nothing was predicted.
+        values: float32, shape (steps, layers).
+    """
+
+    steps: np.ndarray
+    predicted: np.ndarray
+    values: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """The numbers, little-endian: the shape as two uint32, then the attributes."""
+        shape = np.array(self.values.shape, "<u4")
+        parts = (
+            shape,
+            self.steps.astype("<f8"),
+            self.predicted.astype("<f4"),
+            self.values.astype("<f4"),
+        )
+        return b"".join(part.tobytes() for part in parts)
+
+
+class ProfileReader:
+    """Reads what `LayerStatsCallback` wrote.
+
+    Args:
+        provider: where TensorBoard has its data.
+        most: how many steps of a run are read.
+    """
+
+    def __init__(self, provider: DataProvider, most: int) -> None:
+        self._provider = provider
+        self._most = most
+
+    def runs(self, context: Any, experiment: str) -> list[dict[str, Any]]:
+        """What there is, as JSON has it: one dictionary a run, by name.
+
+        It has the run's `name`, its `layers`, the names of its `statistics` and its
+        `last_step`; or its `name` and an `error`, if it cannot be read.
+        """
+        listed = self._provider.list_tensors(
+            context, experiment_id=experiment, plugin_name=PLUGIN_NAME
+        )
+        return [_run_as_dict(name, listed[name]) for name in sorted(listed)]
+
+    def read(self, context: Any, experiment: str, run: str, key: str) -> Profiles:
+        """The profiles of a statistic.
+
+        Args:
+            context: of the request.
+            experiment: of the request.
+            run: the name of a run that `runs` lists without an error.
+            key: one of its statistics.
+        """
+        tags = [vector_tag(key), start_tag(key), predicted_tag(key)]
+        read = self._provider.read_tensors(
+            context,
+            experiment_id=experiment,
+            plugin_name=PLUGIN_NAME,
+            downsample=self._most,
+            run_tag_filter=RunTagFilter(runs=[run], tags=tags),
+        )
+        found = read.get(run, {})
+        points, start, predicted = (list(found.get(tag, ())) for tag in tags)
+        if start and (not points or start[0].step < points[0].step):
+            points = start[:1] + points
+        size = len(points[-1].numpy) if points else 0
+        values = np.array([point.numpy for point in points], "f4")
+        return Profiles(
+            np.array([point.step for point in points], "f8"),
+            predicted[0].numpy if predicted else np.full(size, np.nan, "f4"),
+            values.reshape(len(points), size),
+        )
+
+
+def _run_as_dict(name: str, tags: Any) -> dict[str, Any]:
+    keys = sorted(tag.split("/")[1] for tag in tags if tag.count("/") == 1)
+    if not keys:
+        return {"name": name, "error": "No step was recorded yet."}
+    first = tags[vector_tag(keys[0])]
+    try:
+        layers = parse_plugin_content(first.plugin_content)
+    except (ValueError, KeyError, TypeError) as error:
+        return {"name": name, "error": f"The statistics cannot be read. {error}"}
+    return {
+        "name": name,
+        "layers": layers,
+        "statistics": keys,
+        "last_step": max(tags[vector_tag(key)].max_step for key in keys),
+    }

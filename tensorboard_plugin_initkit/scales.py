@@ -1,0 +1,105 @@
+"""How each statistic is shown: its axis, its colours, and what is healthy.
+
+One table for the tab, the images and the plots, so that a colour means the same in all
+of them, in every run and at every step. It imports nothing of the project.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Band(NamedTuple):
+    """Between which values a layer gives no cause for concern.
+
+    Attributes:
+        around: `"median"` of the layers at that step, `"predicted"` (what the layer's
+            initializer promised), or None for the same bounds everywhere.
+        low: the lower bound; a factor to what the band is around.
+        high: the upper bound, likewise.
+        source: where the bounds come from.
+    """
+
+    around: str | None
+    low: float
+    high: float
+    source: str
+
+
+class Scale(NamedTuple):
+    """The axis of a statistic.
+
+    Attributes:
+        logarithmic: whether its log10 is shown.
+        low: what has the first colour of a heatmap: log10 of a value where the axis is
+            logarithmic; None where it is the smallest value there is.
+        high: what has the last colour, likewise.
+        band: what is healthy; None where nothing can be said.
+    """
+
+    logarithmic: bool
+    low: float | None
+    high: float | None
+    band: Band | None
+
+
+_DEPTH_VARIANCE = Band(
+    "median",
+    0.1,
+    10,
+    "within a factor of 10 of the median layer, as SageMaker Debugger's rule",
+)
+_DEPTH_GRADIENT = Band(
+    "median",
+    0.01,
+    100,
+    "within a factor of 10 of the median layer in standard deviation "
+    "(Glorot & Bengio, 2010: the same in every layer)",
+)
+_PROMISE = Band(
+    "predicted", 0.5, 2, "within a factor of 2 of what the initializer promised"
+)
+_UPDATE = Band(
+    None, 1e-4, 1e-1, "norm of the update over norm of the weights (TheDeepChecker)"
+)
+_HALF = Band(None, 0, 0.5, "no more than half of the units (SageMaker, DeepDiagnosis)")
+
+# log10 of the values that Dense networks have from vanishing to exploding.
+_SCALES = {
+    "weight_variance": Scale(True, -6, 2, _PROMISE),
+    "weight_l2_norm": Scale(True, -2, 4, None),
+    "weight_max_abs": Scale(True, -3, 2, None),
+    "gradient_variance": Scale(True, -16, 0, _DEPTH_GRADIENT),
+    "gradient_l2_norm": Scale(True, -8, 4, None),
+    "gradient_max_abs": Scale(True, -8, 2, None),
+    "pre_activation_variance": Scale(True, -6, 6, _DEPTH_VARIANCE),
+    "activation_variance": Scale(True, -6, 6, _DEPTH_VARIANCE),
+    "update_ratio": Scale(True, -6, 0, _UPDATE),
+    "dead_fraction": Scale(False, 0, 1, _HALF),
+    "saturated_fraction": Scale(False, 0, 1, None),
+    "duplicate_fraction": Scale(False, 0, 1, None),
+    "weight_zero_fraction": Scale(False, 0, 1, None),
+    "gradient_zero_fraction": Scale(False, 0, 1, None),
+}
+_ANY = Scale(False, None, None, None)
+
+
+def scale(key: str) -> Scale:
+    """The scale of a statistic; of one that is not ours, the plain numbers.
+
+    Example:
+
+    >>> scale("gradient_variance").logarithmic
+    True
+    >>> scale("weight_my_own")
+    Scale(logarithmic=False, low=None, high=None, band=None)
+
+    Args:
+        key: the name of a statistic, such as `"gradient_variance"`.
+    """
+    return _SCALES.get(key, _ANY)
+
+
+def scale_as_dict(key: str) -> dict[str, Any]:
+    """The scale of a statistic, as JSON has it."""
+    found = scale(key)
+    band = None if found.band is None else found.band._asdict()
+    return {**found._asdict(), "band": band}
