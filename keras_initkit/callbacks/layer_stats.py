@@ -9,13 +9,21 @@ from typing import Any
 
 import keras
 
-from keras_initkit.callbacks.recorder import Recorder, log
+from keras_initkit.callbacks.recorder import WEIGHT_VARIANCE, Recorder, log
+from keras_initkit.models.promised_variance import promised_variances
 from keras_initkit.stats.history import History, Record
 from keras_initkit.stats.kernels import Selector, check_selectors
 from keras_initkit.stats.overhead import Cost, Overhead
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
 from keras_initkit.stats.tap import MIN_CAPACITY, Tap
+from keras_initkit.tensorboard.thinning import is_kept
+
+# TensorBoard keeps ten pictures of a run.
+MAX_PICTURES = 16
+# An initializer whose variance no formula gives is asked for so large kernels only:
+# 16 draws of them take a few milliseconds.
+MAX_ENTRIES = 2**16
 
 
 class LayerStatsCallback(keras.callbacks.Callback):
@@ -80,14 +88,24 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
     steps, and while gradients are accumulated, `optimizer.iterations` stands still, and
     several records have the same step.
 
-    TensorBoard shows `weight_variance/<number>_<layer>` and
-    `gradient_variance/<number>_<layer>` as scalars, with the layers numbered in the
-    order of execution (in subclassed models, of their making), and a table of the
-    layers as text, in the run `<log_dir>/layer_stats`. Each statistic is there also as
-    one vector over the layers for each step, `initkit/<key>`; and with `histogram_freq`
-    there are `weight_histogram/...`, `gradient_histogram/...` and
-    `pre_activation_histogram/...`. The time of an event is that of its writing, at most
-    `flush_secs` after its step.
+    In TensorBoard, in the run `<log_dir>/layer_stats`:
+
+    | tab | what it shows |
+    |---|---|
+    | Initkit | every statistic over depth and steps, and which layers leave the \
+healthy band |
+    | Time Series | `weight_variance/<number>_<layer>`, `gradient_variance/...`; and \
+over the layers the median, 10th and 90th percentile, `summary/<key>/...` |
+    | Custom Scalars | these percentiles as bands, and all layers in one chart |
+    | Images | `layer_heatmap/gradient_variance`, layers x steps, after epochs |
+    | Histograms | `depth_profile/weight_variance`, `.../gradient_variance`: a ridge \
+over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
+`gradient_histogram/...`, `pre_activation_histogram/...` |
+    | Text | the table of the layers |
+
+    The layers are numbered in the order of execution (in subclassed models, of their
+    making). The time of an event is that of its writing, at most `flush_secs` after
+    its step.
 
     The callback can be used in several calls of `fit`: with the same optimizer, history
     and run go on; with another model, or after it was compiled with a new optimizer,
@@ -191,6 +209,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
                 "Argument `on_record` must be a function of one record. "
                 f"Received: on_record={on_record!r}"
             )
+        self._max_overhead = max_overhead
         self._overhead: Overhead | None = None  # in the current fit
         self._overhead_of_steps: Overhead | None = None
         if max_overhead is not None and self._schedule.interval is not None:
@@ -205,7 +224,7 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
         self._recorder = Recorder(log_dir, flush_secs, on_record)
         self._tap: Any = None
         self._num_batches = self._batches_to_wait = 0
-        self._has_said_cost = False
+        self._owes_promise = self._has_said_cost = False
 
     @property
     def history(self) -> History:
@@ -232,6 +251,9 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._num_batches += 1
+        if self._owes_promise and self._num_batches > 1:
+            # Nothing is drawn any more: the data may come from the same generators.
+            self._note_promise(max_entries=0)
         if self._overhead is not None:
             self._measure_overhead(self._overhead)
         if self._tap.must_read():
@@ -241,6 +263,8 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._recorder.flush()
+        if is_kept(epoch, MAX_PICTURES):
+            self._recorder.draw(self._max_overhead)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if self._num_batches and not self._tap.has_traced:
@@ -296,12 +320,21 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
             ) from error
         if self.interval is not None:
             self._use_interval(self.interval)
+        self._note_promise(MAX_ENTRIES)
         return tap
 
     def end(self) -> None:
         """Leaves nothing behind; does nothing where nothing was begun."""
         self._recorder.end()
         self._tap = None
+
+    def _note_promise(self, max_entries: int) -> None:
+        """Records what the initializers promised, once the model is built."""
+        variables = self._tap.variables
+        self._owes_promise = not variables
+        if variables and WEIGHT_VARIANCE in self._statistics.keys:
+            promised = promised_variances(self.model, variables, max_entries)
+            self._recorder.note_promised_variances(promised)
 
     def _use_interval(self, interval: int) -> None:
         self._tap.set_interval(interval)

@@ -11,6 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_initkit.callbacks.heartbeat import Heartbeat
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Record, Records
@@ -19,9 +21,12 @@ from keras_initkit.stats.probe import HISTOGRAM_SOURCES
 from keras_initkit.stats.tap import Tap
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.histograms import HistogramWriter
+from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
 
 RUN_NAME = "layer_stats"
+WEIGHT_VARIANCE = "weight_variance"
+PICTURED = "gradient_variance"
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
 
@@ -57,6 +62,10 @@ class Recorder:
         self._histogram_writers: dict[str, HistogramWriter] = {}
         self._heartbeat: Any = None
         self._intervals: list[tuple[int, int]] = []
+        self._promised: np.ndarray | None = None
+        self._has_promised = False
+        self._num_drawn = 0
+        self._last_drawing, self._drawing_secs = 0.0, 0.0
         self._first_of_file = self._num_written = 0
         self._last_flush = 0.0
         self._warned: set[str] = set()
@@ -78,6 +87,8 @@ class Recorder:
             OSError: if the file cannot be written.
         """
         self._tap = tap
+        self._promised = None
+        self._last_drawing = time.monotonic()
         optimizer = tap.optimizer
         same = self._optimizer_of_run and self._optimizer_of_run() is optimizer
         keys = list(tap.statistics.keys)
@@ -86,6 +97,7 @@ class Recorder:
             self._optimizer_of_run = weakref.ref(optimizer)
             self._history = History()
             self._runs += 1
+            self._num_drawn = 0
         self._first_of_file = self._num_written = len(self._history.steps)
         self._file = EventFile(self._run_directory())
         self._last_flush = time.monotonic()
@@ -98,6 +110,7 @@ class Recorder:
             self._heartbeat.stop()
         with self._lock:
             self.flush()
+            self.draw()
             if self._tap is not None:
                 self._tap.detach()
             self._close_file()
@@ -123,6 +136,31 @@ class Recorder:
             if self._on_record is not None:
                 for record in self._history.last(len(records.steps)):
                     self._hand_on(record)
+
+    def draw(self, max_share: float | None = None) -> None:
+        """Draws the records so far as a picture of layers and steps.
+
+        Args:
+            max_share: the greatest share of the time since the last picture that this
+                one may take; None to draw it whatever it takes.
+        """
+        with self._lock:
+            records = self._history.steps
+            if self._writer is None or len(records) == self._num_drawn:
+                return
+            began = time.monotonic()
+            idle = began - self._last_drawing
+            if max_share is not None and self._drawing_secs > max_share * idle:
+                return
+            self._draw(PICTURED)
+            self._last_drawing = time.monotonic()
+            self._drawing_secs = self._last_drawing - began
+            self._num_drawn = len(records)
+
+    def note_promised_variances(self, variances: np.ndarray) -> None:
+        """Records what the initializers promised the layers of the tap."""
+        with self._lock:
+            self._promised = variances
 
     def note_interval(self, step: int, interval: int) -> None:
         """Records that from this step on one step in `interval` is recorded."""
@@ -161,6 +199,9 @@ class Recorder:
                 self._file = EventFile(self._run_directory())
             if self._writer is None:
                 self._make_writers()
+            if self._promised is not None and not self._has_promised:
+                self._writer.write_predicted(WEIGHT_VARIANCE, self._promised)
+                self._has_promised = True
             while self._intervals:
                 self._writer.write_interval(*self._intervals[0])
                 del self._intervals[0]
@@ -172,13 +213,29 @@ class Recorder:
             for source, (steps, counts) in histograms.items():
                 self._histogram_writers[source].write(steps, counts[:, None])
         except OSError as error:
-            if error.errno == errno.ENOENT:
-                # The file is gone: what it held is written into a new one.
-                self._close_file()
-                self._num_written = self._first_of_file
-            cause = error.strerror or error
-            path = os.fspath(self._run_directory())
-            self._warn_once(f"could not write to {path!r} ({cause})")
+            self._note_failure(error)
+
+    def _note_failure(self, error: OSError) -> None:
+        if error.errno == errno.ENOENT:
+            # The file is gone: what it held is written into a new one.
+            self._close_file()
+            self._num_written = self._first_of_file
+        cause = error.strerror or error
+        path = os.fspath(self._run_directory())
+        self._warn_once(f"could not write to {path!r} ({cause})")
+
+    def _draw(self, key: str) -> None:
+        history = self._history
+        if key not in history:
+            return
+        try:
+            write_layer_heatmap(
+                self._file, key, history.layers, history.steps, history[key]
+            )
+        except OSError as error:
+            self._note_failure(error)
+        except Exception:  # of the library that draws
+            self._warn_once("could not draw a picture of the layers", exc_info=True)
 
     def _make_writers(self) -> None:
         tap = self._tap
@@ -194,6 +251,7 @@ class Recorder:
         if self._file is not None:
             self._file.close()
         self._file = self._writer = None
+        self._has_promised = False
 
     def _run_directory(self) -> Path:
         suffix = f"_{self._runs}" if self._runs > 1 else ""

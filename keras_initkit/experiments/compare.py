@@ -13,6 +13,7 @@ from keras_initkit.callbacks.layer_stats import LayerStatsCallback
 from keras_initkit.experiments.datasets import Dataset
 from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.networks import dense_network, pre_activation_variances
+from keras_initkit.experiments.run_log import METRICS, RunLog
 from keras_initkit.experiments.settings import LEARNING_RATES, Settings
 
 MOMENTUM = 0.9
@@ -40,7 +41,8 @@ class RunResult:
             signal; nan where there is none.
         gradient_variance_ratio: gradient variance of the first kernel over the head's,
             at step 0; nan where both are 0.
-        seconds: wall time of building, tracing, training and evaluating.
+        seconds: wall time of building, tracing, training and evaluating, without the
+            pictures for TensorBoard.
         loss_steps: training steps done at each of `losses`, int, `(epochs + 1,)`.
         losses: cross-entropy on the training set, `(epochs + 1,)`.
         layers: names of the layers with a recorded kernel, input to output.
@@ -79,8 +81,8 @@ def compare(
     Args:
         dataset: from `load_dataset`.
         settings: the network, its training and the initializers.
-        log_dir: `LayerStatsCallback` writes TensorBoard files for each run in
-            `<log_dir>/<initializer>`.
+        log_dir: `RunLog` writes a TensorBoard file for each run in
+            `<log_dir>/<initializer>`, and `LayerStatsCallback` one below it.
         on_progress: called after each training step, perhaps on another thread.
 
     Returns:
@@ -91,28 +93,35 @@ def compare(
     >>> results = compare(load_dataset("digits"), Settings(epochs=5), "logs")
     >>> {result.initializer: result.test_accuracy for result in results}
     """
-    return [
-        _train(name, dataset, settings, Path(log_dir) / name, on_progress)
-        for name in settings.initializers
-    ]
+    results = []
+    for name in settings.initializers:
+        with RunLog(Path(log_dir) / name, name, dataset, settings) as log:
+            results.append(_train(name, dataset, settings, log, on_progress))
+    return results
 
 
 def _train(
     name: str,
     dataset: Dataset,
     settings: Settings,
-    log_dir: Path,
+    log: RunLog,
     on_progress: OnProgress | None,
 ) -> RunResult:
     started = time.perf_counter()
     network = _compiled_network(name, dataset, settings)
+    building = time.perf_counter() - started
+    log.start(network)
+    started = time.perf_counter()
     forward = pre_activation_variances(network, dataset.x_train[: settings.batch_size])
     probe = (dataset.x_train[:TRAINING_PROBE], dataset.y_train[:TRAINING_PROBE])
-    initial_loss, _ = network.evaluate(*probe, EVALUATION_BATCH, verbose=0)
+    initial_loss, initial_accuracy = network.evaluate(
+        *probe, EVALUATION_BATCH, verbose=0
+    )
+    log.losses(0, initial_loss, initial_accuracy)
 
     steps_per_epoch = math.ceil(len(dataset.x_train) / settings.batch_size)
-    layer_stats = LayerStatsCallback(str(log_dir))
-    callbacks: list[keras.callbacks.Callback] = [layer_stats]
+    layer_stats = LayerStatsCallback(str(log.directory))
+    callbacks = [layer_stats, _LogEpochs(log, steps_per_epoch)]
     if on_progress is not None:
         steps = steps_per_epoch * settings.epochs
         callbacks.append(_ReportProgress(name, steps, on_progress))
@@ -133,7 +142,7 @@ def _train(
     )
     history = layer_stats.history
     gradient_variance = np.asarray(history["gradient_variance"], dtype="float64")
-    return RunResult(
+    result = RunResult(
         initializer=name,
         initial_loss=initial_loss,
         final_loss=epochs["val_loss"][-1],
@@ -143,7 +152,7 @@ def _train(
         gradient_variance_ratio=_ratio(
             gradient_variance[0, 0], gradient_variance[0, -1]
         ),
-        seconds=time.perf_counter() - started,
+        seconds=building + time.perf_counter() - started,
         loss_steps=np.arange(settings.epochs + 1) * steps_per_epoch,
         losses=np.array([initial_loss, *epochs["val_loss"]]),
         layers=list(history.layers),
@@ -151,6 +160,9 @@ def _train(
         gradient_variance_end=gradient_variance[-1],
         end_step=int(history.steps[-1]),
     )
+    metrics = {metric: getattr(result, metric) for metric in METRICS}
+    log.end(network, steps_per_epoch * settings.epochs, metrics)
+    return result
 
 
 def _compiled_network(name: str, dataset: Dataset, settings: Settings) -> keras.Model:
@@ -199,3 +211,15 @@ class _ReportProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.done += 1
         self.on_progress(self.name, self.done, self.steps)
+
+
+class _LogEpochs(keras.callbacks.Callback):
+    def __init__(self, log: RunLog, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.log = log
+        self.steps_per_epoch = steps_per_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        assert logs is not None  # Keras always gives them
+        step = (epoch + 1) * self.steps_per_epoch
+        self.log.losses(step, logs["val_loss"], logs["val_accuracy"])

@@ -13,10 +13,10 @@ from keras.src.initializers.random_initializers import compute_fans
 
 from keras_initkit.initializers.random_state import random_state_kept
 
+MAX_ENTRIES = 2**20
 # Of a standard normal distribution that is cut at two standard deviations.
 _TRUNCATED_VARIANCE = 0.87962566103423978**2
 _NUM_DRAWS = 16
-_MAX_ENTRIES = 2**20
 # How much farther from their mean 99.9 % of new draws lie than by a normal table: the
 # quantile of Student's t with 15 degrees of freedom over that of the normal
 # distribution, and the mean itself is known from 16 draws only.
@@ -37,7 +37,9 @@ class ImpliedVariance(NamedTuple):
     entries: int
 
 
-def implied_variance(initializer: Any, shape: Sequence[int]) -> ImpliedVariance:
+def implied_variance(
+    initializer: Any, shape: Sequence[int], max_entries: int = MAX_ENTRIES
+) -> ImpliedVariance:
     """Returns the variance that an initializer gives the entries of a kernel.
 
     initializer | variance
@@ -50,7 +52,7 @@ def implied_variance(initializer: Any, shape: Sequence[int]) -> ImpliedVariance:
     Zeros, Ones | 0
     Identity | `gain^2 (1 - p) p`, where `p` is the share of the diagonal
     any other without a seed (Constant) | the variance of its values
-    any other of up to 2^20 entries | the mean of 16 draws
+    any other of up to `max_entries` | the mean of 16 draws
 
     The entries are those of the kernel, but where 16 draws differ by more than so many
     independent numbers do: `DynamicRescaling` multiplies all of them by one factor.
@@ -68,6 +70,8 @@ def implied_variance(initializer: Any, shape: Sequence[int]) -> ImpliedVariance:
     Args:
         initializer: A `keras.initializers.Initializer`.
         shape: Shape of the kernel.
+        max_entries: Of how large a kernel it may take draws; 16 of 2^20 entries take
+            a fraction of a second.
 
     Returns:
         `ImpliedVariance(variance, entries)`, of NaN if there is no telling, as for a
@@ -82,7 +86,7 @@ def implied_variance(initializer: Any, shape: Sequence[int]) -> ImpliedVariance:
     # By what is called: a subclass may draw in its own way.
     formula = _FORMULAS.get(type(initializer).__call__)
     if formula is None:
-        return _of_draws(initializer, tuple(shape))
+        return _of_draws(initializer, tuple(shape), max_entries)
     return ImpliedVariance(formula(initializer, tuple(shape)), math.prod(shape))
 
 
@@ -122,12 +126,14 @@ def _identity(initializer: Any, shape: tuple[int, ...]) -> float:
     return initializer.gain**2 * (1 - diagonal) * diagonal
 
 
-def _of_draws(initializer: Any, shape: tuple[int, ...]) -> ImpliedVariance:
+def _of_draws(
+    initializer: Any, shape: tuple[int, ...], max_entries: int
+) -> ImpliedVariance:
     unknown = ImpliedVariance(math.nan, math.prod(shape))
     # Only with a config is there another one, which draws from nothing of this one's.
     kind: Any = type(initializer)
     get_config = getattr(kind, "get_config", _NO_CONFIG)
-    if get_config is _NO_CONFIG or not 0 < math.prod(shape) <= _MAX_ENTRIES:
+    if get_config is _NO_CONFIG or not 0 < math.prod(shape) <= max_entries:
         return unknown
     try:
         config = initializer.get_config()

@@ -44,14 +44,21 @@ def histogram_value(
     """
     occupied = np.flatnonzero(counts)
     kept = slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0)
-    rows = np.array([edges[:-1], edges[1:], counts], "<f8").T[kept]
-    rows = _with_one_bin_around_0(rows)
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in rows.shape])
-    tensor = TensorProto(
-        dtype=DT_DOUBLE, tensor_shape=shape, tensor_content=rows.tobytes()
-    )
+    rows = np.transpose([edges[:-1], edges[1:], counts])[kept]
     metadata = create_summary_metadata(None, None) if with_metadata else None
+    tensor = bins_tensor(_with_one_bin_around_0(rows))
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def bins_tensor(rows: np.ndarray) -> TensorProto:
+    """The bins of a histogram as a float64 tensor.
+
+    Args:
+        rows: shape (bins, 3): left edge, right edge and count of each bin.
+    """
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in rows.shape])
+    content = rows.astype("<f8").tobytes()
+    return TensorProto(dtype=DT_DOUBLE, tensor_shape=shape, tensor_content=content)
 
 
 def _with_one_bin_around_0(rows: np.ndarray) -> np.ndarray:

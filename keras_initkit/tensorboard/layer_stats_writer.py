@@ -1,5 +1,6 @@
 """Records become the events that TensorBoard and our tab show."""
 
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -16,27 +17,43 @@ from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.text.summary_v2 import text_pb
 
 from keras_initkit.stats.history import Records
+from keras_initkit.tensorboard.custom_scalars import write_layout
+from keras_initkit.tensorboard.depth_profile import depth_profile_value
+from keras_initkit.tensorboard.depth_summary import depth_summary
 from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.thinning import is_kept
 from tensorboard_plugin_initkit.metadata import (
     INTERVAL_TAG,
     LAYER_TABLE_TAG,
     PLUGIN_NAME,
     plugin_content,
+    predicted_tag,
     scalar_tag,
+    start_tag,
+    summary_tags,
     vector_tag,
 )
 
-SCALAR_KEYS = ("weight_variance", "gradient_variance")
+# What each layer is shown of where TensorBoard has not our tab.
+LAYER_KEYS = ("weight_variance", "gradient_variance")
+# Of how many steps TensorBoard keeps a scalar and a histogram: powers of 2 near them.
+MAX_SCALARS, MAX_PROFILES = 1024, 32
 
 
 class LayerStatsWriter:
     """Writes the statistics of a model's layers into an event file.
 
     An event for each step holds, for every statistic, one float32 vector over the
-    layers under `initkit/<statistic>`, and for weight and gradient variance also one
-    scalar for each layer under `<statistic>/<number>_<layer>`, which any TensorBoard
-    shows. A text table of the layers goes first, under `layers`. The interval between
-    the recorded steps is a scalar of the run, under `recording/interval`.
+    layers under `initkit/<statistic>`; that of the first is also under
+    `initkit/<statistic>/start`. For any TensorBoard there are scalars: for weight and
+    gradient variance one for each layer, under `<statistic>/<number>_<layer>`, and for
+    every statistic the median, the 10th and the 90th percentile over the layers, under
+    `summary/<statistic>/...`; and as histograms the profiles of those two over depth,
+    under `depth_profile/<statistic>`. Scalars are written of the first `MAX_SCALARS`
+    records and then of ever fewer, profiles of `MAX_PROFILES`, as TensorBoard keeps no
+    more. Before all that go a text table of the layers, under `layers`, and the layout
+    of Custom Scalars. The interval between the recorded steps is a scalar of the run,
+    under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -49,19 +66,31 @@ class LayerStatsWriter:
     """
 
     def __init__(
-        self, file: EventFile, keys: Sequence[str], layers: Sequence[str], table: str
+        self,
+        file: EventFile,
+        keys: Sequence[str],
+        layers: Sequence[str],
+        table: str,
     ) -> None:
         self._file = file
-        self._metadata = [_metadata(key, layers) for key in keys]
-        self._scalar_rows = [i for i, key in enumerate(keys) if key in SCALAR_KEYS]
-        scalars = [
-            _scalar(scalar_tag(keys[row], number, layer, len(layers)))
-            for row in self._scalar_rows
+        self._layers = layers
+        self._layer_keys = [key for key in keys if key in LAYER_KEYS]
+        self._layer_rows = [keys.index(key) for key in self._layer_keys]
+        layer_tags = [
+            scalar_tag(key, number, layer, len(layers))
+            for key in self._layer_keys
             for number, layer in enumerate(layers)
         ]
-        vectors = [_vector(vector_tag(key), len(layers)) for key in keys]
-        self._template = _Template(vectors + scalars)
+        summaries = zip(*(summary_tags(key) for key in keys), strict=True)
+        scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
+        vectors = [_vector(vector_tag(key), np.zeros(len(layers))) for key in keys]
+        self._vectors = _Template(vectors)
+        self._scalars = _Template([_scalar(tag) for tag in scalar_tags])
+        self._metadata = [_metadata(key, layers) for key in keys]
+        self._start_tags = [start_tag(key) for key in keys]
+        self._num_written = 0
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
+        write_layout(file, keys, self._layer_keys)
 
     def write(self, records: Records) -> None:
         """Writes an event for each record.
@@ -70,14 +99,33 @@ class LayerStatsWriter:
             OSError: if the disk is full, or the file or its file system has gone.
         """
         for step, values in zip(records.steps, records.values, strict=True):
-            numbers = np.concatenate([values, values[self._scalar_rows]])
-            head = Event(wall_time=time.time(), step=int(step)).SerializeToString()
-            # Two serialized messages, one behind the other, are one message.
-            event = head + self._template.filled(numbers)
-            self._file.add_serialized(
-                self._with_metadata(event) if self._metadata else event
-            )
-            self._metadata = []
+            # Serialized messages, one behind the other, are one message.
+            event = Event(wall_time=time.time(), step=int(step)).SerializeToString()
+            event += self._vectors.filled(values)
+            if is_kept(self._num_written, MAX_SCALARS):
+                of_layers = values[self._layer_rows].ravel()
+                of_depth = depth_summary(values).ravel()
+                event += self._scalars.filled(np.concatenate([of_layers, of_depth]))
+            if is_kept(self._num_written, MAX_PROFILES):
+                event += self._profiles(values)
+            if not self._num_written:
+                event = self._with_metadata_and_start(event)
+            self._file.add_serialized(event)
+            self._num_written += 1
+
+    def write_predicted(self, key: str, values: np.ndarray) -> None:
+        """Writes a statistic of the layers as it was predicted before training.
+
+        Args:
+            key: its name; it goes under `initkit/<key>/predicted`.
+            values: shape (layers,); NaN where nothing can be said.
+
+        Raises:
+            OSError: if the disk is full, or the file or its file system has gone.
+        """
+        metadata = _metadata(key, self._layers)
+        value = _vector(predicted_tag(key), values, metadata)
+        self._file.add(Event(wall_time=time.time(), summary=Summary(value=[value])))
 
     def write_interval(self, step: int, interval: int) -> None:
         """Writes how many steps there are between two records from this step on.
@@ -88,11 +136,25 @@ class LayerStatsWriter:
         summary = Summary(value=[_scalar(INTERVAL_TAG, interval)])
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
-    def _with_metadata(self, event: bytes) -> bytes:
+    def _profiles(self, values: np.ndarray) -> bytes:
+        is_first = not self._num_written
+        profiles = [
+            depth_profile_value(key, values[row], with_metadata=is_first)
+            for key, row in zip(self._layer_keys, self._layer_rows, strict=True)
+        ]
+        return Event(summary=Summary(value=profiles)).SerializeToString()
+
+    def _with_metadata_and_start(self, event: bytes) -> bytes:
         """TensorBoard learns what a tag is from the first event that has it."""
         message = Event.FromString(event)
-        for value, metadata in zip(message.summary.value, self._metadata, strict=False):
+        values = message.summary.value
+        vectors = values[: len(self._metadata)]
+        for value, metadata, tag in zip(
+            vectors, self._metadata, self._start_tags, strict=True
+        ):
             value.metadata.CopyFrom(metadata)
+            values.add().CopyFrom(value)
+            values[-1].tag = tag
         return message.SerializeToString()
 
 
@@ -120,8 +182,7 @@ class _Template:
     def filled(self, numbers: np.ndarray) -> bytes:
         """The event with these numbers, as many as there are zeros."""
         event = self._bytes.copy()
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            event[self._places] = numbers.astype("<f4").ravel().view(np.uint8)
+        event[self._places] = _as_float32(numbers).ravel().view(np.uint8)
         return event.tobytes()
 
 
@@ -129,12 +190,21 @@ def _scalar(tag: str, number: float = 0) -> Summary.Value:
     return Summary.Value(tag=tag, simple_value=number)
 
 
-def _vector(tag: str, size: int) -> Summary.Value:
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size)])
+def _vector(
+    tag: str, numbers: np.ndarray, metadata: SummaryMetadata | None = None
+) -> Summary.Value:
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(numbers))])
     tensor = TensorProto(
-        dtype=DT_FLOAT, tensor_shape=shape, tensor_content=bytes(4 * size)
+        dtype=DT_FLOAT,
+        tensor_shape=shape,
+        tensor_content=_as_float32(numbers).tobytes(),
     )
-    return Summary.Value(tag=tag, tensor=tensor)
+    return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def _as_float32(numbers: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # beyond float32 is infinite
+        return numbers.astype("<f4")
 
 
 def _metadata(key: str, layers: Sequence[str]) -> SummaryMetadata:

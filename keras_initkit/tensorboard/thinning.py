@@ -16,7 +16,7 @@ def is_kept(number: int, most: int) -> bool:
 
     Args:
         number: the number of the record, the first being 0.
-        most: a power of 2.
+        most: a power of 2, at least 2.
     """
     stride = max(1, 2 * (1 << number.bit_length() - 1) // most) if number else 1
     return number % stride == 0

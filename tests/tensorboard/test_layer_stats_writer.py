@@ -6,7 +6,8 @@ from tensorboard.util.tensor_util import make_ndarray
 from keras_initkit.stats.history import Records
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
-from tensorboard_plugin_initkit.metadata import parse_plugin_content
+from keras_initkit.tensorboard.thinning import is_kept
+from tensorboard_plugin_initkit.metadata import parse_plugin_content, summary_tags
 
 KEYS = ("weight_mean", "weight_variance", "gradient_variance")
 LAYERS = ("net/first", "net/<img onerror=x>")
@@ -47,7 +48,8 @@ def test_vectors(accumulator):
 
 
 def test_scalars_in_the_order_of_the_layers(accumulator):
-    assert sorted(accumulator.Tags()["scalars"]) == [
+    tags = sorted(accumulator.Tags()["scalars"])
+    assert [tag for tag in tags if not tag.startswith("summary/")] == [
         "gradient_variance/000_net/first",
         "gradient_variance/001_net/<img onerror=x>",
         "weight_variance/000_net/first",
@@ -58,9 +60,67 @@ def test_scalars_in_the_order_of_the_layers(accumulator):
     np.testing.assert_allclose([e.value for e in events], VALUES[:, 2, 0], rtol=1e-7)
 
 
+def test_percentiles_over_the_layers(accumulator):
+    for row, key in enumerate(KEYS):
+        expected = np.nanpercentile(VALUES[:2, row], [50, 10, 90], axis=1)
+        for tag, numbers in zip(summary_tags(key), expected, strict=True):
+            events = accumulator.Scalars(tag)
+            assert [event.step for event in events] == STEPS.tolist()
+            np.testing.assert_allclose([e.value for e in events[:2]], numbers, 1e-6)
+
+
+def test_the_first_record_has_a_tag_of_its_own(accumulator):
+    for row, key in enumerate(KEYS):
+        [event] = accumulator.Tensors(f"initkit/{key}/start")
+        assert event.step == STEPS[0]
+        vector = make_ndarray(event.tensor_proto)
+        np.testing.assert_array_equal(vector, VALUES[0, row].astype("float32"))
+
+
+def test_profiles_over_depth(accumulator):
+    events = accumulator.Tensors("depth_profile/weight_variance")
+    assert [event.step for event in events] == STEPS.tolist()
+    left, right, height = make_ndarray(events[1].tensor_proto).T
+    assert (left.tolist(), right.tolist()) == ([-0.5, 0.5], [0.5, 1.5])
+    # Decades above the 1e-6 at which the colours of weight_variance begin.
+    np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
+
+
+def test_what_was_predicted(tmp_path):
+    with EventFile(tmp_path) as file:
+        writer = LayerStatsWriter(file, KEYS, LAYERS, "")
+        writer.write_predicted("weight_variance", np.array([0.1, np.nan]))
+    accumulator = EventAccumulator(str(tmp_path)).Reload()
+    tag = "initkit/weight_variance/predicted"
+    [event] = accumulator.Tensors(tag)
+    vector = make_ndarray(event.tensor_proto)
+    np.testing.assert_array_equal(vector, np.array([0.1, np.nan], "float32"))
+    content = accumulator.SummaryMetadata(tag).plugin_data.content
+    assert parse_plugin_content(content) == list(LAYERS)
+
+
+def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
+    count = 3000
+    records = Records(np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool))
+    with EventFile(tmp_path) as file:
+        writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
+        writer.write(records)
+    accumulator = EventAccumulator(str(tmp_path), {"tensors": 0, "scalars": 0}).Reload()
+    steps = {
+        tag: [event.step for event in accumulator.Tensors(tag)]
+        for tag in ("initkit/weight_variance", "depth_profile/weight_variance")
+    }
+    scalars = accumulator.Scalars("weight_variance/000_net/first")
+    assert steps["initkit/weight_variance"] == list(range(count))
+    kept = [step for step in range(count) if is_kept(step, 1024)]
+    assert [event.step for event in scalars] == kept
+    kept = [step for step in range(count) if is_kept(step, 32)]
+    assert steps["depth_profile/weight_variance"] == kept
+
+
 def test_the_names_of_the_layers_are_written_once(tmp_path):
     layers = [f"layer_{i}" for i in range(100)]
-    keys = ["weight_mean", "weight_l2_norm"]  # no scalars
+    keys = ["weight_mean", "weight_l2_norm"]  # no scalars for each layer
     records = Records(
         steps=np.array([0]), values=np.zeros((1, 2, 100)), skipped=np.array([False])
     )
@@ -70,8 +130,9 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         size = file.path.stat().st_size
         writer.write(records)
         grown = file.path.stat().st_size - size
-    # 4 bytes a value, and under 120 for the frame, the time and the two tags.
-    assert 800 < grown < 920
+    # 4 bytes a value, under 120 for the frame, the time and the two tags, and under 50
+    # for each of three percentiles of two statistics.
+    assert 800 < grown < 920 + 6 * 50
 
 
 def test_interval(tmp_path):

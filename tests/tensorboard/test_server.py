@@ -1,12 +1,6 @@
 """What a real TensorBoard serves of a run, over HTTP."""
 
-import json
-import re
-import subprocess
-import sys
-import time
-import urllib.parse
-import urllib.request
+import functools
 
 import numpy as np
 import pytest
@@ -40,32 +34,12 @@ def log_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["true", "false"])
-def get(log_dir, request):
+def get(log_dir, request, tensorboard_server, plugin_data, wait_until):
     """Asks TensorBoard for a route; there is one process for each of its loaders."""
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "tensorboard.main", "--logdir", str(log_dir),
-            "--port", "0", "--host", "127.0.0.1", "--load_fast", request.param,
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    try:
-        lines = iter(process.stderr.readline, "")
-        url = next(m[0] for line in lines if (m := re.search(r"http://\S+", line)))
-
-        def get(route, **query):
-            path = f"{url}data/plugin/{route}?{urllib.parse.urlencode(query)}"
-            with urllib.request.urlopen(path, timeout=10) as response:
-                return json.load(response)
-
-        deadline = time.monotonic() + 30
-        while "run" not in get("scalars/tags") and time.monotonic() < deadline:
-            time.sleep(0.2)
+    with tensorboard_server(log_dir, "--load_fast", request.param) as url:
+        get = functools.partial(plugin_data, url)
+        wait_until(lambda: "run" in get("scalars/tags"))
         yield get
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 def test_scalars(get):

@@ -1,0 +1,88 @@
+"""Which class a network gives to each place of the plane."""
+
+import io
+
+import keras
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from keras_initkit.experiments.datasets import Dataset
+
+# Okabe and Ito's palette (2008), told apart with any colour vision.
+CLASS_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+NOT_FINITE_COLOUR = "#808080"
+
+WIDTH = 5  # inches
+GRID = 200  # places in a row
+MARGIN = 0.3  # around the points; they have a standard deviation of 1
+POINTS = 500
+
+
+def draw_decision_boundary(network: keras.Model, dataset: Dataset, title: str) -> bytes:
+    """Draws the regions of the classes, and 500 of the training points in them.
+
+    The colour of a region is that of the class with the largest logit, the paler the
+    less probable it is. It is grey where no logits are finite.
+
+    Args:
+        network: from inputs `(batch, 2)` to logits `(batch, classes)`.
+        dataset: one with two features and five classes at most.
+        title: the line above the picture.
+
+    Returns:
+        A PNG file.
+    """
+    low = dataset.x_train.min(axis=0) - MARGIN
+    high = dataset.x_train.max(axis=0) + MARGIN
+    width, height = high - low
+    figure = Figure(
+        figsize=(WIDTH, WIDTH * height / width), dpi=100, layout="constrained"
+    )
+    axes = figure.subplots()
+    axes.imshow(
+        _region_colours(predicted_probabilities(network, low, high)),
+        extent=(low[0], high[0], low[1], high[1]),
+        origin="lower",
+        aspect="equal",
+    )
+    x, y = dataset.x_train[:POINTS].T
+    colours = [CLASS_COLOURS[number] for number in dataset.y_train[:POINTS]]
+    axes.scatter(x, y, c=colours, s=14, edgecolors="white", linewidths=0.5)
+    axes.set_title(title)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def predicted_probabilities(
+    network: keras.Model, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """The softmax of the network's logits on a grid over a rectangle.
+
+    Args:
+        network: from inputs `(batch, 2)` to logits `(batch, classes)`.
+        low: the smallest x and y, `(2,)`.
+        high: the largest, `(2,)`.
+
+    Returns:
+        `(GRID, GRID, classes)`: y along the first axis, x along the second, both
+        ascending. NaN where a logit is not finite.
+    """
+    x, y = np.linspace(low, high, GRID, dtype="float32").T
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    logits = keras.ops.convert_to_numpy(network(places, training=False))
+    with np.errstate(invalid="ignore"):
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = weights / weights.sum(axis=1, keepdims=True)
+    return probabilities.reshape(GRID, GRID, -1)
+
+
+def _region_colours(probabilities: np.ndarray) -> np.ndarray:
+    """RGB from 0 to 1: between white at chance and half the class's colour at 1."""
+    classes = probabilities.shape[-1]
+    palette = np.array([to_rgb(colour) for colour in CLASS_COLOURS[:classes]])
+    largest = probabilities.max(axis=-1, keepdims=True)
+    strength = 0.7 * (largest - 1 / classes) / (1 - 1 / classes)
+    colours = 1 - strength * (1 - palette[probabilities.argmax(axis=-1)])
+    return np.where(np.isnan(largest), to_rgb(NOT_FINITE_COLOUR), colours)

@@ -1,0 +1,66 @@
+"""A real TensorBoard, and what it answers."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tensorboard_server():
+    """A context manager: a TensorBoard of a directory, with more flags; its URL."""
+
+    @contextlib.contextmanager
+    def serve(log_dir, *flags):
+        command = [
+            *(sys.executable, "-m", "tensorboard.main", "--logdir", str(log_dir)),
+            *("--port", "0", "--host", "127.0.0.1", *flags),
+        ]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            lines = iter(process.stderr.readline, "")
+            yield next(m[0] for line in lines if (m := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def plugin_data():
+    """A function: what the TensorBoard at a URL answers to a plugin's route.
+
+    With a `body` it is posted, as the HParams dashboard does. An answer that is JSON is
+    given as Python's objects, any other as bytes.
+    """
+
+    def ask(url, route, body=None, **query):
+        request = urllib.request.Request(
+            f"{url}data/plugin/{route}?{urllib.parse.urlencode(query)}",
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            answer = response.read()
+            is_json = response.headers.get_content_type() == "application/json"
+        return json.loads(answer) if is_json else answer
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """A function that waits until a condition holds, half a minute at most."""
+
+    def wait(condition):
+        deadline = time.monotonic() + 30
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    return wait
