@@ -26,7 +26,7 @@ GAP = 10
 CELLS_WIDTH = 400
 CELLS_HEIGHT = 600
 ROW_HEIGHTS = (2, 32)
-MIN_BAR_HEIGHT = 120
+MIN_BAR_HEIGHT = 150
 NAMES_WIDTH = 160.0
 BAR_WIDTH = 18
 SQUARE = 12
@@ -141,9 +141,15 @@ class _Place(NamedTuple):
         return left, top, left + BAR_WIDTH, max(bottom, top + MIN_BAR_HEIGHT)
 
     @property
+    def legend(self) -> int:
+        """The middle of its line, which is below the steps and their title."""
+        return self.cells[3] + GAP + 3 * LINE
+
+    @property
     def picture_size(self) -> tuple[int, int]:
-        _, _, right, bottom = self.bar
-        return right + BAR_LABELS_WIDTH, bottom + GAP + 4 * LINE
+        _, _, right, bar_bottom = self.bar
+        height = max(self.legend + LINE, bar_bottom + GAP)
+        return right + BAR_LABELS_WIDTH, height
 
     @property
     def named(self) -> range:
@@ -154,7 +160,7 @@ class _Place(NamedTuple):
 def _place(layers: Sequence[str]) -> _Place:
     row = int(np.clip(CELLS_HEIGHT // len(layers), *ROW_HEIGHTS))
     place = _Place(0, GAP + LINE + GAP, row, len(layers))
-    widths = [_width(_shortened(layers[i])) for i in place.named]
+    widths = [_width(_label(layers, number)) for number in place.named]
     return place._replace(left=GAP + ceil(max(widths)) + GAP)
 
 
@@ -167,8 +173,9 @@ def _width(text: str) -> float:
     return _font().getlength(text)
 
 
-def _shortened(name: str) -> str:
-    """The name, without its middle where it is too long."""
+def _label(layers: Sequence[str], number: int) -> str:
+    """A layer's number and name, without its middle where it is too long."""
+    name = f"{number} {layers[number]}"
     if _width(name) <= NAMES_WIDTH:
         return name
     kept = bisect(
@@ -227,7 +234,7 @@ def _draw_names(
     for number in place.named:
         y = place.top + (number + 0.5) * place.row
         at = (place.left - GAP, y)
-        draw.text(at, _shortened(layers[number]), "black", anchor="rm")
+        draw.text(at, _label(layers, number), "black", anchor="rm")
 
 
 def _draw_steps(draw: ImageDraw.ImageDraw, place: _Place, steps: np.ndarray) -> None:
@@ -271,7 +278,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, place: _Place, axis: _Axis) -> None:
     if axis.logarithmic:
         entries.append(("0", ZERO))
     x: float = place.left
-    y = place.picture_size[1] - LINE
+    y = place.legend
     for text, colour in entries:
         draw.rectangle((x, y - SQUARE / 2, x + SQUARE, y + SQUARE / 2), colour)
         draw.text((x + SQUARE + GAP / 2, y), text, "black", anchor="lm")

@@ -1,0 +1,165 @@
+"""What a run of the callback holds for TensorBoard's own tabs."""
+
+import io
+import logging
+import types
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from keras_initkit import DynamicRescaling, LayerStatsCallback
+from keras_initkit.callbacks import recorder
+from tensorboard_plugin_initkit.metadata import predicted_tag, summary_tags
+
+X = np.random.default_rng(0).normal(size=(60, 8)).astype("float32")
+Y = np.arange(60) % 3
+PICTURES = "layer_heatmap/gradient_variance"
+PREDICTED = predicted_tag("weight_variance")
+
+
+def network(*before):
+    model = keras.Sequential(
+        [
+            *before,
+            layers.Dense(16, "relu", kernel_initializer="he_normal"),
+            layers.Dense(16, kernel_initializer=DynamicRescaling()),
+            layers.Dense(3),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    return model
+
+
+def built():
+    return network(keras.Input((8,)))
+
+
+def fit(model, log_dir, epochs=1, **arguments):
+    callback = LayerStatsCallback(log_dir, max_overhead=None, **arguments)
+    losses = model.fit(
+        X, Y, batch_size=20, epochs=epochs, verbose=0, callbacks=[callback]
+    ).history["loss"]
+    return callback, losses
+
+
+def contents(log_dir):
+    unlimited = {"tensors": 0, "scalars": 0}
+    return EventAccumulator(str(log_dir / "layer_stats"), unlimited).Reload()
+
+
+def test_what_the_initializers_promised(tmp_path):
+    model = built()
+    draw = model.layers[1].kernel.numpy()
+    fit(model, tmp_path)
+    [event] = contents(tmp_path).Tensors(PREDICTED)
+    he, rescaled, glorot = make_ndarray(event.tensor_proto)
+    np.testing.assert_allclose([he, glorot], [2 / 8, 2 / 19], rtol=1e-6)
+    np.testing.assert_allclose(rescaled, draw.var(), rtol=0.2)
+
+
+def test_of_a_model_that_is_built_late_what_formulas_promise(tmp_path):
+    fit(network(), tmp_path)
+    [event] = contents(tmp_path).Tensors(PREDICTED)
+    vector = make_ndarray(event.tensor_proto)
+    expected = np.array([2 / 8, np.nan, 2 / 19], "float32")
+    np.testing.assert_allclose(vector, expected, rtol=1e-6)
+
+
+def test_promises_draw_from_no_generator_of_the_training(tmp_path):
+    def losses(log_dir):
+        keras.utils.set_random_seed(7)
+        model = built()
+        callbacks = [LayerStatsCallback(log_dir)] if log_dir else []
+        history = model.fit(X, Y, batch_size=20, verbose=0, callbacks=callbacks)
+        next_draws = np.random.random(), float(keras.random.uniform(()))
+        return history.history["loss"], next_draws
+
+    assert losses(tmp_path) == losses(None)
+
+
+def test_percentiles_of_every_statistic(tmp_path):
+    callback, _ = fit(built(), tmp_path)
+    tags = contents(tmp_path)
+    for key in callback.history:
+        expected = np.percentile(callback.history[key], [50, 10, 90], axis=1)
+        for tag, numbers in zip(summary_tags(key), expected, strict=True):
+            values = [event.value for event in tags.Scalars(tag)]
+            np.testing.assert_allclose(values, numbers, rtol=1e-5, atol=1e-12)
+
+
+def test_a_picture_at_the_end_of_each_epoch(tmp_path):
+    fit(built(), tmp_path, epochs=3)
+    events = contents(tmp_path).Tensors(PICTURES)
+    # The last recorded step of each epoch of three.
+    assert [event.step for event in events] == [2, 5, 8]
+    for event in events:
+        width, height, png = event.tensor_proto.string_val
+        size = (int(width), int(height))
+        assert Image.open(io.BytesIO(png)).size == size
+
+
+def test_of_many_epochs_ever_fewer_have_a_picture(tmp_path):
+    fit(built(), tmp_path, epochs=40, update_freq=1)
+    steps = [event.step for event in contents(tmp_path).Tensors(PICTURES)]
+    epochs = [*range(17), *range(18, 32, 2), 32, 36, 39]
+    assert steps == [3 * epoch + 2 for epoch in epochs]
+
+
+def test_pictures_go_on_in_the_next_fit(tmp_path):
+    model = built()
+    callback, _ = fit(model, tmp_path)
+    model.fit(X, Y, batch_size=20, verbose=0, callbacks=[callback])
+    steps = [event.step for event in contents(tmp_path).Tensors(PICTURES)]
+    assert steps == [2, 5]
+
+
+def test_pictures_take_no_more_than_max_overhead(tmp_path, monkeypatch):
+    now = [0.0]
+    drawn = []
+
+    def draw(file, key, layers, steps, values):
+        drawn.append(len(steps))
+        now[0] += 1.0
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            now[0] += 30.0
+
+    monkeypatch.setattr(recorder, "write_layer_heatmap", draw)
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(recorder, "time", clock)
+    callback = LayerStatsCallback(tmp_path, max_overhead=0.02)
+    built().fit(X, Y, batch_size=20, epochs=6, verbose=0, callbacks=[callback, Clock()])
+    # One second of drawing is less than 2 % of the 60 of two epochs, not of one's 30.
+    assert drawn == [3, 9, 15, 18]
+
+
+def test_without_its_statistic_there_is_no_picture(tmp_path, caplog):
+    fit(built(), tmp_path, statistics="weight_mean")
+    tags = contents(tmp_path).Tags()["tensors"]
+    assert "initkit/weight_mean" in tags
+    assert not {PICTURES, PREDICTED} & set(tags)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("error", [ImportError("no PIL"), ValueError("odd")])
+def test_what_cannot_be_drawn_costs_one_warning(tmp_path, monkeypatch, caplog, error):
+    def draw(*arguments):
+        raise error
+
+    monkeypatch.setattr(recorder, "write_layer_heatmap", draw)
+    keras.utils.set_random_seed(0)
+    callback, losses = fit(built(), tmp_path / "a", epochs=3)
+    monkeypatch.undo()
+    keras.utils.set_random_seed(0)
+    assert losses == fit(built(), tmp_path / "b", epochs=3)[1]
+    messages = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(messages) == 1
+    assert "could not draw a picture" in messages[0]
+    assert len(callback.history.steps) == 9
