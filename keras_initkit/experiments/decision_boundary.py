@@ -14,6 +14,7 @@ CLASS_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 NOT_FINITE_COLOUR = "#808080"
 
 WIDTH = 5  # inches
+STRONGEST = 0.7  # a region's colour, paler than the points on it
 GRID = 200  # places in a row
 MARGIN = 0.3  # around the points; they have a standard deviation of 1
 POINTS = 500
@@ -79,10 +80,10 @@ def predicted_probabilities(
 
 
 def _region_colours(probabilities: np.ndarray) -> np.ndarray:
-    """RGB from 0 to 1: between white at chance and half the class's colour at 1."""
+    """RGB from 0 to 1: white at chance, almost the class's colour at certainty."""
     classes = probabilities.shape[-1]
     palette = np.array([to_rgb(colour) for colour in CLASS_COLOURS[:classes]])
     largest = probabilities.max(axis=-1, keepdims=True)
-    strength = 0.7 * (largest - 1 / classes) / (1 - 1 / classes)
+    strength = STRONGEST * (largest - 1 / classes) / (1 - 1 / classes)
     colours = 1 - strength * (1 - palette[probabilities.argmax(axis=-1)])
     return np.where(np.isnan(largest), to_rgb(NOT_FINITE_COLOUR), colours)

@@ -22,6 +22,7 @@ MAX_COLUMNS = 400
 # All sizes are in pixels.
 FONT_SIZE = 14
 LINE = 17
+NAME_LINE = 15
 GAP = 10
 CELLS_WIDTH = 400
 CELLS_HEIGHT = 600
@@ -65,10 +66,11 @@ def layer_heatmap(
 ) -> bytes:
     """Draws a statistic over layers and recorded steps, on its fixed scale.
 
-    A row is a layer, the first one at the top. A column is a record: they are as wide
-    as each other, however many steps lie between them. Of more than 400 records as many
-    are picked evenly, with the first and the last. A colour means the same in every
-    picture of the statistic; values beyond the scale have the colours of its ends.
+    A row is a layer, the first one at the top, with its number and name where there is
+    room. A column is a record: they are as wide as each other, however many steps lie
+    between them. Of more than 400 records as many are picked evenly, with the first and
+    the last. A colour means the same in every picture of the statistic; values beyond
+    the scale have the colours of its ends.
 
     Example:
 
@@ -154,7 +156,7 @@ class _Place(NamedTuple):
     @property
     def named(self) -> range:
         """The numbers of the layers whose names are written."""
-        return range(0, self.layers, ceil(LINE / self.row))
+        return range(0, self.layers, ceil(NAME_LINE / self.row))
 
 
 def _place(layers: Sequence[str]) -> _Place:

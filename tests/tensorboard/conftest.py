@@ -37,16 +37,12 @@ def tensorboard_server():
 def plugin_data():
     """A function: what the TensorBoard at a URL answers to a plugin's route.
 
-    With a `body` it is posted, as the HParams dashboard does. An answer that is JSON is
-    given as Python's objects, any other as bytes.
+    An answer that is JSON is given as Python's objects, any other as bytes.
     """
 
-    def ask(url, route, body=None, **query):
-        request = urllib.request.Request(
-            f"{url}data/plugin/{route}?{urllib.parse.urlencode(query)}",
-            data=None if body is None else json.dumps(body).encode(),
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
+    def ask(url, route, **query):
+        path = f"{url}data/plugin/{route}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(path, timeout=10) as response:
             answer = response.read()
             is_json = response.headers.get_content_type() == "application/json"
         return json.loads(answer) if is_json else answer
