@@ -17,8 +17,34 @@ from tensorboard_plugin_initkit.scales import scale_as_dict
 EVERYTHING = 1_000_000_000
 # All that is served from the disk, and as what.
 PAGE = {
+    "axis.js": "text/javascript",
+    "band.js": "text/javascript",
+    "colour_scales.js": "text/javascript",
+    "colours.js": "text/javascript",
+    "controls.js": "text/javascript",
+    "data.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "frame.js": "text/javascript",
+    "heatmap.css": "text/css",
+    "heatmap.js": "text/javascript",
+    "heatmap_drawing.js": "text/javascript",
+    "heatmap_layout.js": "text/javascript",
+    "heatmap_legend.js": "text/javascript",
+    "heatmap_views.js": "text/javascript",
+    "host.js": "text/javascript",
     "index.js": "text/javascript",
+    "messages.js": "text/javascript",
+    "numbers.js": "text/javascript",
+    "panel.js": "text/javascript",
+    "paths.js": "text/javascript",
+    "player.js": "text/javascript",
+    "profile_chart.js": "text/javascript",
+    "profile_drawing.js": "text/javascript",
+    "state.js": "text/javascript",
     "style.css": "text/css",
+    "time_series.js": "text/javascript",
+    "tip.js": "text/javascript",
+    "views.js": "text/javascript",
 }
 
 Answer = Callable[[wrappers.Request], wrappers.Response]

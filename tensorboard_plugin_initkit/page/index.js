@@ -1,1 +1,258 @@
-export function render() { document.body.textContent = "hello"; }
+/** The page of the tab: TensorBoard calls `render`. */
+
+import {
+  fetchCatalog,
+  fetchProfiles,
+  forgetProfiles,
+  recordAt,
+  unionOfSteps,
+} from "./data.js";
+import { html, setText } from "./dom.js";
+import { createStepBar, createTabs } from "./controls.js";
+import { createCompareView, createHeatmapView } from "./heatmap_views.js";
+import { createProfileView, createWeightsGradientsView } from "./views.js";
+import { createPanel, hasLines } from "./panel.js";
+import { createPlayer } from "./player.js";
+import { createTimeSeries } from "./time_series.js";
+import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
+import { catalogOf, fromLink, needs, runsOf, settled, sides, toLink } from "./state.js";
+import { messageOf } from "./messages.js";
+import { inShort, inWords } from "./numbers.js";
+import { setTheme } from "./colours.js";
+
+const LINK_DELAY = 300; // milliseconds: browsers allow few changes of the address
+
+/** Fills the page. */
+export function render() {
+  document.documentElement.lang = "en";
+  document.head.append(
+    html("link", {
+      rel: "stylesheet",
+      href: new URL("./style.css", import.meta.url).href,
+    }),
+    html("meta", { name: "viewport", content: "width=device-width" }),
+  );
+  const app = createApp();
+  document.body.append(app.element);
+  followTheme(app.setDark);
+  followReload(app.reload);
+  followLink(app.follow);
+  app.reload();
+}
+
+function createApp() {
+  let wanted = fromLink(readLink());
+  let shown = null;
+  let catalog = null;
+  let loaded = new Map(); // profiles, or the error, by run and statistic
+  let steps = new Float64Array();
+  let reloads = 0; // of which only the last counts
+  let loads = 0; // likewise
+  let dark = false;
+  let isPlaying = false;
+  let linkTimer = null;
+
+  const actions = { choose, read };
+  const views = {
+    profile: createProfileView(actions),
+    heatmap: createHeatmapView(actions),
+    compare: createCompareView(actions),
+    weights_gradients: createWeightsGradientsView(actions),
+  };
+  const tabs = createTabs(choose);
+  const controls = createPanel(choose);
+  const stepBar = createStepBar({
+    onStep: (index) => {
+      player.stop();
+      go(index);
+    },
+    onPlay: () => player.toggle(),
+  });
+  const player = createPlayer({ count: () => steps.length, position, go }, (now) => {
+    isPlaying = now;
+    draw();
+  });
+  const timeSeries = createTimeSeries({ onClose: () => choose({ layer: null }) });
+  const notice = html("p", { class: "notice", role: "status", hidden: true });
+  const readout = html("p", { id: "readout" });
+  const panel = html("div");
+  const message = html("div", { class: "message", role: "status" });
+  const stage = html(
+    "div",
+    { id: "stage", role: "tabpanel" },
+    notice,
+    panel,
+    readout,
+    stepBar.element,
+    timeSeries.element,
+  );
+  const content = html(
+    "div",
+    { class: "content" },
+    controls.element,
+    html("div", {}, stage, message),
+  );
+  const element = html("main", { "data-state": "loading" }, tabs.element, content);
+  setState("loading");
+
+  /** Asks the server for everything anew. */
+  async function reload() {
+    const mine = ++reloads;
+    if (element.dataset.state !== "ready") setState("loading");
+    try {
+      const listed = await fetchCatalog();
+      if (mine !== reloads) return;
+      forgetProfiles();
+      catalog = catalogOf(listed);
+      if (catalog.readable.length > 0) {
+        await load();
+        return;
+      }
+      player.stop();
+      shown = null;
+      setState(catalog.all.length > 0 ? "failed" : "empty");
+    } catch (error) {
+      if (mine === reloads) setState("failed", error.message);
+    }
+  }
+
+  /** Loads what is wanted, as far as it is not there, and shows it. */
+  async function load() {
+    const mine = ++loads;
+    const next = settled(wanted, catalog);
+    element.setAttribute("aria-busy", "true");
+    const pairs = needs(next, catalog);
+    const found = await Promise.allSettled(pairs.map((pair) => fetchProfiles(...pair)));
+    if (mine !== loads) return;
+    element.removeAttribute("aria-busy");
+    shown = next;
+    loaded = new Map(pairs.map((pair, i) => [pair.join("\n"), found[i]]));
+    const failures = pairs.flatMap(([run, key], i) =>
+      found[i].reason ? [`${run}, ${inWords(key)}: ${found[i].reason.message}`] : [],
+    );
+    drawControls();
+    if (pairs.length > 0 && failures.length === pairs.length) {
+      setState("failed", failures[0]);
+      return;
+    }
+    notice.hidden = failures.length === 0;
+    setText(notice, failures.join(" "));
+    steps = unionOfSteps(found.flatMap(({ value }) => (value ? [value] : [])));
+    setState("ready");
+    draw();
+  }
+
+  function drawControls() {
+    tabs.update(shown.view);
+    controls.update(shown, catalog);
+    stepBar.element.hidden = !hasLines(shown.view);
+    stage.setAttribute("aria-labelledby", `tab-${shown.view}`);
+  }
+
+  function draw() {
+    const { view } = shown;
+    if (panel.firstChild !== views[view].element) {
+      panel.replaceChildren(views[view].element);
+    }
+    stepBar.update(steps, position(), isPlaying);
+    views[view].update({
+      shown,
+      catalog,
+      series,
+      step: steps[position()] ?? 0,
+      dark,
+      isPlaying,
+    });
+    drawTimeSeries();
+    clearTimeout(linkTimer);
+    linkTimer = setTimeout(() => writeLink(toLink(shown, catalog)), LINK_DELAY);
+  }
+
+  function drawTimeSeries() {
+    const { view, layer, side, measure } = shown;
+    const statistic =
+      view === "weights_gradients" ? `${side}_${measure}` : shown.statistic;
+    const found = series(statistic).filter(({ layers }) => layers.includes(layer));
+    timeSeries.element.hidden = found.length === 0;
+    if (found.length === 0) return;
+    const words = inWords(statistic);
+    const scale = catalog.scales[statistic];
+    timeSeries.update({
+      layer,
+      series: found,
+      scale,
+      statistic: words,
+      step: steps[position()],
+    });
+  }
+
+  /** The series of a statistic that are shown and loaded. */
+  function series(statistic) {
+    const names = runsOf(shown);
+    return catalog.readable.flatMap(({ name, label, style, layers }) => {
+      const profiles = loaded.get(`${name}\n${statistic}`)?.value;
+      if (!names.includes(name) || !profiles?.steps.length) return [];
+      return [{ run: name, label, style, layers, profiles }];
+    });
+  }
+
+  function choose(change) {
+    player.stop();
+    wanted = { ...wanted, ...change };
+    if (change.view) read(null);
+    const loading = load();
+    const isOpening = change.layer && timeSeries.element.hidden;
+    if (isOpening) {
+      loading.then(() => timeSeries.element.scrollIntoView({ block: "nearest" }));
+    }
+  }
+
+  function read(point) {
+    if (!point) {
+      readout.replaceChildren();
+      for (const name of ["layer", "step", "value"]) delete readout.dataset[name];
+      return;
+    }
+    const { label, layer, step, value, words } = point;
+    Object.assign(readout.dataset, { layer, step, value });
+    setText(readout, `${label}, ${layer}, step ${step}: ${words ?? inShort(value)}`);
+  }
+
+  /** The index of the step that is shown; the last one if none was chosen. */
+  function position() {
+    if (shown.step === null || steps.length === 0) return Math.max(0, steps.length - 1);
+    return Math.max(0, recordAt({ steps }, shown.step));
+  }
+
+  function go(index) {
+    const step = index >= steps.length - 1 ? null : steps[index];
+    wanted = { ...wanted, step };
+    shown = { ...shown, step };
+    draw();
+  }
+
+  function setState(state, sentence = "") {
+    element.dataset.state = state;
+    const hasControls = shown !== null && (state === "ready" || state === "failed");
+    tabs.element.hidden = controls.element.hidden = !hasControls;
+    content.classList.toggle("alone", !hasControls);
+    stage.hidden = state !== "ready";
+    message.hidden = state === "ready";
+    message.replaceChildren(...messageOf(state, sentence, catalog?.all ?? [], reload));
+  }
+
+  function setDark(now) {
+    dark = now;
+    setTheme(dark);
+    if (element.dataset.state === "ready") draw();
+  }
+
+  function follow() {
+    const link = readLink(); // empty, if TensorBoard shows another tab
+    if (!shown || Object.keys(link).length === 0) return;
+    wanted = fromLink(link);
+    load();
+  }
+
+  return { element, reload, setDark, follow };
+}

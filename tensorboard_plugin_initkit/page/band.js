@@ -1,0 +1,123 @@
+/** The healthy band of a statistic, and which layers are outside of it. */
+
+import { inShort } from "./numbers.js";
+
+const NAMED = 3; // layers that a sentence names
+
+/**
+ * The band at one record of a run: its bounds in each layer, NaN where there are none.
+ *
+ * @param {{around: string?, low: number, high: number}?} band as `scales.py` has it
+ * @param {ArrayLike<number>} values one a layer
+ * @param {ArrayLike<number>} predicted one a layer
+ * @returns {{low: number[], high: number[]}?} null where nothing is known
+ */
+export function boundsOf(band, values, predicted) {
+  if (!band) return null;
+  const middle = band.around === "median" ? median(values) : 1;
+  const around = band.around === "predicted" ? Array.from(predicted) : [];
+  const of = (factor) =>
+    Array.from(values, (_, layer) => factor * (around[layer] ?? (middle || NaN)));
+  const bounds = { low: of(band.low), high: of(band.high) };
+  return bounds.high.some(Number.isFinite) ? bounds : null;
+}
+
+/** Whether a value is a number beyond the bounds of its layer. */
+export function isOutside(bounds, layer, value) {
+  return bounds !== null && (value < bounds.low[layer] || value > bounds.high[layer]);
+}
+
+/**
+ * One sentence: which layers are in trouble.
+ *
+ * @param {object} record
+ * @param {string} record.run its name; `step`, of the record
+ * @param {string[]} record.layers their names
+ * @param {ArrayLike<number>} record.values one a layer
+ * @param {boolean[]} record.measured one a layer
+ * @param {{low: number[], high: number[]}?} bounds of the healthy band
+ * @param {boolean} isZeroBad whether a layer at 0 is in trouble
+ * @returns {{text: string, trouble: boolean}}
+ */
+export function verdict({ run, step, layers, values, measured }, bounds, isZeroBad) {
+  const found = { NaN: [], infinite: [], 0: [], outside: [], inside: [] };
+  let count = 0;
+  for (const [layer, value] of values.entries()) {
+    if (!measured[layer]) continue;
+    count += 1;
+    found[placeOf(value, layer, bounds, isZeroBad)]?.push(layer);
+  }
+  const start = `${run}, step ${step}: `;
+  const name = (layer) => layers[layer];
+  const withValue = (layer) => `${layers[layer]} (${inShort(values[layer])})`;
+  const kinds = [
+    ["NaN", found.NaN, name],
+    ["infinite", found.infinite, name],
+    ["zero", found[0], name],
+    ["outside the healthy band", byDistance(found.outside, values, bounds), withValue],
+  ].filter(([, bad]) => bad.length > 0);
+  if (kinds.length === 0) {
+    const text = start + praise(found, count, bounds, values, withValue);
+    return { text, trouble: false };
+  }
+  const clauses = kinds.map(([words, bad, named], i) => {
+    const head = `${counted(bad.length, i === 0 ? count : null)} ${words}`;
+    return bad.length === count ? head : `${head}: ${list(bad, named)}`;
+  });
+  return { text: `${start}${clauses.join("; ")}.`, trouble: true };
+}
+
+function placeOf(value, layer, bounds, isZeroBad) {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return "infinite";
+  if (isZeroBad && value === 0) return 0;
+  if (!bounds || !Number.isFinite(bounds.high[layer])) return null;
+  return isOutside(bounds, layer, value) ? "outside" : "inside";
+}
+
+function counted(number, of) {
+  const layers = of === null ? "" : ` of ${of} layer${of === 1 ? "" : "s"}`;
+  return `${number}${layers} ${number === 1 ? "is" : "are"}`;
+}
+
+function praise(found, count, bounds, values, name) {
+  const good = found.inside.length;
+  if (bounds && good === count) {
+    return count === 1
+      ? "the only layer is within the healthy band."
+      : `all ${count} layers within the healthy band.`;
+  }
+  if (good > 0) return `${good} of ${count} layers have a healthy band, all within it.`;
+  const finite = [...values.keys()].filter((layer) => Number.isFinite(values[layer]));
+  if (finite.length === 0) return "nothing was measured.";
+  const order = finite.sort((a, b) => values[a] - values[b]);
+  const from = name(order[0]);
+  const to = name(order.at(-1));
+  const span = order.length === 1 ? from : `from ${from} to ${to}`;
+  return `${span}; no healthy band is known.`;
+}
+
+/** The farthest from the band first. */
+function byDistance(outside, values, bounds) {
+  const { low, high } = bounds ?? {};
+  const distance = (layer) =>
+    values[layer] < low[layer]
+      ? low[layer] / values[layer]
+      : values[layer] / high[layer];
+  return [...outside].sort((a, b) => distance(b) - distance(a));
+}
+
+function list(layers, name) {
+  const named = layers.slice(0, NAMED).map(name).join(", ");
+  const rest = layers.length - NAMED;
+  return rest > 0 ? `${named} and ${rest} more` : named;
+}
+
+function median(values) {
+  const finite = Array.from(values)
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
+  const half = finite.length >> 1;
+  if (finite.length === 0) return NaN;
+  return finite.length % 2 ? finite[half] : (finite[half - 1] + finite[half]) / 2;
+}

@@ -1,0 +1,174 @@
+/** The views of layers over steps: of one run, and of two and their difference. */
+
+import { recordAt, rowOf, unionOfSteps } from "./data.js";
+import { html } from "./dom.js";
+import { createHeatmap } from "./heatmap.js";
+import { inWords } from "./numbers.js";
+
+/**
+ * One run.
+ * @param {Actions} actions see views.js
+ * @returns {View}
+ */
+export function createHeatmapView(actions) {
+  const map = createMap(actions);
+  const none = html("p", { class: "notice" }, "This run does not have this statistic.");
+  const element = html("div", { class: "view" }, none, map.element);
+  const update = ({ shown, catalog, series, dark }) => {
+    const [one] = series(shown.statistic);
+    map.element.hidden = !one;
+    none.hidden = Boolean(one);
+    if (!one) return;
+    const { steps, values } = one.profiles;
+    const scale = catalog.scales[shown.statistic];
+    map.update({ ...titled(one, shown), steps, values, scale, diverging: false, dark });
+  };
+  return { element, update };
+}
+
+/**
+ * Two runs and their difference: log10(A / B) on logarithmic scales, else A - B.
+ * @param {Actions} actions see views.js
+ * @returns {View}
+ */
+export function createCompareView(actions) {
+  const maps = [0, 1, 2].map(() => createMap(actions));
+  const sentence = html("p", { class: "notice" });
+  const pair = html("div", { class: "pair" }, maps[0].element, maps[1].element);
+  const element = html("div", { class: "view" }, sentence, pair, maps[2].element);
+  let last = null; // the steps and values are the same while only the theme changes
+  const update = ({ shown, catalog, series, dark }) => {
+    const found = series(shown.statistic);
+    const [a, b] = [shown.a, shown.b].map((name) =>
+      found.find(({ run }) => run === name),
+    );
+    const why = reasonNotTo(a, b, catalog);
+    sentence.textContent = why ?? "";
+    sentence.hidden = why === null;
+    pair.hidden = maps[2].element.hidden = why !== null;
+    if (why !== null) return;
+    const scale = catalog.scales[shown.statistic];
+    if (last?.a !== a.profiles || last?.b !== b.profiles || last?.scale !== scale) {
+      last = {
+        a: a.profiles,
+        b: b.profiles,
+        scale,
+        ...together(a.profiles, b.profiles, scale),
+      };
+    }
+    const { steps, valuesA, valuesB, difference } = last;
+    const common = {
+      steps,
+      dark,
+      diverging: false,
+      scale: sharedScale(scale, [valuesA, valuesB]),
+    };
+    maps[0].update({ ...titled(a, shown, "A: "), ...common, values: valuesA });
+    maps[1].update({ ...titled(b, shown, "B: "), ...common, values: valuesB });
+    maps[2].update({
+      name: "difference",
+      title: scale.logarithmic
+        ? `log₁₀(A / B): ${a.label} over ${b.label}`
+        : `A − B: ${a.label} minus ${b.label}`,
+      layers: a.layers,
+      steps,
+      values: difference,
+      scale: { logarithmic: false, ...symmetric(difference) },
+      diverging: true,
+      dark,
+    });
+  };
+  return { element, update };
+}
+
+/**
+ * The records of two runs at the steps where both have one, and how they differ.
+ * @param {Profiles} a
+ * @param {Profiles} b of as many layers
+ * @param {{logarithmic: boolean}} scale
+ * @returns {{steps: Float64Array, valuesA: Float32Array, valuesB: Float32Array,
+ *   difference: Float32Array}}
+ */
+export function together(a, b, scale) {
+  const first = Math.max(a.steps[0], b.steps[0]);
+  const steps = unionOfSteps([a, b]).filter((step) => step >= first);
+  const [valuesA, valuesB] = [a, b].map((one) => {
+    const values = new Float32Array(steps.length * one.width);
+    for (const [i, step] of steps.entries()) {
+      values.set(rowOf(one, recordAt(one, step)), i * one.width);
+    }
+    return values;
+  });
+  const difference = valuesA.map((value, i) =>
+    scale.logarithmic ? Math.log10(value) - Math.log10(valuesB[i]) : value - valuesB[i],
+  );
+  return { steps, valuesA, valuesB, difference };
+}
+
+function reasonNotTo(a, b, { readable }) {
+  if (readable.length < 2) {
+    return "There is only one run. With a second, they can be compared here.";
+  }
+  if (!a || !b) return "One of the runs does not have this statistic.";
+  const isSame =
+    a.layers.length === b.layers.length &&
+    a.layers.every((name, i) => name === b.layers[i]);
+  if (!isSame) {
+    return (
+      `${a.label} and ${b.label} do not have the same layers, ` +
+      "so that there is no difference to show."
+    );
+  }
+  if (a.profiles.steps.length === 0 || b.profiles.steps.length === 0) {
+    return "Nothing was recorded.";
+  }
+  return null;
+}
+
+/** A heatmap whose points are read and picked by the names of their layers. */
+function createMap({ choose, read }) {
+  let props = null;
+  const map = createHeatmap({
+    onPick: ({ layer }) => choose({ layer: props.layers[layer] }),
+    onHover: (cell) =>
+      read(
+        cell && {
+          label: props.title,
+          layer: props.layers[cell.layer],
+          step: cell.step,
+          value: cell.value,
+        },
+      ),
+  });
+  const update = (next) => {
+    props = next;
+    map.update(next);
+  };
+  return { element: map.element, update };
+}
+
+function titled({ run, label, layers }, { statistic }, side = "") {
+  return { name: run, title: `${side}${label}, ${inWords(statistic)}`, layers };
+}
+
+/** The same colours for the same values on both sides. */
+function sharedScale(scale, several) {
+  if (scale.low !== null) return scale;
+  const finite = several.flatMap((values) =>
+    Array.from(values).filter(Number.isFinite),
+  );
+  const bound = (choose, start) =>
+    finite.reduce((best, value) => choose(best, value), start);
+  const low = bound(Math.min, Infinity);
+  return Number.isFinite(low)
+    ? { ...scale, low, high: bound(Math.max, -Infinity) }
+    : scale;
+}
+
+function symmetric(values) {
+  const most = values.reduce(
+    (best, value) => (Number.isFinite(value) ? Math.max(best, Math.abs(value)) : best),
+    0,
+  );
+  return { low: -(most || 1), high: most || 1 };
+}

@@ -1,0 +1,39 @@
+/** Moves through the recorded steps by itself. */
+
+const DURATION = 6000; // milliseconds from the first step to the last
+
+/**
+ * @param {object} steps
+ * @param {() => number} steps.count how many there are
+ * @param {() => number} steps.position the index of the one that is shown
+ * @param {(index: number) => void} steps.go shows another
+ * @param {(isPlaying: boolean) => void} onChange
+ * @returns {{toggle: function(), stop: function()}}
+ */
+export function createPlayer({ count, position, go }, onChange) {
+  let frame = null;
+
+  function stop() {
+    if (frame === null) return;
+    cancelAnimationFrame(frame);
+    frame = null;
+    onChange(false);
+  }
+
+  function start() {
+    const last = count() - 1;
+    if (last < 1) return;
+    const first = position() >= last ? 0 : position();
+    const began = performance.now() - (first / last) * DURATION;
+    const next = (now) => {
+      const index = Math.min(last, Math.floor(((now - began) / DURATION) * last));
+      frame = requestAnimationFrame(next);
+      if (index !== position()) go(Math.max(first, index));
+      if (index >= last) stop();
+    };
+    onChange(true);
+    frame = requestAnimationFrame(next);
+  }
+
+  return { stop, toggle: () => (frame === null ? start() : stop()) };
+}

@@ -1,0 +1,187 @@
+/** A statistic over the depth of the network: a line a run. */
+
+import { recordAt, rowOf } from "./data.js";
+import { html, setAttributes, svg, watchedWidth } from "./dom.js";
+import { inTheseWords, layOut, move } from "./profile_drawing.js";
+
+const HELP =
+  "Left and right arrow keys move through the layers, up and down through the runs. " +
+  "Enter shows a layer over the steps.";
+
+/**
+ * @typedef {object} Series
+ * @property {string} run its full name; `label` for the reader; `style`, see colours.js
+ * @property {string[]} layers their names
+ * @property {Profiles} profiles
+ */
+
+/**
+ * Makes the chart. Everything of it that does not move with the step is drawn when the
+ * series change; with the step, only attributes change.
+ *
+ * @param {{onPick: function(object), onHover: function(?object)}} listeners of mouse and
+ *   keyboard, given a point: `run`, `label`, `layer` (its name), `step`, `value`, and
+ *   `words` for that
+ * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
+ *   `series`, the `scale` and the `title` of the statistic, the `step`, `band`: the name
+ *   of the run whose healthy band is drawn, and `layer`: the name of the one that is
+ *   open, or null
+ */
+export function createProfileChart({ onPick, onHover }) {
+  const chart = svg("svg", { class: "chart", role: "none" });
+  const element = html("div", { class: "profile-chart", role: "group" }, chart);
+  const width = watchedWidth(element, () => props && draw());
+  let props = null;
+  let drawn = null; // what is there, and where
+  let active = null; // the point that the keyboard or the mouse is at
+  let stop = null; // the one that the Tab key leads to
+
+  function update(next) {
+    props = next;
+    draw();
+  }
+
+  function draw() {
+    const key = [
+      props.scale,
+      props.band,
+      width(),
+      ...props.series.map((s) => s.profiles),
+    ];
+    const isSame = drawn && key.length === drawn.key.length;
+    if (!isSame || key.some((part, i) => part !== drawn.key[i])) {
+      const hadFocus = element.contains(document.activeElement);
+      const place = active; // which the focused circle takes with it when it goes
+      active = stop = null;
+      drawn = { key, ...layOut(chart, props, width()) };
+      move(drawn, props);
+      if (place && at(place)) activate(place);
+      if (active && hadFocus) at(active).circle.focus({ preventScroll: true });
+    } else {
+      move(drawn, props);
+    }
+    element.setAttribute("aria-label", `${props.title}. ${HELP}`);
+    if (active) point();
+    if (!stop || !at(stop).shown) stopAt(firstShown(drawn.points));
+  }
+
+  function at({ index, layer }) {
+    return drawn.points[index]?.[layer];
+  }
+
+  function stopAt(place) {
+    if (stop) at(stop).circle.setAttribute("tabindex", "-1");
+    stop = place;
+    if (stop) at(stop).circle.setAttribute("tabindex", "0");
+  }
+
+  function activate(place) {
+    if (active) at(active).circle.setAttribute("class", "point");
+    active = place;
+    if (active) at(active).circle.setAttribute("class", "point active");
+    if (active) stopAt(active);
+    point();
+  }
+
+  /** Says what the active point is. */
+  function point() {
+    const { guide, tip, plot } = drawn;
+    const place = active && at(active);
+    guide.setAttribute("visibility", place?.shown ? "visible" : "hidden");
+    if (!place?.shown) {
+      tip.hide();
+      onHover(null);
+      return;
+    }
+    const { x, y } = place;
+    const found = pointAt(active);
+    setAttributes(guide, { x1: x, x2: x });
+    tip.show(`${found.label}, ${found.layer}: ${found.words}`, { ...plot, x, y });
+    onHover(found);
+  }
+
+  function pointAt({ index, layer }) {
+    const series = props.series[index];
+    const { profiles, run, label, layers } = series;
+    const record = recordAt(profiles, props.step);
+    const value = rowOf(profiles, record)[layer];
+    const words = inTheseWords(value, profiles.measured[layer]);
+    return {
+      run,
+      label,
+      layer: layers[layer],
+      step: profiles.steps[record],
+      value,
+      words,
+    };
+  }
+
+  function nearest(event) {
+    const box = chart.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    let best = null;
+    for (const [index, points] of drawn.points.entries()) {
+      for (const [layer, point] of points.entries()) {
+        if (!point.shown) continue;
+        const distance = 4 * Math.abs(point.x - x) + Math.abs(point.y - y);
+        if (!best || distance < best.distance) best = { index, layer, distance };
+      }
+    }
+    return best && { index: best.index, layer: best.layer };
+  }
+
+  element.addEventListener("pointermove", (event) => {
+    const place = nearest(event);
+    if (place?.index !== active?.index || place?.layer !== active?.layer) {
+      activate(place);
+    }
+  });
+  element.addEventListener("pointerleave", () => {
+    if (!element.contains(document.activeElement)) activate(null);
+  });
+  element.addEventListener("click", (event) => {
+    const place = nearest(event);
+    if (place) onPick(pointAt(place));
+  });
+  element.addEventListener("focusin", ({ target: circle }) => {
+    for (const [index, points] of drawn.points.entries()) {
+      const layer = points.findIndex((point) => point.circle === circle);
+      if (layer >= 0) activate({ index, layer });
+    }
+  });
+  element.addEventListener("focusout", () => activate(null));
+  element.addEventListener("keydown", (event) => {
+    if (!active) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      onPick(pointAt(active));
+      return;
+    }
+    const next = neighbour(drawn.points, active, event.key);
+    if (!next) return;
+    event.preventDefault();
+    at(next).circle.focus();
+  });
+
+  return { element, update };
+}
+
+function firstShown(points) {
+  const index = points.findIndex((ofRun) => ofRun[0]?.shown);
+  return index < 0 ? null : { index, layer: 0 };
+}
+
+/** Where an arrow key leads; null for another key, and where there is nothing. */
+function neighbour(points, { index, layer }, key) {
+  const last = points[index].length - 1;
+  const moves = {
+    ArrowLeft: [index, layer - 1],
+    ArrowRight: [index, layer + 1],
+    ArrowUp: [index - 1, Math.min(layer, points[index - 1]?.length - 1)],
+    ArrowDown: [index + 1, Math.min(layer, points[index + 1]?.length - 1)],
+    Home: [index, 0],
+    End: [index, last],
+  };
+  const [i, l] = moves[key] ?? [];
+  return points[i]?.[l]?.shown ? { index: i, layer: l } : null;
+}

@@ -1,0 +1,153 @@
+/** What a profile chart consists of, and how it moves. */
+
+import { recordAt, rowOf } from "./data.js";
+import { boundsOf, isOutside } from "./band.js";
+import { setAttributes, svg } from "./dom.js";
+import { frame, layerTicks } from "./frame.js";
+import { valueAxis } from "./axis.js";
+import { inShort } from "./numbers.js";
+import { areaPath, glyph, linePath } from "./paths.js";
+import { createTip } from "./tip.js";
+
+const ASIDE = 3.5; // pixels between the runs in a row for NaN, ∞ or 0
+const HIDDEN = { visibility: "hidden" };
+const ROOM = 14; // that all of them have there
+
+/**
+ * Draws what stands still, and makes what will move.
+ * @param {SVGElement} element is emptied
+ * @param {object} props of the chart, see profile_chart.js
+ * @param {number} width pixels
+ * @returns {object} `plot`, its edges and axis; `guide` and `tip`, for the point that
+ *   is looked at; `points`, for each run and layer the `circle`, its place, and whether
+ *   it is `shown`; and what `move` needs
+ */
+export function layOut(element, { series, scale, band }, width) {
+  const names = layerNames(series);
+  const extremes = series
+    .filter(({ run }) => run === band)
+    .flatMap(({ profiles }) =>
+      [0, profiles.steps.length - 1].map((record) =>
+        rowBounds(scale, profiles, record),
+      ),
+    )
+    .flatMap((bounds) => (bounds ? [...bounds.low, ...bounds.high] : []));
+  const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
+    valueAxis(
+      scale,
+      series.map(({ profiles }) => profiles.range),
+      extremes,
+      top,
+      bottom,
+    ),
+  );
+  const bandPath = svg("path", { class: "band" });
+  plot.clip.append(bandPath);
+  const vertical = (name) =>
+    svg("line", { class: name, y1: plot.top, y2: plot.bottom, visibility: "hidden" });
+  const guide = vertical("guide");
+  const cursor = vertical("cursor");
+  element.append(cursor, guide);
+  const runs = series.map((one, index) => {
+    const group = svg("g", { class: one.style.hollow ? "run hollow" : "run" });
+    group.style.setProperty("--colour", one.style.colour);
+    const line = (name) => svg("path", { class: name, "data-run": one.run });
+    const predicted = line("predicted");
+    const start = line("start");
+    const profile = line("profile");
+    const marks = svg("path", { class: "marks" });
+    const radius = one.layers.length * 9 > plot.right - plot.left ? 2.2 : 3.6;
+    const circles = one.layers.map((layer, i) =>
+      svg("circle", {
+        class: "point",
+        cx: xs[i],
+        r: radius,
+        role: "button",
+        tabindex: "-1",
+        "data-run": one.run,
+        "data-layer": layer,
+      }),
+    );
+    group.append(predicted, start, profile, marks, ...circles);
+    element.append(group);
+    const aside =
+      (index - (series.length - 1) / 2) * Math.min(ASIDE, ROOM / series.length);
+    const place = (values) =>
+      Array.from(values, (value, layer) => {
+        const found = plot.axis.kind(value);
+        const kind = found && !one.profiles.measured[layer] ? "unmeasured" : found;
+        return { x: xs[layer], y: plot.axis.y(value) + (kind ? aside : 0), kind };
+      });
+    predicted.setAttribute("d", linePath(place(one.profiles.predicted)));
+    start.setAttribute("d", linePath(place(rowOf(one.profiles, 0))));
+    return { ...one, group, profile, marks, circles, place };
+  });
+  const points = runs.map(({ circles }) =>
+    circles.map((circle, layer) => ({ circle, x: xs[layer], y: 0, shown: false })),
+  );
+  const tip = createTip();
+  element.append(tip.element);
+  return { plot, xs, bandPath, cursor, guide, tip, runs, points };
+}
+
+/** Brings the lines, the points and the band to a step. */
+export function move(drawn, { series, scale, step, band, layer: open }) {
+  const x =
+    drawn.xs[series.map(({ layers }) => layers.indexOf(open)).find((i) => i >= 0)];
+  setAttributes(
+    drawn.cursor,
+    x === undefined ? HIDDEN : { x1: x, x2: x, visibility: "visible" },
+  );
+  let bandBounds = null;
+  for (const [index, run] of drawn.runs.entries()) {
+    const record = recordAt(run.profiles, step);
+    const values = record < 0 ? [] : rowOf(run.profiles, record);
+    const places = run.place(values);
+    const bounds = record < 0 ? null : rowBounds(scale, run.profiles, record);
+    run.group.classList.toggle("absent", record < 0);
+    run.profile.setAttribute("d", linePath(places));
+    run.marks.setAttribute("d", places.map(glyph).join(""));
+    const at = `${run.label}, step ${run.profiles.steps[record]}`;
+    for (const [layer, point] of drawn.points[index].entries()) {
+      point.shown = record >= 0;
+      if (!point.shown) continue;
+      const value = values[layer];
+      const words = inTheseWords(value, run.profiles.measured[layer]);
+      const isBad = !places[layer].kind && isOutside(bounds, layer, value);
+      movePoint(point, places[layer], isBad);
+      point.circle.setAttribute("data-value", value);
+      point.circle.setAttribute("aria-label", `${at}, ${run.layers[layer]}: ${words}`);
+    }
+    if (run.run === band) bandBounds = bounds;
+  }
+  drawn.bandPath.setAttribute("d", areaPath(drawn.plot.axis, drawn.xs, bandBounds));
+}
+
+function movePoint(point, { y, kind }, isBad) {
+  point.y = y;
+  point.circle.setAttribute("cy", y);
+  if (kind === point.kind && isBad === point.isBad) return;
+  Object.assign(point, { kind, isBad });
+  setAttributes(point.circle, { "data-kind": kind, "data-outside": isBad });
+}
+
+function rowBounds({ band }, profiles, record) {
+  return boundsOf(band, rowOf(profiles, record), profiles.predicted);
+}
+
+/** A value in short, as far as there is one. */
+export function inTheseWords(value, isMeasured) {
+  return isMeasured ? inShort(value) : "not measured";
+}
+
+/** The names of the layers if all runs agree on them; if not, their numbers alone. */
+function layerNames(series) {
+  const most = series.reduce(
+    (best, { layers }) => (layers.length > best.length ? layers : best),
+    [],
+  );
+  const isAgreed = series.every(({ layers }) =>
+    layers.every((name, i) => name === most[i]),
+  );
+  return isAgreed ? most : most.map(() => "");
+}

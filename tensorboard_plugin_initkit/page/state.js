@@ -1,0 +1,125 @@
+/** What is shown: what the reader wants, as far as the runs have it. */
+
+import { shortNames } from "./numbers.js";
+import { runStyle } from "./colours.js";
+
+export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients"];
+const FIRST_RUNS = 6;
+const LISTS = ["runs"];
+
+/**
+ * The runs that the server lists, each with a `label` and a `style`.
+ * @param {{runs: object[], statistics: object}} listed as `/runs` has it
+ */
+export function catalogOf({ runs, statistics }) {
+  const labels = shortNames(runs.map(({ name }) => name));
+  const all = runs.map((run, i) => ({
+    ...run,
+    label: labels.get(run.name),
+    style: runStyle(i),
+  }));
+  const readable = all.filter((run) => !run.error);
+  const keys = Object.keys(statistics);
+  const measures = keys
+    .filter((key) => key.startsWith("weight_"))
+    .map((key) => key.slice("weight_".length))
+    .filter((measure) => keys.includes(`gradient_${measure}`));
+  return { all, readable, scales: statistics, keys, measures };
+}
+
+/**
+ * What is shown if the reader wants `wanted`; names that do not exist are ignored.
+ *
+ * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
+ * the order of the list; `step`, null for the newest; `layer`, whose time series is
+ * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
+ * `a` and `b`, which are compared; `band`, the run whose healthy band is drawn.
+ */
+export function settled(wanted, { readable, keys, measures }) {
+  const names = readable.map(({ name }) => name);
+  const one = (name, of, otherwise) => (of.includes(name) ? name : otherwise);
+  const runs = wanted.runs
+    ? names.filter((name) => wanted.runs.includes(name))
+    : names.slice(0, FIRST_RUNS);
+  const layers = readable.flatMap((run) => run.layers);
+  const a = one(wanted.a, names, runs[0] ?? names[0]);
+  const step = wanted.step ?? null;
+  return {
+    view: one(wanted.view, VIEWS, VIEWS[0]),
+    statistic: one(wanted.statistic, keys, one("gradient_variance", keys, keys[0])),
+    measure: one(wanted.measure, measures, one("variance", measures, measures[0])),
+    runs,
+    step: step === null || Number.isNaN(Number(step)) ? null : Number(step),
+    layer: one(wanted.layer, layers, null),
+    side: one(wanted.side, ["weight", "gradient"], "gradient"),
+    run: one(wanted.run, names, runs[0] ?? names[0]),
+    a,
+    b: one(wanted.b, names, partner(a, [...runs, ...names], readable)),
+    band: one(wanted.band, runs, runs[0]),
+  };
+}
+
+/** Another run, with the same layers if there is one. */
+function partner(name, candidates, readable) {
+  const layersOf = (run) => readable.find((one) => one.name === run)?.layers.join("\n");
+  const others = candidates.filter((other) => other !== name);
+  return (
+    others.find((other) => layersOf(other) === layersOf(name)) ?? others[0] ?? name
+  );
+}
+
+/** The series that a view needs: pairs of a run and a statistic. */
+export function needs(shown, catalog) {
+  const { view, statistic, measure } = shown;
+  const keys = view === "weights_gradients" ? sides(measure) : [statistic];
+  return runsOf(shown).flatMap((name) => {
+    const run = catalog.readable.find((other) => other.name === name);
+    return keys
+      .filter((key) => run?.statistics.includes(key))
+      .map((key) => [name, key]);
+  });
+}
+
+/** The runs that a view shows. */
+export function runsOf({ view, runs, run, a, b }) {
+  if (view === "heatmap") return [run];
+  return view === "compare" ? [...new Set([a, b])] : runs;
+}
+
+/** The statistics of a measure: of the weights, and of the gradients. */
+export function sides(measure) {
+  return measure === undefined ? [] : [`weight_${measure}`, `gradient_${measure}`];
+}
+
+/** What an address says, from what `toLink` made. */
+export function fromLink(entries) {
+  return Object.fromEntries(
+    Object.entries(entries).map(([key, value]) => [
+      key,
+      LISTS.includes(key) ? value.split(",").filter(Boolean).map(decodeName) : value,
+    ]),
+  );
+}
+
+/** What the address has to say, so that the reader who follows it sees the same. */
+export function toLink(shown, catalog) {
+  const usual = settled({ runs: shown.runs }, catalog);
+  const first = settled({}, catalog).runs;
+  const text = (value) =>
+    Array.isArray(value) ? value.map(encodeName).join(",") : String(value ?? "");
+  return Object.fromEntries(
+    Object.entries(shown)
+      .filter(
+        ([key, value]) => text(value) !== text(key === "runs" ? first : usual[key]),
+      )
+      .map(([key, value]) => [key, text(value)]),
+  );
+}
+
+function encodeName(name) {
+  return name.replace(/[%,]/g, encodeURIComponent);
+}
+
+function decodeName(name) {
+  return name.replace(/%25|%2C/g, decodeURIComponent);
+}
