@@ -1,7 +1,6 @@
 """`keras-initkit compare`: the same network, once per initializer."""
 
 import argparse
-import importlib.util
 import shlex
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras
 
 from keras_initkit.experiments.compare import RunResult, compare
 from keras_initkit.experiments.datasets import Dataset, load_dataset
+from keras_initkit.experiments.extras import require_extras
 from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.run_directory import fresh_run_directory
 from keras_initkit.experiments.settings import (
@@ -18,9 +18,6 @@ from keras_initkit.experiments.settings import (
     Settings,
 )
 from keras_initkit.experiments.user_error import UserError
-
-# What the extra `experiments` installs; imported only where it is used.
-EXTRA_MODULES = ("sklearn", "matplotlib", "rich")
 
 DESCRIPTION = """\
 Train the same Dense network once with each initializer, on the same data in the same
@@ -193,7 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: the comparison cannot be made.
     """
-    _require_extras()
+    require_extras()
     settings = _settings(arguments)
     _require_activation(settings)
     dataset = _dataset(arguments, settings)
@@ -203,15 +200,6 @@ def run(arguments: argparse.Namespace) -> int:
     _show(results, f"{dataset.name}: {settings.describe()}", output)
     print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(run_directory))}")
     return 0
-
-
-def _require_extras() -> None:
-    missing = [name for name in EXTRA_MODULES if not importlib.util.find_spec(name)]
-    if missing:
-        raise UserError(
-            f"{', '.join(missing)} not installed: "
-            'pip install "keras_initkit[experiments]"'
-        )
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -4,6 +4,7 @@ import io
 
 import keras
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -24,23 +25,39 @@ def draw_decision_boundary(network: keras.Model, dataset: Dataset, title: str) -
     """Draws the regions of the classes, and 500 of the training points in them.
 
     The colour of a region is that of the class with the largest logit, the paler the
-    less probable it is. It is grey where no logits are finite.
+    less probable it is. It is grey where no outputs are finite.
 
     Args:
-        network: from inputs `(batch, 2)` to logits `(batch, classes)`.
+        network: from inputs `(batch, 2)` to logits `(batch, classes)`, or to the
+            probability of the second of two classes, `(batch, 1)`.
         dataset: one with two features and five classes at most.
         title: the line above the picture.
 
     Returns:
         A PNG file.
     """
-    low = dataset.x_train.min(axis=0) - MARGIN
-    high = dataset.x_train.max(axis=0) + MARGIN
-    width, height = high - low
+    width, height = np.ptp(dataset.x_train, axis=0) + 2 * MARGIN
     figure = Figure(
         figsize=(WIDTH, WIDTH * height / width), dpi=100, layout="constrained"
     )
     axes = figure.subplots()
+    plot_decision_boundary(axes, network, dataset)
+    axes.set_title(title)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def plot_decision_boundary(axes: Axes, network: keras.Model, dataset: Dataset) -> None:
+    """Draws what `draw_decision_boundary` does into one panel of a figure.
+
+    Args:
+        axes: the panel.
+        network: as there.
+        dataset: as there.
+    """
+    low = dataset.x_train.min(axis=0) - MARGIN
+    high = dataset.x_train.max(axis=0) + MARGIN
     axes.imshow(
         _region_colours(predicted_probabilities(network, low, high)),
         extent=(low[0], high[0], low[1], high[1]),
@@ -50,33 +67,37 @@ def draw_decision_boundary(network: keras.Model, dataset: Dataset, title: str) -
     x, y = dataset.x_train[:POINTS].T
     colours = [CLASS_COLOURS[number] for number in dataset.y_train[:POINTS]]
     axes.scatter(x, y, c=colours, s=14, edgecolors="white", linewidths=0.5)
-    axes.set_title(title)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
 
 
 def predicted_probabilities(
     network: keras.Model, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """The softmax of the network's logits on a grid over a rectangle.
+    """The network's class probabilities on a grid over a rectangle.
 
     Args:
-        network: from inputs `(batch, 2)` to logits `(batch, classes)`.
+        network: from inputs `(batch, 2)` to logits `(batch, classes)`, of which the
+            softmax is taken, or to a probability, `(batch, 1)`.
         low: the smallest x and y, `(2,)`.
         high: the largest, `(2,)`.
 
     Returns:
         `(GRID, GRID, classes)`: y along the first axis, x along the second, both
-        ascending. NaN where a logit is not finite.
+        ascending. NaN where an output is not finite.
     """
     x, y = np.linspace(low, high, GRID, dtype="float32").T
     places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    logits = keras.ops.convert_to_numpy(network(places, training=False))
+    outputs = keras.ops.convert_to_numpy(network(places, training=False))
+    if outputs.shape[1] == 1:
+        probabilities = np.concatenate([1 - outputs, outputs], axis=1)
+    else:
+        probabilities = _softmax(outputs)
+    return probabilities.reshape(GRID, GRID, -1)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = weights / weights.sum(axis=1, keepdims=True)
-    return probabilities.reshape(GRID, GRID, -1)
+        return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _region_colours(probabilities: np.ndarray) -> np.ndarray:

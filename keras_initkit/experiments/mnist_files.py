@@ -1,6 +1,7 @@
 """MNIST from Keras, from an `mnist.npz`, or from the four original IDX files."""
 
 import gzip
+import os
 import struct
 import zipfile
 import zlib
@@ -30,6 +31,12 @@ IDX_NAMES = (
 IDX_UNSIGNED_BYTE = 0x08
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def is_cached() -> bool:
+    """Whether Keras has MNIST already, and need not download it."""
+    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return (home / "datasets" / "mnist.npz").exists()
 
 
 def load_mnist(path: str | None = None) -> tuple[Arrays, Arrays]:

@@ -1,0 +1,96 @@
+"""Zeros, too large, He: one network on two circles, started in three ways.
+
+With zeros nothing ever reaches a kernel: all units stay identical, and the loss stays
+at ln 2. With weights ten times a standard normal the network is certain and wrong, so
+that the loss begins very high, and training is spent on coming down. With He's variance
+it just learns.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+from matplotlib.figure import Figure
+
+from keras_initkit.experiments.datasets import load_dataset
+from keras_initkit.experiments.decision_boundary import plot_decision_boundary
+from keras_initkit.experiments.study import Findings, Lab, run_study
+
+UNITS = (10, 5)
+LEARNING_RATE = 0.01
+STEPS_PER_EPOCH = 50
+STATISTICS = ("variance", "l2_norm", "duplicate_fraction")
+
+
+def main(arguments=None):
+    """Runs the study from the command line."""
+    return run_study("zero_large_he", study, __doc__, arguments)
+
+
+def study(lab: Lab) -> Findings:
+    """Trains the three, and draws their losses and decision boundaries."""
+    circles = load_dataset("circles", lab.seed)
+    # Whole-batch descent: the same batch again and again.
+    x = np.tile(circles.x_train, (STEPS_PER_EPOCH, 1))
+    y = np.tile(circles.y_train, STEPS_PER_EPOCH)
+    epochs = 6 if lab.quick else 40
+    findings = {}
+    figure = Figure(figsize=(16, 4.5), layout="constrained")
+    loss, *boundaries = figure.subplots(1, 4)
+    for panel, (name, kernels) in zip(
+        boundaries, initializers(lab.seed).items(), strict=True
+    ):
+        model = network(kernels)
+        first = model.evaluate(circles.x_train, circles.y_train, verbose=0)
+        trained = lab.fit(
+            name,
+            model,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=len(circles.x_train),
+            shuffle=False,
+            statistics=STATISTICS,
+        )
+        last = model.evaluate(circles.x_train, circles.y_train, verbose=0)
+        findings[name] = {
+            "loss before": first[0],
+            "loss after": last[0],
+            "train accuracy": last[1],
+            # Of the hidden layers: the head's one unit has no other to be like.
+            "identical units": trained.layers["duplicate_fraction"][-1, :2].mean(),
+        }
+        steps = np.arange(epochs + 1) * STEPS_PER_EPOCH
+        loss.plot(steps, [first[0], *trained.logs["loss"]], label=name)
+        plot_decision_boundary(panel, model, circles)
+        panel.set_title(f"{name}: {last[1]:.1%} right")
+    loss.set(yscale="log", xlabel="training step", ylabel="loss (nats)")
+    loss.axhline(np.log(2), color="grey", linestyle=":", label="ln 2")
+    loss.legend()
+    lab.save(figure, "zero_large_he")
+    return findings
+
+
+def initializers(seed):
+    """Of the three kernels, for each way to start."""
+    layers_seeds = [seed + number for number in range(3)]
+    normal, he = keras.initializers.RandomNormal, keras.initializers.HeNormal
+    return {
+        "zeros": ["zeros"] * 3,
+        "normal x 10": [normal(stddev=10, seed=s) for s in layers_seeds],
+        "He": [he(seed=s) for s in layers_seeds],
+    }
+
+
+def network(kernels):
+    """Two hidden ReLU layers, and the probability of the inner circle."""
+    model = keras.Sequential([keras.Input((2,))])
+    for units, kernel in zip(UNITS, kernels[:-1], strict=True):
+        model.add(layers.Dense(units, "relu", kernel_initializer=kernel))
+    model.add(layers.Dense(1, "sigmoid", kernel_initializer=kernels[-1]))
+    optimizer = keras.optimizers.Adam(LEARNING_RATE)
+    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,216 @@
+"""What the studies under `examples/` share: options, data, training, results."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_initkit.callbacks.layer_stats import LayerStatsCallback
+from keras_initkit.experiments import mnist_files
+from keras_initkit.experiments.datasets import Dataset, load_dataset
+from keras_initkit.experiments.run_directory import fresh_run_directory
+from keras_initkit.stats.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Findings = Mapping[str, Mapping[str, float]]
+"""The numbers of a study: for each of its rows one in each column."""
+
+
+class Trained(NamedTuple):
+    """What became of a training.
+
+    Attributes:
+        logs: what `fit` says of each epoch, `loss` and so on, `(epochs,)` each.
+        layers: what was recorded of the layers.
+    """
+
+    logs: dict[str, list[float]]
+    layers: History
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where a study works.
+
+    Args:
+        quick: whether to do the least that shows the point, in a few seconds.
+        seed: decides weights, data order and toy datasets.
+        mnist_path: where MNIST is, as in `load_dataset`; None for Keras's cache.
+        log_dir: for TensorBoard; every run has a directory in it.
+        output: where pictures go.
+    """
+
+    quick: bool
+    seed: int
+    mnist_path: str | None
+    log_dir: Path
+    output: Path
+
+    def digits(self, train: int, test: int) -> Dataset:
+        """Handwritten digits: MNIST if it is at hand, or else scikit-learn's.
+
+        Nothing is downloaded. Which ones they are says the name, which belongs into
+        the title of a picture.
+
+        Args:
+            train: how many training samples there are at most.
+            test: how many test samples there are at most.
+
+        Raises:
+            ValueError: the file at `mnist_path` does not hold MNIST.
+            OSError: there is no such file.
+        """
+        if self.mnist_path is not None or mnist_files.is_cached():
+            found, name = load_dataset("mnist", mnist_path=self.mnist_path), "MNIST"
+        else:
+            found, name = load_dataset("digits"), "scikit-learn's digits"
+        return Dataset(
+            name,
+            found.x_train[:train],
+            found.y_train[:train],
+            found.x_test[:test],
+            found.y_test[:test],
+        )
+
+    def fit(
+        self,
+        run: str,
+        model: keras.Model,
+        x: np.ndarray,
+        y: np.ndarray,
+        epochs: int,
+        batch_size: int,
+        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        shuffle: bool = True,
+        **recording: Any,
+    ) -> Trained:
+        """Trains a compiled model, and records its layers for TensorBoard.
+
+        Args:
+            run: the name of the run in TensorBoard.
+            model: it is compiled.
+            x: the samples.
+            y: their targets.
+            epochs: passes over them.
+            batch_size: samples a step.
+            validation_data: other samples and targets, looked at after each epoch.
+            callbacks: others than ours.
+            shuffle: whether each epoch has an order of its own.
+            **recording: arguments of `LayerStatsCallback`, which records all that it
+                is asked for whatever it costs.
+        """
+        keras.utils.set_random_seed(self.seed)  # the same order of the data in each run
+        layers = LayerStatsCallback(self.log_dir / run, max_overhead=None, **recording)
+        logs = model.fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation_data,
+            callbacks=[layers, *callbacks],
+            shuffle=shuffle,
+            verbose=0,
+        ).history
+        return Trained(logs, layers.history)
+
+    def save(self, figure: "Figure", name: str) -> None:
+        """Writes a picture, and says where it is."""
+        path = self.output / f"{name}.png"
+        figure.savefig(path, dpi=120)
+        print(f"Picture: {path}")
+
+
+def run_study(
+    name: str,
+    study: Callable[[Lab], Findings],
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """The `main` of a study: takes its options, runs it and prints what it found.
+
+    Args:
+        name: of the study.
+        study: does the work.
+        description: what it shows, for `--help`.
+        arguments: of the command line; by default the process's own.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        SystemExit: for `--help`, and for arguments that cannot be; as argparse.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser)
+    lab = lab_of(name, parser.parse_args(arguments))
+    print_findings(name, study(lab))
+    return 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that every study has."""
+    parser.add_argument(
+        "--quick", action="store_true", help="the least that shows it, in seconds"
+    )
+    parser.add_argument(
+        "--mnist-path",
+        metavar="FILE",
+        help="mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from "
+        "Keras's cache, or else scikit-learn's digits",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides weights, data order and toy datasets (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log-dir",
+        default="logs/study",
+        metavar="DIR",
+        help="TensorBoard files go into a new numbered directory below DIR/NAME "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="where pictures go (default: that numbered directory)",
+    )
+
+
+def lab_of(name: str, options: argparse.Namespace) -> Lab:
+    """The lab that the options of a study ask for.
+
+    Raises:
+        OSError: a directory cannot be made.
+    """
+    log_dir = fresh_run_directory(Path(options.log_dir, name))
+    output = Path(options.output or log_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    return Lab(options.quick, options.seed, options.mnist_path, log_dir, output)
+
+
+def print_findings(title: str, findings: Findings) -> None:
+    """Prints the numbers of a study as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = dict.fromkeys(column for row in findings.values() for column in row)
+    table = Table(title=title, box=None, pad_edge=False)
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in findings.items():
+        table.add_row(name, *(f"{row[c]:.4g}" if c in row else "" for c in columns))
+    Console().print(table)

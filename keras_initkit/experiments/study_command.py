@@ -1,0 +1,99 @@
+"""`keras-initkit study`: the experiments of `examples/`, by name."""
+
+import argparse
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import keras_initkit
+from keras_initkit.experiments.extras import require_extras
+from keras_initkit.experiments.study import add_options, lab_of, print_findings
+from keras_initkit.experiments.user_error import UserError
+
+STUDIES = (
+    "zero_large_he",
+    "symmetry",
+    "exploding_vanishing",
+    "xavier_mnist",
+    "variance_law",
+    "scheme_by_activation",
+    "saturation",
+    "scaled_depth",
+    "dynamic_rescaling",
+    "pretrained",
+    "uniform_or_normal",
+    "framework_defaults",
+)
+"""In the order in which they are best read."""
+
+DESCRIPTION = """\
+Run one of the lessons on initialization: it trains small networks, prints what it
+found as numbers, draws a picture, and writes TensorBoard files with the statistics
+of every layer. `keras-initkit study --list` says what there is.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds `study` to the parser's subcommands."""
+    parser = commands.add_parser(
+        "study",
+        help="a lesson on initialization, run and shown",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "name", nargs="?", choices=STUDIES, metavar="NAME", help="which; see --list"
+    )
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs a study, or lists them.
+
+    Raises:
+        UserError: the study cannot be run.
+    """
+    if arguments.list:
+        for name, sentence in sentences():
+            print(f"{name:22}{sentence}")
+        return 0
+    if arguments.name is None:
+        raise UserError("which study? `keras-initkit study --list` says what there is")
+    require_extras()
+    study = load_study(arguments.name)
+    try:
+        lab = lab_of(arguments.name, arguments)
+        findings = study.study(lab)
+    except (ValueError, OSError) as error:
+        raise UserError(error) from error
+    print_findings(arguments.name, findings)
+    print(f"See every layer:\ntensorboard --logdir {lab.log_dir}")
+    return 0
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """The name of each study, and the first line of what its file says of it."""
+    for name in STUDIES:
+        tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+        yield name, (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def load_study(name: str) -> ModuleType:
+    """The module of a study, with its functions `study` and `main`."""
+    spec = importlib.util.spec_from_file_location(name, _path(name))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _path(name: str) -> Path:
+    """In the installed package; or, where that is a checkout, beside it."""
+    package = Path(keras_initkit.__file__).parent
+    inside, beside = package / "examples", package.parent / "examples"
+    return (inside if inside.is_dir() else beside) / f"{name}.py"
