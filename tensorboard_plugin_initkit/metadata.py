@@ -18,6 +18,12 @@ def vector_tag(key: str) -> str:
     return f"{PLUGIN_NAME}/{key}"
 
 
+def parse_vector_tag(tag: str) -> str | None:
+    """The name of the statistic whose vectors have this tag; None for other tags."""
+    plugin, *key = tag.split("/")
+    return key[0] if plugin == PLUGIN_NAME and len(key) == 1 else None
+
+
 def start_tag(key: str) -> str:
     """The tag of the first recorded vector, of which TensorBoard may drop no sample."""
     return f"{vector_tag(key)}/start"
@@ -62,13 +68,17 @@ def parse_plugin_content(content: bytes) -> list[str]:
     """The names of the layers in the plugin data of a vector.
 
     Raises:
-        ValueError: if the data was written by a newer version than this one.
+        ValueError: if the data was written by a newer version than this one, or is
+            no such data.
     """
     data = json.loads(content)
+    layers = data.get("layers") if isinstance(data, dict) else None
+    if not isinstance(layers, list) or not all(isinstance(n, str) for n in layers):
+        raise ValueError(f"Expected the names of layers. Received: {content!r}")
     if data["version"] > METADATA_VERSION:
         raise ValueError(
             f"These statistics were written by a newer keras_initkit: expected "
             f"metadata version {METADATA_VERSION} or below. "
             f"Received: version={data['version']}"
         )
-    return data["layers"]
+    return layers

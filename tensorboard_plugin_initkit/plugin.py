@@ -15,12 +15,15 @@ from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale_as_dict
 
 EVERYTHING = 1_000_000_000
+METHODS = ("GET", "HEAD")
 # All that is served from the disk, and as what.
 PAGE = {
     "axis.js": "text/javascript",
     "band.js": "text/javascript",
+    "charts.css": "text/css",
     "colour_scales.js": "text/javascript",
     "colours.js": "text/javascript",
+    "controls.css": "text/css",
     "controls.js": "text/javascript",
     "data.js": "text/javascript",
     "dom.js": "text/javascript",
@@ -40,10 +43,13 @@ PAGE = {
     "player.js": "text/javascript",
     "profile_chart.js": "text/javascript",
     "profile_drawing.js": "text/javascript",
+    "profile_legend.js": "text/javascript",
+    "ranges.js": "text/javascript",
     "state.js": "text/javascript",
     "style.css": "text/css",
     "time_series.js": "text/javascript",
     "tip.js": "text/javascript",
+    "verdicts.js": "text/javascript",
     "views.js": "text/javascript",
 }
 
@@ -118,7 +124,15 @@ class InitkitPlugin(base_plugin.TBPlugin):
                 f"Received: statistic={key!r}",
                 400,
             )
-        data = self._reader.read(*source, run, key).to_bytes()
+        profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
+        if not len(profiles.steps):
+            return _sentence(
+                request,
+                f"In run {run!r} two networks were trained, one after the other. "
+                "Give each a directory of its own.",
+                400,
+            )
+        data = profiles.to_bytes()
         return http_util.Respond(request, data, "application/octet-stream")
 
 
@@ -134,9 +148,11 @@ def _file(name: str, request: wrappers.Request) -> wrappers.Response:
 
 
 def _only_get(answer: Answer, request: wrappers.Request) -> wrappers.Response:
-    if request.method not in ("GET", "HEAD"):
-        return _sentence(request, "Only GET is answered here.", 405)
-    return answer(request)
+    if request.method in METHODS:
+        return answer(request)
+    response = _sentence(request, "Only GET is answered here.", 405)
+    response.headers["Allow"] = ", ".join(METHODS)
+    return response
 
 
 def _sentence(request: wrappers.Request, text: str, code: int) -> wrappers.Response:

@@ -8,6 +8,7 @@ from tensorboard.data.provider import DataProvider, RunTagFilter
 from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
     parse_plugin_content,
+    parse_vector_tag,
     predicted_tag,
     start_tag,
     vector_tag,
@@ -62,7 +63,9 @@ class ProfileReader:
         )
         return [_run_as_dict(name, listed[name]) for name in sorted(listed)]
 
-    def read(self, context: Any, experiment: str, run: str, key: str) -> Profiles:
+    def read(
+        self, context: Any, experiment: str, run: str, key: str, num_layers: int
+    ) -> Profiles:
         """The profiles of a statistic.
 
         Args:
@@ -70,6 +73,8 @@ class ProfileReader:
             experiment: of the request.
             run: the name of a run that `runs` lists without an error.
             key: one of its statistics.
+            num_layers: how many layers the run has. Where two networks were trained in
+                one directory, profiles of another length are left out.
         """
         tags = [vector_tag(key), start_tag(key), predicted_tag(key)]
         read = self._provider.read_tensors(
@@ -80,20 +85,26 @@ class ProfileReader:
             run_tag_filter=RunTagFilter(runs=[run], tags=tags),
         )
         found = read.get(run, {})
-        points, start, predicted = (list(found.get(tag, ())) for tag in tags)
+        points, start, predicted = (
+            [
+                point
+                for point in found.get(tag, ())
+                if point.numpy.shape == (num_layers,)
+            ]
+            for tag in tags
+        )
         if start and (not points or start[0].step < points[0].step):
             points = start[:1] + points
-        size = len(points[-1].numpy) if points else 0
-        values = np.array([point.numpy for point in points], "f4")
+        values = np.array([p.numpy for p in points], "f4")
         return Profiles(
-            np.array([point.step for point in points], "f8"),
-            predicted[0].numpy if predicted else np.full(size, np.nan, "f4"),
-            values.reshape(len(points), size),
+            np.array([p.step for p in points], "f8"),
+            predicted[0].numpy if predicted else np.full(num_layers, np.nan, "f4"),
+            values.reshape(len(points), num_layers),
         )
 
 
 def _run_as_dict(name: str, tags: Any) -> dict[str, Any]:
-    keys = sorted(tag.split("/")[1] for tag in tags if tag.count("/") == 1)
+    keys = sorted(key for key in map(parse_vector_tag, tags) if key is not None)
     if not keys:
         return {"name": name, "error": "No step was recorded yet."}
     first = tags[vector_tag(keys[0])]

@@ -15,12 +15,16 @@ class Band(NamedTuple):
             initializer promised), or None for the same bounds everywhere.
         low: the lower bound; a factor to what the band is around.
         high: the upper bound, likewise.
+        floor: what is too small, whatever the band is around.
+        ceiling: what is too large, likewise; None where nothing is.
         source: where the bounds come from.
     """
 
     around: str | None
     low: float
     high: float
+    floor: float
+    ceiling: float | None
     source: str
 
 
@@ -45,30 +49,49 @@ _DEPTH_VARIANCE = Band(
     "median",
     0.1,
     10,
-    "within a factor of 10 of the median layer, as SageMaker Debugger's rule",
+    0,
+    None,
+    "within a factor of 10 of the median layer (SageMaker Debugger)",
 )
-_DEPTH_GRADIENT = Band(
+_GRADIENT_VARIANCE = Band(
     "median",
     0.01,
     100,
-    "within a factor of 10 of the median layer in standard deviation "
-    "(Glorot & Bengio, 2010: the same in every layer)",
+    1e-14,
+    1e4,
+    "in standard deviation within a factor of 10 of the median layer (Glorot & Bengio, "
+    "2010: the same in every layer), from 1e-7 (SageMaker Debugger) to 100",
+)
+_GRADIENT_NORM = Band(
+    "median",
+    0.1,
+    10,
+    1e-4,
+    None,
+    "within a factor of 10 of the median layer, and above 1e-4 (AutoTrainer)",
 )
 _PROMISE = Band(
-    "predicted", 0.5, 2, "within a factor of 2 of what the initializer promised"
+    "predicted", 0.5, 2, 0, None, "within a factor of 2 of the initializer's promise"
 )
 _UPDATE = Band(
-    None, 1e-4, 1e-1, "norm of the update over norm of the weights (TheDeepChecker)"
+    None,
+    1e-4,
+    1e-1,
+    0,
+    None,
+    "each step changes the weights by 0.01 % to 10 % of their norm (TheDeepChecker)",
 )
-_HALF = Band(None, 0, 0.5, "no more than half of the units (SageMaker, DeepDiagnosis)")
+_HALF = Band(
+    None, 0, 0.5, 0, None, "no more than half of the units (SageMaker Debugger)"
+)
 
 # log10 of the values that Dense networks have from vanishing to exploding.
 _SCALES = {
     "weight_variance": Scale(True, -6, 2, _PROMISE),
     "weight_l2_norm": Scale(True, -2, 4, None),
     "weight_max_abs": Scale(True, -3, 2, None),
-    "gradient_variance": Scale(True, -16, 0, _DEPTH_GRADIENT),
-    "gradient_l2_norm": Scale(True, -8, 4, None),
+    "gradient_variance": Scale(True, -16, 0, _GRADIENT_VARIANCE),
+    "gradient_l2_norm": Scale(True, -8, 4, _GRADIENT_NORM),
     "gradient_max_abs": Scale(True, -8, 2, None),
     "pre_activation_variance": Scale(True, -6, 6, _DEPTH_VARIANCE),
     "activation_variance": Scale(True, -6, 6, _DEPTH_VARIANCE),

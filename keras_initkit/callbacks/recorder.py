@@ -1,8 +1,10 @@
 """Moves what a tap records to where people see it: history, event file, function."""
 
 import errno
+import itertools
 import logging
 import os
+import tempfile
 import threading
 import time
 import weakref
@@ -54,7 +56,8 @@ class Recorder:
         self._on_record: Any = on_record
         self._lock = threading.RLock()
         self._history = History()
-        self._runs = 0
+        self._run_directory: Any = None
+        self._is_first_run = True
         self._optimizer_of_run: Any = None
         self._tap: Any = None
         self._file: Any = None
@@ -96,10 +99,13 @@ class Recorder:
         if not (same and known in (([], []), (tap.layers, keys))):
             self._optimizer_of_run = weakref.ref(optimizer)
             self._history = History()
-            self._runs += 1
+            self._is_first_run = self._run_directory is None
+            self._run_directory = None
             self._num_drawn = 0
         self._first_of_file = self._num_written = len(self._history.steps)
-        self._file = EventFile(self._run_directory())
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._log_dir):
+            pass  # so that it is known before training whether there can be files
         self._last_flush = time.monotonic()
         self._heartbeat = Heartbeat(poll_secs or self._flush_secs / 2, self._beat)
         self._heartbeat.start()
@@ -192,11 +198,15 @@ class Recorder:
 
         A full disk must not stop the training, and must not be hidden either.
         """
-        if not self._tap.layers:
+        recorded = [self._history.steps, *(h.steps for h in histograms.values())]
+        first = [steps[0] for steps in recorded if len(steps)]
+        if not first:
             return
         try:
+            if self._run_directory is None:
+                self._run_directory = self._new_run(min(first))
             if self._file is None:
-                self._file = EventFile(self._run_directory())
+                self._file = EventFile(self._run_directory)
             if self._writer is None:
                 self._make_writers()
             if self._promised is not None and not self._has_promised:
@@ -221,7 +231,7 @@ class Recorder:
             self._close_file()
             self._num_written = self._first_of_file
         cause = error.strerror or error
-        path = os.fspath(self._run_directory())
+        path = os.fspath(self._run_directory)
         self._warn_once(f"could not write to {path!r} ({cause})")
 
     def _draw(self, key: str) -> None:
@@ -253,9 +263,17 @@ class Recorder:
         self._file = self._writer = None
         self._has_promised = False
 
-    def _run_directory(self) -> Path:
-        suffix = f"_{self._runs}" if self._runs > 1 else ""
-        return self._log_dir / (RUN_NAME + suffix)
+    def _new_run(self, step: int) -> Path:
+        """Where the records go of which the first is of this step.
+
+        A training that goes on, in another process, goes on in its run; one that
+        begins does not write into that of an earlier one.
+        """
+        runs = (self._log_dir / _run_name(number) for number in itertools.count(1))
+        taken = list(itertools.takewhile(_has_events, runs))
+        if step > 0 and self._is_first_run and taken:
+            return taken[-1]
+        return self._log_dir / _run_name(len(taken) + 1)
 
     def _warn_once(self, fault: str, exc_info: bool = False) -> None:
         if fault not in self._warned:
@@ -265,3 +283,11 @@ class Recorder:
                 fault,
                 exc_info=exc_info,
             )
+
+
+def _run_name(number: int) -> str:
+    return RUN_NAME if number == 1 else f"{RUN_NAME}_{number}"
+
+
+def _has_events(run: Path) -> bool:
+    return any(run.glob("*tfevents*"))

@@ -1,45 +1,61 @@
 /** The vertical axis of a chart, and what cannot be placed on it. */
 
 import { inShort, powerOfTen } from "./numbers.js";
+import { limitsOf, rangeOf, sideOf } from "./ranges.js";
 
 const ROW = 26; // pixels of a row for what has no place on the axis
 const TICK_GAP = 26; // pixels between two ticks, at least
+const ROWS_ABOVE = { nan: "NaN", infinite: "∞", above: "above" }; // from the top
+const ROWS_BELOW = { nonpositive: "0", below: "below" }; // from the bottom
 
 /**
- * An axis over several ranges (of `Profiles`), with rows above it for NaN and ∞ and,
- * where it is logarithmic, below it for 0, as far as there are such values.
+ * An axis over the values of several runs, with rows above it for NaN, ∞ and what is
+ * too far above, and below it for what is too far below and, where it is logarithmic,
+ * for 0, as far as there are such values.
  *
  * @param {{logarithmic: boolean, low: number?, high: number?}} scale of the statistic
- * @param {Range[]} ranges of all that is drawn, at all steps: the axis stands still
+ * @param {Iterable<number>[]} runs all values of each, so that the axis stands still
  * @param {number[]} more values that should be seen, too
  * @param {number} top pixels, `bottom` likewise
  * @returns {Axis}
  *
  * @typedef {object} Axis
  * @property {(value: number) => number} y pixels of a value, those of a row included
- * @property {(value: number) => string?} kind "nan", "infinite" or "zero" for a value
- *   that has a row; null for all others
+ * @property {(value: number) => number?} line pixels of a line through a value, beyond
+ *   the edges too; null for what no axis has
+ * @property {(value: number) => string?} kind "nan", "infinite", "zero", "above" or
+ *   "below" for a value that has a row; null for all others
  * @property {{y: number, label: string, row: boolean}[]} ticks
  * @property {number} top of the axis proper, without rows; `bottom` likewise
  */
-export function valueAxis(scale, ranges, more, top, bottom) {
+export function valueAxis(scale, runs, more, top, bottom) {
   const { logarithmic } = scale;
+  const limits = limitsOf(
+    scale,
+    runs.map((values) => rangeOf(values)),
+  );
+  const ranges = runs.map((values) => rangeOf(values, limits));
   const has = (name) => ranges.some((range) => range[name]);
+  const above = Object.keys(ROWS_ABOVE).filter(has);
+  const below = Object.keys(ROWS_BELOW).filter(
+    (name) => has(name) && (logarithmic || name !== "nonpositive"),
+  );
   const rows = {};
-  if (has("nan")) rows.nan = top + ROW / 3;
-  if (has("infinite")) rows.infinite = top + ROW / 3 + (has("nan") ? ROW : 0);
-  if (logarithmic && has("nonpositive")) rows.zero = bottom - ROW / 3;
-  const from = top + ROW * (has("nan") + has("infinite"));
-  const to = bottom - (rows.zero ? ROW : 0);
+  for (const [i, name] of above.entries()) rows[name] = top + ROW * (i + 1 / 3);
+  for (const [i, name] of below.entries()) rows[name] = bottom - ROW * (i + 1 / 3);
+  const from = top + ROW * above.length;
+  const to = bottom - ROW * below.length;
 
-  const [low, high] = logarithmic ? decades(ranges, more) : bounds(scale, ranges, more);
+  const seen = more.filter((value) => Number.isFinite(value) && !sideOf(value, limits));
+  const [low, high] = logarithmic ? decades(ranges, seen) : bounds(scale, ranges, seen);
   const shown = logarithmic ? Math.log10 : (value) => value;
   const place = (value) => to - ((shown(value) - low) / (high - low)) * (to - from);
   const kind = (value) => {
     if (Number.isNaN(value)) return "nan";
     if (logarithmic && value <= 0) return "zero";
-    return Number.isFinite(value) ? null : "infinite";
+    return Number.isFinite(value) ? sideOf(value, limits) : "infinite";
   };
+  const rowOf = (name) => rows[name === "zero" ? "nonpositive" : name];
   const marks = logarithmic
     ? decadeTicks(low, high, to - from).map((exponent) => ({
         y: place(10 ** exponent),
@@ -49,14 +65,15 @@ export function valueAxis(scale, ranges, more, top, bottom) {
         y: place(value),
         label: inShort(value),
       }));
-  const labels = { nan: "NaN", infinite: "∞", zero: "0" };
-  const rowTicks = Object.entries(rows).map(([name, y]) => ({
-    y,
+  const labels = { ...ROWS_ABOVE, ...ROWS_BELOW };
+  const rowTicks = [...above, ...below].map((name) => ({
+    y: rows[name],
     label: labels[name],
     row: true,
   }));
   return {
-    y: (value) => rows[kind(value)] ?? place(value),
+    y: (value) => rowOf(kind(value)) ?? place(value),
+    line: (value) => (Number.isFinite(place(value)) ? place(value) : null),
     kind,
     ticks: [...marks, ...rowTicks],
     top: from,
@@ -79,7 +96,7 @@ export function roundNumbers(low, high, most) {
 
 /** The exponents of the powers of ten that enclose all; two decades at least. */
 function decades(ranges, more) {
-  const positive = more.filter((value) => value > 0 && Number.isFinite(value));
+  const positive = more.filter((value) => value > 0);
   const low = Math.min(...ranges.map((range) => range.lowPositive), ...positive);
   const high = Math.max(...ranges.map((range) => range.high), ...positive);
   if (!(high > 0) || !Number.isFinite(low)) return [-1, 1];
@@ -90,9 +107,8 @@ function decades(ranges, more) {
 }
 
 function bounds(scale, ranges, more) {
-  const finite = more.filter(Number.isFinite);
-  const lows = [...ranges.map(({ low }) => low), ...finite, scale.low ?? Infinity];
-  const highs = [...ranges.map(({ high }) => high), ...finite, scale.high ?? -Infinity];
+  const lows = [...ranges.map(({ low }) => low), ...more, scale.low ?? Infinity];
+  const highs = [...ranges.map(({ high }) => high), ...more, scale.high ?? -Infinity];
   const low = Math.min(...lows);
   const high = Math.max(...highs);
   if (!Number.isFinite(low)) return [0, 1];

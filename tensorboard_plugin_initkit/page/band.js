@@ -3,11 +3,12 @@
 import { inShort } from "./numbers.js";
 
 const NAMED = 3; // layers that a sentence names
+const UNKNOWN = "no healthy band is known.";
 
 /**
  * The band at one record of a run: its bounds in each layer, NaN where there are none.
  *
- * @param {{around: string?, low: number, high: number}?} band as `scales.py` has it
+ * @param {object?} band as `scales.py` has it
  * @param {ArrayLike<number>} values one a layer
  * @param {ArrayLike<number>} predicted one a layer
  * @returns {{low: number[], high: number[]}?} null where nothing is known
@@ -16,8 +17,12 @@ export function boundsOf(band, values, predicted) {
   if (!band) return null;
   const middle = band.around === "median" ? median(values) : 1;
   const around = band.around === "predicted" ? Array.from(predicted) : [];
+  const ceiling = band.ceiling ?? Infinity;
   const of = (factor) =>
-    Array.from(values, (_, layer) => factor * (around[layer] ?? (middle || NaN)));
+    Array.from(values, (_, layer) => {
+      const bound = factor * (around[layer] ?? (middle || NaN));
+      return Math.min(Math.max(bound, band.floor), ceiling);
+    });
   const bounds = { low: of(band.low), high: of(band.high) };
   return bounds.high.some(Number.isFinite) ? bounds : null;
 }
@@ -28,18 +33,18 @@ export function isOutside(bounds, layer, value) {
 }
 
 /**
- * One sentence: which layers are in trouble.
+ * Which layers are in trouble, in words that end a sentence.
  *
  * @param {object} record
- * @param {string} record.run its name; `step`, of the record
  * @param {string[]} record.layers their names
  * @param {ArrayLike<number>} record.values one a layer
  * @param {boolean[]} record.measured one a layer
  * @param {{low: number[], high: number[]}?} bounds of the healthy band
  * @param {boolean} isZeroBad whether a layer at 0 is in trouble
- * @returns {{text: string, trouble: boolean}}
+ * @returns {{words: string, short: string, trouble: boolean}} `short` is what may hold
+ *   of several runs
  */
-export function verdict({ run, step, layers, values, measured }, bounds, isZeroBad) {
+export function verdict({ layers, values, measured }, bounds, isZeroBad) {
   const found = { NaN: [], infinite: [], 0: [], outside: [], inside: [] };
   let count = 0;
   for (const [layer, value] of values.entries()) {
@@ -47,7 +52,6 @@ export function verdict({ run, step, layers, values, measured }, bounds, isZeroB
     count += 1;
     found[placeOf(value, layer, bounds, isZeroBad)]?.push(layer);
   }
-  const start = `${run}, step ${step}: `;
   const name = (layer) => layers[layer];
   const withValue = (layer) => `${layers[layer]} (${inShort(values[layer])})`;
   const kinds = [
@@ -57,14 +61,15 @@ export function verdict({ run, step, layers, values, measured }, bounds, isZeroB
     ["outside the healthy band", byDistance(found.outside, values, bounds), withValue],
   ].filter(([, bad]) => bad.length > 0);
   if (kinds.length === 0) {
-    const text = start + praise(found, count, bounds, values, withValue);
-    return { text, trouble: false };
+    const words = praise(found, count, bounds, values, withValue);
+    return { words, short: bounds ? words : UNKNOWN, trouble: false };
   }
   const clauses = kinds.map(([words, bad, named], i) => {
     const head = `${counted(bad.length, i === 0 ? count : null)} ${words}`;
     return bad.length === count ? head : `${head}: ${list(bad, named)}`;
   });
-  return { text: `${start}${clauses.join("; ")}.`, trouble: true };
+  const words = `${clauses.join("; ")}.`;
+  return { words, short: words, trouble: true };
 }
 
 function placeOf(value, layer, bounds, isZeroBad) {
@@ -94,7 +99,7 @@ function praise(found, count, bounds, values, name) {
   const from = name(order[0]);
   const to = name(order.at(-1));
   const span = order.length === 1 ? from : `from ${from} to ${to}`;
-  return `${span}; no healthy band is known.`;
+  return `${span}; ${UNKNOWN}`;
 }
 
 /** The farthest from the band first. */
@@ -108,6 +113,9 @@ function byDistance(outside, values, bounds) {
 }
 
 function list(layers, name) {
+  const isRow = layers.every((layer, i) => layer === layers[0] + i);
+  if (isRow && layers.length > NAMED)
+    return `${name(layers[0])} to ${name(layers.at(-1))}`;
   const named = layers.slice(0, NAMED).map(name).join(", ");
   const rest = layers.length - NAMED;
   return rest > 0 ? `${named} and ${rest} more` : named;

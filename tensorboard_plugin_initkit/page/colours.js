@@ -1,5 +1,7 @@
 /** The colours of the runs. The heatmaps' are in colour_scales.js. */
 
+import { html } from "./dom.js";
+
 /**
  * Okabe and Ito's palette (2008), which colour-blind people tell apart, with each
  * colour darkened or lightened until it has a contrast of 3 to 1 to the page.
@@ -15,16 +17,27 @@ export const RUN_COLOURS = [
   { light: "#3c4043", dark: "#e8eaed" }, // black
 ];
 
+const places = new Map(); // in the palette, by name: a run keeps its own
+
 /**
  * How a run is drawn; beyond the eighth with hollow points and dashes and dots.
- * @param {number} index of the run in the list of all runs
+ * @param {string} name of the run
  * @returns {{colour: string, hollow: boolean}} the colour as CSS has it, in both themes
  */
-export function runStyle(index) {
+export function runStyle(name) {
+  if (!places.has(name)) places.set(name, places.size);
+  const place = places.get(name);
   return {
-    colour: `var(--run-${index % RUN_COLOURS.length})`,
-    hollow: index >= RUN_COLOURS.length,
+    colour: `var(--run-${place % RUN_COLOURS.length})`,
+    hollow: place >= RUN_COLOURS.length,
   };
+}
+
+/** The swatch of a run, in its colour. */
+export function swatchOf({ style }) {
+  const swatch = html("span", { class: style.hollow ? "swatch hollow" : "swatch" });
+  swatch.style.setProperty("--colour", style.colour);
+  return swatch;
 }
 
 /** Sets the theme of the page. */

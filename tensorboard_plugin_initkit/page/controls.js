@@ -1,9 +1,12 @@
 /** What the reader chooses with: runs, statistics, steps. */
 
+import { swatchOf } from "./colours.js";
 import { html, setAttributes, setText } from "./dom.js";
 import { inWords } from "./numbers.js";
 
+const NARROW = window.matchMedia("(max-width: 760px)"); // as in style.css
 const MANY_RUNS = 10; // above which there is a field to filter them
+const SCROLL = 60; // pixels of the tab before the chosen one that stay in sight
 const VIEW_NAMES = {
   profile: "Depth profile",
   heatmap: "Heatmap",
@@ -46,6 +49,7 @@ export function createTabs(choose) {
         "aria-selected": String(isChosen),
         tabindex: isChosen ? "0" : "-1",
       });
+      if (isChosen) element.scrollLeft = tab.offsetLeft - element.offsetLeft - SCROLL;
     }
   };
   return { element, update };
@@ -97,13 +101,12 @@ export function createRunPicker(choose) {
     placeholder: "Filter runs",
     "aria-label": "Filter runs",
   });
-  const element = html(
-    "fieldset",
-    { class: "run-picker" },
-    html("legend", {}, "Runs"),
-    filter,
-    list,
-  );
+  const summary = html("summary");
+  const fields = html("div", { role: "group", "aria-label": "Runs" }, filter, list);
+  const element = html("details", { class: "run-picker" }, summary, fields);
+  const fold = () => (element.open = !NARROW.matches);
+  NARROW.addEventListener("change", fold);
+  fold();
   let catalog = null;
   const boxes = () => [...list.querySelectorAll("input")];
   list.addEventListener("change", () => {
@@ -129,13 +132,13 @@ export function createRunPicker(choose) {
       narrow();
     }
     for (const box of boxes()) box.checked = names.includes(box.dataset.run);
+    setText(summary, `Runs: ${names.length} of ${catalog.all.length}`);
   };
   return { element, update };
 }
 
-function runRow({ name, label, style, error }) {
-  const swatch = html("span", { class: style.hollow ? "swatch hollow" : "swatch" });
-  swatch.style.setProperty("--colour", style.colour);
+function runRow(run) {
+  const { name, label, error } = run;
   const box = html("input", {
     type: "checkbox",
     "data-run": name,
@@ -146,7 +149,7 @@ function runRow({ name, label, style, error }) {
   return html(
     "li",
     { title: name, "data-name": name },
-    html("label", {}, box, swatch, words),
+    html("label", {}, box, swatchOf(run), words),
     reason,
   );
 }

@@ -45,13 +45,6 @@ export function forgetProfiles() {
  * @property {number} width the number of layers
  * @property {boolean[]} measured for each layer, whether it was ever a number; all true
  *   if no layer ever was
- * @property {Range} range of all values and predictions
- *
- * @typedef {object} Range
- * @property {number} low the smallest finite value; Infinity if there is none
- * @property {number} high the largest finite value; -Infinity if there is none
- * @property {number} lowPositive the smallest above 0
- * @property {boolean} nan whether there are NaN, `infinite` Inf, `nonpositive` others
  *
  * @param {ArrayBuffer} buffer little-endian
  * @returns {Profiles}
@@ -70,7 +63,6 @@ export function decode(buffer) {
     values,
     width,
     measured: measured.includes(true) ? measured : measured.fill(true),
-    range: rangeOf(values, predicted),
   };
 }
 
@@ -99,32 +91,6 @@ export function unionOfSteps(several) {
   return Float64Array.from(all).sort();
 }
 
-function rangeOf(values, predicted) {
-  const range = {
-    low: Infinity,
-    high: -Infinity,
-    lowPositive: Infinity,
-    nan: false,
-    infinite: false,
-    nonpositive: false,
-  };
-  for (const value of values) {
-    if (Number.isNaN(value)) range.nan = true;
-    else if (!Number.isFinite(value)) range.infinite = true;
-    else widen(range, value);
-  }
-  const { nonpositive } = range;
-  predicted.forEach((value) => Number.isFinite(value) && widen(range, value));
-  return { ...range, nonpositive };
-}
-
-function widen(range, value) {
-  if (value < range.low) range.low = value;
-  if (value > range.high) range.high = value;
-  if (value <= 0) range.nonpositive = true;
-  else if (value < range.lowPositive) range.lowPositive = value;
-}
-
 async function answer(path) {
   let response;
   try {
@@ -133,7 +99,8 @@ async function answer(path) {
     throw new Error(`TensorBoard does not answer (${error.message}).`);
   }
   if (!response.ok) {
-    const sentence = await response.text();
+    const isOurs = response.headers.get("content-type")?.startsWith("text/plain");
+    const sentence = isOurs ? await response.text() : "";
     throw new Error(sentence || `TensorBoard answered ${response.status}.`);
   }
   return response;

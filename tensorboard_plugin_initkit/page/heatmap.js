@@ -36,8 +36,9 @@ document.head.append(styles);
  * @param {{onPick: function(Cell), onHover: function(?Cell)}} listeners `onPick` at a
  *   click, Enter or Space; `onHover` when the pointer or the arrow keys reach another
  *   cell, null when they leave
- * @returns {{element: HTMLElement, update: function(Object)}} `update` takes `name`,
- *   for `data-heatmap`; `title`, if that is another; `layers`, their names; `steps`,
+ * @returns {{element: HTMLElement, point: function(?Cell), update: function(Object)}}
+ *   `point` outlines a cell, as of another heatmap, or none; `update` takes `name`, for
+ *   `data-heatmap`; `title`, if that is another; `layers`, their names; `steps`,
  *   ascending, shape (records,); `values`, shape (records, layers), row-major; `scale`,
  *   as `settle` takes it; `diverging`; `dark`
  */
@@ -106,14 +107,27 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
   }
 
   function show(cell) {
+    if (!outlined(cell, "polite")) return;
+    remembered = shown ?? remembered;
+    onHover(shown);
+  }
+
+  /** As if the pointer were there, but told to nobody. */
+  function point(cell) {
+    if (data) outlined(cell, "off");
+  }
+
+  /** Outlines a cell, or none; returns whether it is another than before. */
+  function outlined(cell, live) {
     const next = cell && known(cell, data);
-    if (same(next, shown)) return place();
+    const isOther = !same(next, shown);
     shown = next;
-    remembered = next ?? remembered;
+    place();
+    if (!isOther) return false;
+    reading.setAttribute("aria-live", live);
     setText(readName, shown ? shown.layerName : "");
     setText(readValue, shown ? `, step ${shown.step}: ${inShort(shown.value)}` : "");
-    place();
-    onHover(shown);
+    return true;
   }
 
   function update(props) {
@@ -167,7 +181,7 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
   });
   element.addEventListener("keydown", pressed);
   element.addEventListener("blur", () => show(null));
-  return { element, update };
+  return { element, point, update };
 }
 
 const pixelCentre = (length) =>

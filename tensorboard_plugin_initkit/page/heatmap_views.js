@@ -13,7 +13,7 @@ import { inWords } from "./numbers.js";
 export function createHeatmapView(actions) {
   const map = createMap(actions);
   const none = html("p", { class: "notice" }, "This run does not have this statistic.");
-  const element = html("div", { class: "view" }, none, map.element);
+  const element = html("div", {}, none, map.element);
   const update = ({ shown, catalog, series, dark }) => {
     const [one] = series(shown.statistic);
     map.element.hidden = !one;
@@ -32,10 +32,14 @@ export function createHeatmapView(actions) {
  * @returns {View}
  */
 export function createCompareView(actions) {
-  const maps = [0, 1, 2].map(() => createMap(actions));
+  const maps = [0, 1, 2].map((i) =>
+    createMap(actions, (cell) => {
+      for (const other of maps) if (other !== maps[i]) other.point(cell);
+    }),
+  );
   const sentence = html("p", { class: "notice" });
   const pair = html("div", { class: "pair" }, maps[0].element, maps[1].element);
-  const element = html("div", { class: "view" }, sentence, pair, maps[2].element);
+  const element = html("div", {}, sentence, pair, maps[2].element);
   let last = null; // the steps and values are the same while only the theme changes
   const update = ({ shown, catalog, series, dark }) => {
     const found = series(shown.statistic);
@@ -73,7 +77,7 @@ export function createCompareView(actions) {
       layers: a.layers,
       steps,
       values: difference,
-      scale: { logarithmic: false, ...symmetric(difference) },
+      scale: { logarithmic: false, low: null, high: null },
       diverging: true,
       dark,
     });
@@ -99,8 +103,11 @@ export function together(a, b, scale) {
     }
     return values;
   });
-  const difference = valuesA.map((value, i) =>
-    scale.logarithmic ? Math.log10(value) - Math.log10(valuesB[i]) : value - valuesB[i],
+  const minus = scale.logarithmic
+    ? (value, other) => Math.log10(value) - Math.log10(other)
+    : (value, other) => value - other;
+  const difference = valuesA.map(
+    (value, i) => (value === valuesB[i] ? 0 : minus(value, valuesB[i])), // of 0 and 0, and of ∞ and ∞
   );
   return { steps, valuesA, valuesB, difference };
 }
@@ -126,11 +133,12 @@ function reasonNotTo(a, b, { readable }) {
 }
 
 /** A heatmap whose points are read and picked by the names of their layers. */
-function createMap({ choose, read }) {
+function createMap({ choose, read }, onHover = () => {}) {
   let props = null;
   const map = createHeatmap({
     onPick: ({ layer }) => choose({ layer: props.layers[layer] }),
-    onHover: (cell) =>
+    onHover: (cell) => {
+      onHover(cell);
       read(
         cell && {
           label: props.title,
@@ -138,13 +146,14 @@ function createMap({ choose, read }) {
           step: cell.step,
           value: cell.value,
         },
-      ),
+      );
+    },
   });
   const update = (next) => {
     props = next;
     map.update(next);
   };
-  return { element: map.element, update };
+  return { element: map.element, point: map.point, update };
 }
 
 function titled({ run, label, layers }, { statistic }, side = "") {
@@ -163,12 +172,4 @@ function sharedScale(scale, several) {
   return Number.isFinite(low)
     ? { ...scale, low, high: bound(Math.max, -Infinity) }
     : scale;
-}
-
-function symmetric(values) {
-  const most = values.reduce(
-    (best, value) => (Number.isFinite(value) ? Math.max(best, Math.abs(value)) : best),
-    0,
-  );
-  return { low: -(most || 1), high: most || 1 };
 }

@@ -75,15 +75,16 @@ function createApp() {
   const timeSeries = createTimeSeries({ onClose: () => choose({ layer: null }) });
   const notice = html("p", { class: "notice", role: "status", hidden: true });
   const readout = html("p", { id: "readout" });
-  const panel = html("div");
+  const [head, panel] = [html("div"), html("div")];
   const message = html("div", { class: "message", role: "status" });
   const stage = html(
     "div",
     { id: "stage", role: "tabpanel" },
     notice,
+    head,
+    stepBar.element,
     panel,
     readout,
-    stepBar.element,
     timeSeries.element,
   );
   const content = html(
@@ -130,28 +131,28 @@ function createApp() {
     const failures = pairs.flatMap(([run, key], i) =>
       found[i].reason ? [`${run}, ${inWords(key)}: ${found[i].reason.message}`] : [],
     );
+    const isLost = pairs.length > 0 && failures.length === pairs.length;
+    setState(isLost ? "failed" : "ready", failures[0]);
     drawControls();
-    if (pairs.length > 0 && failures.length === pairs.length) {
-      setState("failed", failures[0]);
-      return;
-    }
+    if (isLost) return;
     notice.hidden = failures.length === 0;
     setText(notice, failures.join(" "));
     steps = unionOfSteps(found.flatMap(({ value }) => (value ? [value] : [])));
-    setState("ready");
     draw();
   }
 
   function drawControls() {
     tabs.update(shown.view);
     controls.update(shown, catalog);
-    stepBar.element.hidden = !hasLines(shown.view);
+    // A heatmap says itself what is pointed at.
+    stepBar.element.hidden = readout.hidden = !hasLines(shown.view);
     stage.setAttribute("aria-labelledby", `tab-${shown.view}`);
   }
 
   function draw() {
     const { view } = shown;
     if (panel.firstChild !== views[view].element) {
+      head.replaceChildren(views[view].head ?? "");
       panel.replaceChildren(views[view].element);
     }
     stepBar.update(steps, position(), isPlaying);
@@ -173,15 +174,15 @@ function createApp() {
     const statistic =
       view === "weights_gradients" ? `${side}_${measure}` : shown.statistic;
     const found = series(statistic).filter(({ layers }) => layers.includes(layer));
-    timeSeries.element.hidden = found.length === 0;
-    if (found.length === 0) return;
-    const words = inWords(statistic);
-    const scale = catalog.scales[statistic];
+    if (found.length === 0) {
+      timeSeries.element.hidden = true;
+      return;
+    }
     timeSeries.update({
       layer,
       series: found,
-      scale,
-      statistic: words,
+      scale: catalog.scales[statistic],
+      statistic: inWords(statistic),
       step: steps[position()],
     });
   }
@@ -202,9 +203,7 @@ function createApp() {
     if (change.view) read(null);
     const loading = load();
     const isOpening = change.layer && timeSeries.element.hidden;
-    if (isOpening) {
-      loading.then(() => timeSeries.element.scrollIntoView({ block: "nearest" }));
-    }
+    if (isOpening) loading.then(timeSeries.reveal);
   }
 
   function read(point) {

@@ -9,7 +9,7 @@ import { inShort } from "./numbers.js";
 import { areaPath, glyph, linePath } from "./paths.js";
 import { createTip } from "./tip.js";
 
-const ASIDE = 3.5; // pixels between the runs in a row for NaN, ∞ or 0
+const ASIDE = 3.5; // pixels between the runs in a row for what has no place
 const HIDDEN = { visibility: "hidden" };
 const ROOM = 14; // that all of them have there
 
@@ -32,11 +32,12 @@ export function layOut(element, { series, scale, band }, width) {
       ),
     )
     .flatMap((bounds) => (bounds ? [...bounds.low, ...bounds.high] : []));
+  const predictions = series.flatMap(({ profiles }) => [...profiles.predicted]);
   const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
     valueAxis(
       scale,
-      series.map(({ profiles }) => profiles.range),
-      extremes,
+      series.map(({ profiles }) => profiles.values),
+      [...extremes, ...predictions],
       top,
       bottom,
     ),
@@ -76,10 +77,11 @@ export function layOut(element, { series, scale, band }, width) {
       Array.from(values, (value, layer) => {
         const found = plot.axis.kind(value);
         const kind = found && !one.profiles.measured[layer] ? "unmeasured" : found;
-        return { x: xs[layer], y: plot.axis.y(value) + (kind ? aside : 0), kind };
+        const y = plot.axis.y(value) + (kind ? aside : 0);
+        return { x: xs[layer], y, line: plot.axis.line(value), kind };
       });
-    predicted.setAttribute("d", linePath(place(one.profiles.predicted)));
-    start.setAttribute("d", linePath(place(rowOf(one.profiles, 0))));
+    predicted.setAttribute("d", linePath(place(one.profiles.predicted), plot.axis));
+    start.setAttribute("d", linePath(place(rowOf(one.profiles, 0)), plot.axis));
     return { ...one, group, profile, marks, circles, place };
   });
   const points = runs.map(({ circles }) =>
@@ -105,7 +107,7 @@ export function move(drawn, { series, scale, step, band, layer: open }) {
     const places = run.place(values);
     const bounds = record < 0 ? null : rowBounds(scale, run.profiles, record);
     run.group.classList.toggle("absent", record < 0);
-    run.profile.setAttribute("d", linePath(places));
+    run.profile.setAttribute("d", linePath(places, drawn.plot.axis));
     run.marks.setAttribute("d", places.map(glyph).join(""));
     const at = `${run.label}, step ${run.profiles.steps[record]}`;
     for (const [layer, point] of drawn.points[index].entries()) {

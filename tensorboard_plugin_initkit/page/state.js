@@ -13,10 +13,10 @@ const LISTS = ["runs"];
  */
 export function catalogOf({ runs, statistics }) {
   const labels = shortNames(runs.map(({ name }) => name));
-  const all = runs.map((run, i) => ({
+  const all = runs.map((run) => ({
     ...run,
     label: labels.get(run.name),
-    style: runStyle(i),
+    style: runStyle(run.name),
   }));
   const readable = all.filter((run) => !run.error);
   const keys = Object.keys(statistics);

@@ -1,6 +1,6 @@
 /** A statistic of one layer over the steps: a line a run. */
 
-import { recordAt } from "./data.js";
+import { recordAt, unionOfSteps } from "./data.js";
 import { html, setAttributes, setText, svg, watchedWidth } from "./dom.js";
 import { frame } from "./frame.js";
 import { roundNumbers, valueAxis } from "./axis.js";
@@ -8,40 +8,48 @@ import { inShort } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
 
 const HEIGHT = 200;
-const MARK_GAP = 12; // pixels between two marks of NaN, ∞ or 0
+const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
+
+const HELP =
+  "Left and right arrow keys move through the steps, Home and End to the first and the " +
+  "last, Escape closes.";
 
 /**
  * @param {{onClose: function()}} listeners
- * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
- *   `layer`'s name, the `series` of runs that have it, the `scale`, the `statistic` in
- *   words and the `step`
+ * @returns {{element: HTMLElement, update: function(object), reveal: function()}}
+ *   `update` takes the `layer`'s name, the `series` of runs that have it, the `scale`,
+ *   the `statistic` in words and the `step`; `reveal` brings the reader there
  */
 export function createTimeSeries({ onClose }) {
-  const title = html("h2", { id: "time-series-title" });
+  const title = html("h2", {
+    id: "time-series-title",
+    tabindex: "-1",
+    "aria-live": "polite",
+  });
   const close = html(
     "button",
     { type: "button", class: "close", "aria-label": "Close" },
     "×",
   );
-  const reading = html("p", { class: "reading" });
-  const chart = svg("svg", { class: "chart", role: "img" });
+  const reading = html("p", { class: "reading", "aria-live": "polite" });
+  const chart = svg("svg", { class: "chart", "aria-hidden": "true" });
+  const plot = html(
+    "div",
+    { class: "time-series-chart", role: "application", tabindex: "0" },
+    chart,
+  );
   const element = html(
     "section",
     { id: "time-series", "aria-labelledby": "time-series-title", hidden: true },
     html("header", {}, title, close),
-    chart,
+    plot,
     reading,
   );
   const width = watchedWidth(chart, () => props && draw());
   let props = null;
   let drawn = null;
+  let active = null; // the index of the step that the keyboard or the mouse is at
   let opener = null; // where the keyboard was before
-  const leave = () => {
-    onClose();
-    opener?.focus({ preventScroll: true });
-  };
-  close.addEventListener("click", leave);
-  element.addEventListener("keydown", ({ key }) => key === "Escape" && leave());
 
   function update(next) {
     props = next;
@@ -50,6 +58,16 @@ export function createTimeSeries({ onClose }) {
     element.dataset.layer = props.layer;
     setText(title, `${props.layer}: ${props.statistic} over the steps`);
     draw();
+  }
+
+  function reveal() {
+    element.scrollIntoView({ block: "nearest" });
+    title.focus({ preventScroll: true });
+  }
+
+  function leave() {
+    onClose();
+    opener?.focus({ preventScroll: true });
   }
 
   function draw() {
@@ -65,35 +83,51 @@ export function createTimeSeries({ onClose }) {
       key.some((part, i) => part !== drawn.key[i])
     ) {
       drawn = { key, ...layOut(chart, props, width()) };
-      chart.setAttribute("aria-label", summary(props));
-      setText(reading, "");
+      plot.setAttribute("aria-label", `${summary(props)} ${HELP}`);
+      activate(null);
     }
     const x = drawn.x(props.step);
     setAttributes(drawn.cursor, { x1: x, x2: x });
   }
 
-  chart.addEventListener("pointermove", (event) => {
-    const box = chart.getBoundingClientRect();
-    const step = drawn.step(event.clientX - box.left);
+  /** Says what the runs have at a step, given its index; null for none. */
+  function activate(index) {
+    active = index;
+    const step = index === null ? props.step : drawn.steps[index];
+    const visibility = index === null ? "hidden" : "visible";
     const x = drawn.x(step);
-    setAttributes(drawn.guide, { x1: x, x2: x, visibility: "visible" });
-    setText(reading, readingAt(props, step));
-  });
-  chart.addEventListener("pointerleave", () => {
-    drawn.guide.setAttribute("visibility", "hidden");
-    setText(reading, "");
-  });
+    setAttributes(drawn.guide, { x1: x, x2: x, visibility });
+    setText(reading, index === null ? "" : readingAt(props, step));
+  }
 
-  return { element, update };
+  function pressed(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const last = drawn.steps.length - 1;
+    const here = active ?? Math.max(0, recordAt(drawn, props.step));
+    const next = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[
+      event.key
+    ];
+    if (next === undefined) return;
+    event.preventDefault();
+    activate(Math.min(Math.max(next, 0), last));
+  }
+
+  close.addEventListener("click", leave);
+  element.addEventListener("keydown", ({ key }) => key === "Escape" && leave());
+  plot.addEventListener("keydown", pressed);
+  plot.addEventListener("blur", () => activate(null));
+  chart.addEventListener("pointermove", (event) => {
+    const wanted = drawn.step(event.clientX - chart.getBoundingClientRect().left);
+    activate(nearest(drawn.steps, wanted));
+  });
+  chart.addEventListener("pointerleave", () => activate(null));
+  return { element, update, reveal };
 }
 
 function layOut(chart, { layer, series, scale }, width) {
   const lines = series.map((one) => ({ ...one, values: valuesOf(one, layer) }));
-  const steps = lines.flatMap(({ profiles }) => [
-    profiles.steps[0],
-    profiles.steps.at(-1),
-  ]);
-  const [low, high] = [Math.min(...steps), Math.max(...steps)];
+  const steps = unionOfSteps(series.map(({ profiles }) => profiles));
+  const [low, high] = [steps[0], steps.at(-1)];
   const ticks = {
     low,
     high,
@@ -114,7 +148,7 @@ function layOut(chart, { layer, series, scale }, width) {
     (top, bottom) =>
       valueAxis(
         scale,
-        lines.map(({ values }) => rangeOf(values)),
+        lines.map(({ values }) => values),
         [],
         top,
         bottom,
@@ -131,12 +165,13 @@ function layOut(chart, { layer, series, scale }, width) {
     const places = Array.from(values, (value, record) => ({
       x: x(profiles.steps[record]),
       y: plot.axis.y(value),
+      line: plot.axis.line(value),
       kind: plot.axis.kind(value),
     }));
     const group = svg("g", { class: style.hollow ? "run hollow" : "run" });
     group.style.setProperty("--colour", style.colour);
     group.append(
-      svg("path", { class: "series", "data-run": run, d: linePath(places) }),
+      svg("path", { class: "series", "data-run": run, d: linePath(places, plot.axis) }),
       svg("path", { class: "marks", d: thinned(places).map(glyph).join("") }),
     );
     chart.append(group);
@@ -146,7 +181,8 @@ function layOut(chart, { layer, series, scale }, width) {
     x,
     cursor,
     guide,
-    step: (pixels) => nearestStep(lines, low + share(pixels) * (high - low)),
+    steps,
+    step: (pixels) => low + share(pixels) * (high - low),
   };
 }
 
@@ -158,19 +194,6 @@ function valuesOf({ profiles, layers }, layer) {
   );
 }
 
-function rangeOf(values) {
-  const finite = values.filter(Number.isFinite);
-  const positive = finite.filter((value) => value > 0);
-  return {
-    low: Math.min(...finite),
-    high: Math.max(...finite),
-    lowPositive: Math.min(...positive),
-    nan: values.some(Number.isNaN),
-    infinite: values.some((value) => Math.abs(value) === Infinity),
-    nonpositive: finite.length > positive.length,
-  };
-}
-
 function thinned(places) {
   let last = -Infinity;
   return places.filter(({ x, kind }) => {
@@ -180,17 +203,10 @@ function thinned(places) {
   });
 }
 
-function nearestStep(lines, wanted) {
-  let best = lines[0].profiles.steps[0];
-  for (const { profiles } of lines) {
-    const record = recordAt(profiles, wanted);
-    for (const step of [profiles.steps[record], profiles.steps[record + 1]]) {
-      if (step !== undefined && Math.abs(step - wanted) < Math.abs(best - wanted)) {
-        best = step;
-      }
-    }
-  }
-  return best;
+function nearest(steps, wanted) {
+  const before = Math.max(0, recordAt({ steps }, wanted));
+  const isAfter = steps[before + 1] - wanted < wanted - steps[before];
+  return isAfter ? before + 1 : before;
 }
 
 function readingAt({ layer, series }, step) {
@@ -198,7 +214,7 @@ function readingAt({ layer, series }, step) {
     const record = recordAt(one.profiles, step);
     return `${one.label} ${record < 0 ? "–" : inShort(valuesOf(one, layer)[record])}`;
   });
-  return `step ${step}:  ${each.join("   ")}`;
+  return `step ${step}: ${each.join(", ")}`;
 }
 
 /** For who does not see the lines: where each begins, ends and breaks. */

@@ -163,3 +163,40 @@ def test_what_cannot_be_drawn_costs_one_warning(tmp_path, monkeypatch, caplog, e
     assert len(messages) == 1
     assert "could not draw a picture" in messages[0]
     assert len(callback.history.steps) == 9
+
+
+def runs(log_dir):
+    return sorted(path.name for path in log_dir.iterdir())
+
+
+def test_a_new_training_does_not_write_into_an_earlier_run(tmp_path):
+    for _ in range(3):  # as in three processes: each has a callback of its own
+        fit(built(), tmp_path)
+    assert runs(tmp_path) == ["layer_stats", "layer_stats_2", "layer_stats_3"]
+    for run in tmp_path.iterdir():
+        assert len(list(run.iterdir())) == 1
+
+
+def test_a_training_that_goes_on_does_so_in_its_run(tmp_path):
+    fit(built(), tmp_path)
+    model = built()
+    fit(model, tmp_path)
+    fit(model, tmp_path)  # another callback, at step 3
+    assert runs(tmp_path) == ["layer_stats", "layer_stats_2"]
+    accumulator = EventAccumulator(str(tmp_path / "layer_stats_2")).Reload()
+    steps = [event.step for event in accumulator.Tensors("initkit/weight_mean")]
+    assert steps == list(range(6))
+
+
+def test_a_training_that_goes_on_somewhere_else_begins_there(tmp_path):
+    model = built()
+    fit(model, tmp_path / "a")
+    fit(model, tmp_path / "b")
+    assert runs(tmp_path / "b") == ["layer_stats"]
+
+
+def test_an_empty_directory_is_no_run(tmp_path):
+    (tmp_path / "layer_stats").mkdir()
+    (tmp_path / "layer_stats" / "notes.txt").touch()
+    fit(built(), tmp_path)
+    assert runs(tmp_path) == ["layer_stats"]

@@ -1,0 +1,75 @@
+"""Runs as the event files hold them, and what the plugin makes of them."""
+
+import importlib.util
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from keras_initkit.tensorboard.event_file import EventFile
+from tensorboard_plugin_initkit import metadata
+
+_path = Path(__file__).parents[1] / "tensorboard" / "conftest.py"
+_spec = importlib.util.spec_from_file_location("tests_tensorboard_conftest", _path)
+_other = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_other)
+tensorboard_server = _other.tensorboard_server
+wait_until = _other.wait_until
+
+
+@pytest.fixture(scope="session")
+def write_run():
+    """A function that writes statistics under our tags, without Keras.
+
+    `statistics` has the values of each key, of shape (steps, layers). Only with `start`
+    the first of them is there under a tag of its own, too; `predicted` has a vector of
+    some of the keys. `content` is put in the place of what our writer writes.
+    """
+
+    def write(
+        directory, steps, layers, statistics, start=False, predicted=None, content=None
+    ):
+        if content is None:
+            content = metadata.plugin_content(layers)
+        with EventFile(directory) as file:
+            first = steps[0]
+            for key, vector in (predicted or {}).items():
+                _add(file, first, {metadata.predicted_tag(key): vector}, content)
+            if start:
+                vectors = {metadata.start_tag(k): v[0] for k, v in statistics.items()}
+                _add(file, first, vectors, content)
+            for i, step in enumerate(steps):
+                vectors = {metadata.vector_tag(k): v[i] for k, v in statistics.items()}
+                _add(file, step, vectors, content)
+
+    return write
+
+
+def _add(file, step, vectors, content):
+    summary = Summary()
+    for tag, vector in vectors.items():
+        tensor = make_tensor_proto(np.asarray(vector, "float32"))
+        value = summary.value.add(tag=tag, tensor=tensor)
+        value.metadata.data_class = DATA_CLASS_TENSOR
+        value.metadata.plugin_data.plugin_name = metadata.PLUGIN_NAME
+        value.metadata.plugin_data.content = content
+    file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+@pytest.fixture(scope="session")
+def unpack():
+    """A function: the steps, the predicted vector and the values in bytes of ours."""
+
+    def numbers(data):
+        num_steps, num_layers = struct.unpack_from("<II", data)
+        floats = num_layers * (1 + num_steps)
+        (*rest,) = struct.unpack(f"<8x{num_steps}d{floats}f", data)
+        values = np.array(rest[num_steps:], "float32").reshape(-1, num_layers)
+        return rest[:num_steps], values[0], values[1:]
+
+    return numbers

@@ -1,0 +1,953 @@
+"""The page in a real browser, on what a real TensorBoard serves."""
+
+import contextlib
+import itertools
+import json
+import shutil
+import time
+import urllib.request
+from urllib.parse import quote
+
+import keras
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    TimeoutException,
+)
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from keras_initkit import LayerStatsCallback
+from tensorboard_plugin_initkit import metadata
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason=f"needs chromedriver and one of {', '.join(BROWSERS)}",
+)
+
+PATIENCE = 20  # seconds
+VIEWS = ("profile", "heatmap", "compare", "weights_gradients")
+HOSTILE = "<img src=x onerror=window.pwned=1>"
+ODD = "odd, 100%2C"  # of a list of names, a comma might be the end of one
+STEPS = [0, 1, 2, 10, 50, 100]
+LAYERS = ["net/a", "net/b", "net/c", "net/d"]
+RNG = np.random.default_rng(0)
+ONE, TWO = (
+    {
+        key: np.exp(RNG.normal(-3, 1, size=(len(STEPS), len(LAYERS)))).astype("float32")
+        for key in ("weight_variance", "gradient_variance", "update_ratio")
+    }
+    for _ in range(2)
+)
+PREDICTED = np.array([0.1, 0.2, np.nan, 0.05], "float32")
+STRANGE = np.full((3, 4), 0.01, "float32")
+STRANGE[0, 1], STRANGE[1, 2], STRANGE[2, 3] = np.nan, np.inf, 0
+# One run that explodes, among runs whose gradients are as they should be.
+CALM = np.geomspace(1e-8, 4e-8, 12).reshape(3, 4).astype("float32")
+EXTREMES = {
+    "calm": CALM,
+    "calmer": CALM / 2,
+    "exploding": np.float32([[1e-8, 1e18, 1e20, 1e24]] * 3),
+    "vanishing": np.full((3, 4), 1e-17, "float32"),
+    "zero": np.zeros((3, 4), "float32"),
+}
+SHORT = "of another network"  # it has values of fewer layers than there are names
+# WCAG 2.2, success criterion 1.4.3.
+LEAST_CONTRAST = 4.5
+INTERACTIVE = {
+    *("application", "button", "checkbox", "combobox", "link", "listbox", "menuitem"),
+    *("option", "radio", "searchbox", "slider", "spinbutton", "switch", "tab"),
+    *("textbox", "treeitem"),
+}
+# Of every piece of text that is seen: how it stands out from what is behind it.
+CONTRASTS = """
+const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+const over = ([r, g, b, a = 1], below) =>
+  [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
+const luminance = (rgb) => rgb
+  .map((c) => c / 255)
+  .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const found = [];
+for (const element of document.querySelectorAll("body *")) {
+  const text = [...element.childNodes]
+    .filter((node) => node.nodeType === Node.TEXT_NODE)
+    .map((node) => node.data.trim()).join("");
+  const style = getComputedStyle(element);
+  const shown = element.checkVisibility({ opacityProperty: true,
+    visibilityProperty: true });
+  if (!text || !shown || element.closest("script, style, option, :disabled")) continue;
+  const ancestors = [];
+  for (let at = element; at; at = at.parentElement) ancestors.unshift(at);
+  let behind = [255, 255, 255];
+  let opacity = 1;
+  for (const one of ancestors) {
+    const its = getComputedStyle(one);
+    if (!one.closest("svg")) behind = over(parse(its.backgroundColor), behind);
+    opacity *= Number(its.opacity);
+  }
+  const colour = parse(element.closest("svg") ? style.fill : style.color);
+  const front = over([...colour.slice(0, 3), (colour[3] ?? 1) * opacity], behind);
+  const [low, high] = [luminance(front), luminance(behind)].sort((a, b) => a - b);
+  found.push([text, (high + 0.05) / (low + 0.05), `rgb(${behind})`, `rgb(${front})`]);
+}
+return found;
+"""
+# Of the point of a canvas that is under a point of the window, its colour.
+PIXEL = """
+const [canvas, x, y] = arguments;
+const box = canvas.getBoundingClientRect();
+const at = [(x - box.left) * canvas.width / box.width,
+  (y - box.top) * canvas.height / box.height].map(Math.floor);
+const copy = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+copy.drawImage(canvas, ...at, 1, 1, 0, 0, 1, 1);
+return [...copy.getImageData(0, 0, 1, 1).data];
+"""
+# As TensorBoard does it, without which the page follows its reload button in vain.
+LISTEN = """
+window.addEventListener("message", ({ data, ports }) => {
+  if (data === "experimental.bootstrap") window.hostPort = ports[0];
+});
+"""
+RELOAD = """
+window.hostPort.postMessage(JSON.stringify({ type: "experimental.DataReloaded",
+  id: 0, payload: undefined, error: null, isReply: false }));
+"""
+# As TensorBoard answers where a run was removed meanwhile.
+REFUSE = """
+const fetched = window.fetch;
+window.fetch = (url, ...rest) => String(url).includes("PATTERN") && !window.repaired
+  ? Promise.resolve(new Response("There is no run 'gone'.", { status: 404 }))
+  : fetched(url, ...rest);
+"""
+
+
+class Page:
+    """The browser, and what is asked of the page in it."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, url, **link):
+        """Opens the page alone; `link` is what its address says of the view."""
+        parts = [f"p.initkit.{key}={quote(value)}" for key, value in link.items()]
+        fragment = f"#{'&'.join(['initkit', *parts])}" if parts else ""
+        self.driver.get("about:blank")  # another fragment alone loads nothing
+        self.driver.get(f"{url}data/plugin_entry.html?name=initkit{fragment}")
+        self.wait(lambda: self.state() not in (None, "loading"))
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def command(self, name, **arguments):
+        """A command of the Chrome DevTools Protocol."""
+        return self.driver.execute_cdp_cmd(name, arguments)
+
+    def wait(self, condition):
+        """What the condition gives as soon as that is true."""
+
+        def holds(_):
+            with contextlib.suppress(StaleElementReferenceException):
+                return condition()
+
+        try:
+            return WebDriverWait(self.driver, PATIENCE, 0.05).until(holds)
+        except TimeoutException:
+            raise AssertionError(
+                f"never: state {self.state()}: {self.text()}"
+            ) from None
+
+    def all(self, css):
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def one(self, css):
+        return self.wait(lambda: next(iter(self.all(css)), None))
+
+    def state(self):
+        return self.run("return document.querySelector('main')?.dataset.state ?? null")
+
+    def text(self):
+        return self.run("return document.body.innerText")
+
+    def data(self, css, *names):
+        """Of every element: its data-attributes of these names, or its attributes."""
+        script = (
+            "const [css, names] = arguments;"
+            "return [...document.querySelectorAll(css)].map((one) =>"
+            "names.map((name) => one.dataset[name] ?? one.getAttribute(name)));"
+        )
+        return [tuple(row) for row in self.run(script, css, names)]
+
+    def show(self, view):
+        self.one(f"button[role=tab][data-view={view}]").click()
+        self.wait(lambda: self.selected_view() == view and self.state() == "ready")
+
+    def selected_view(self):
+        return self.data("[role=tab][aria-selected=true]", "view")[0][0]
+
+    def runs(self):
+        return [name for (name,) in self.data("input[type=checkbox][data-run]", "run")]
+
+    def values(self, run):
+        """The value at each layer of a run, as its points say."""
+        points = self.data("circle.point", "run", "layer", "value")
+        return {layer: float(value) for name, layer, value in points if name == run}
+
+    def path(self, kind, run):
+        found = dict(self.data(f"path.{kind}", "run", "d"))
+        return found.get(run)
+
+    def heatmap(self, name):
+        names = [found for (found,) in self.data("[data-heatmap]", "heatmap")]
+        return self.all("[data-heatmap]")[names.index(name)]
+
+    def readout(self):
+        """The layer, the step and the value under the pointer; None without one."""
+        ((layer, step, value),) = self.data("#readout", "layer", "step", "value")
+        return None if layer is None else (layer, int(float(step)), float(value))
+
+    def cells(self, name, across=16, down=8):
+        """What is read as the pointer moves over a heatmap; where; and the colour."""
+        canvas = self.heatmap(name).find_element(By.TAG_NAME, "canvas")
+        self.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        box = self.run("return arguments[0].getBoundingClientRect().toJSON()", canvas)
+        for i, j in itertools.product(range(across), range(down)):
+            x = int(box["left"] + (i + 0.5) / across * box["width"])
+            y = int(box["top"] + (j + 0.5) / down * box["height"])
+            self.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+            if cell := self.readout():
+                yield cell, (x, y), tuple(self.run(PIXEL, canvas, x, y))
+
+    def press(self, *keys):
+        ActionChains(self.driver, duration=0).send_keys(*keys).perform()
+
+    def focus(self, element):
+        self.run("arguments[0].focus()", element)
+
+    def reach(self, css):
+        """Whether the Tab key leads from the top of the page to such an element."""
+        self.run("document.activeElement.blur(); window.scrollTo(0, 0);")
+        for _ in range(60):
+            self.press(Keys.TAB)
+            if self.run("return document.activeElement.matches(arguments[0])", css):
+                return True
+        return False
+
+    def resize(self, width, height=800):
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            **{"width": width, "height": height, "deviceScaleFactor": 1},
+            mobile=False,
+        )
+
+    def prefer(self, theme):
+        feature = {"name": "prefers-color-scheme", "value": theme}
+        self.command("Emulation.setEmulatedMedia", features=[feature])
+
+    def weak_text(self):
+        contrasts = self.run(CONTRASTS)
+        assert contrasts
+        return [found for found in contrasts if found[1] < LEAST_CONTRAST]
+
+    def log(self):
+        """What the browser complains of since the last time."""
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+            and "/favicon.ico" not in entry["message"]
+        ]
+
+
+def network():
+    hidden = [keras.layers.Dense(8, "relu", name=f"hidden_{i}") for i in range(3)]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory, write_run):
+    log_dir = tmp_path_factory.mktemp("logs")
+    predicted = {"weight_variance": PREDICTED}
+    write_run(
+        log_dir / "steps/one", STEPS, LAYERS, ONE, start=True, predicted=predicted
+    )
+    write_run(log_dir / "steps/two", STEPS, LAYERS, TWO, start=True)
+    strange = {"gradient_variance": STRANGE, "update_ratio": STRANGE}
+    write_run(log_dir / ODD, range(3), LAYERS, strange)
+    hostile = {"gradient_variance": STRANGE[:, :2]}
+    write_run(log_dir / HOSTILE, range(3), [HOSTILE, f'"{HOSTILE}'], hostile)
+    newer = b'{"version": 2, "layers": []}'
+    write_run(log_dir / "newer", range(3), LAYERS, strange, content=newer)
+    return log_dir
+
+
+@pytest.fixture(scope="module")
+def history(log_dir):
+    """Of a training that is recorded beside what is written by hand."""
+    callback = LayerStatsCallback(log_dir / "trained", 1, max_overhead=None)
+    x = np.random.default_rng(0).normal(size=(48, 4))
+    network().fit(x, x[:, :1], batch_size=4, verbose=0, callbacks=[callback])
+    return callback.history
+
+
+@pytest.fixture(scope="module")
+def url(log_dir, history, tensorboard_server):
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, 6)
+        yield url
+
+
+def wait_for_runs(url, number):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}data/plugin/initkit/runs") as answer:
+            runs = json.load(answer)["runs"]
+        is_written = ["No step" not in run.get("error", "") for run in runs]
+        if len(runs) == number and all(is_written):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"TensorBoard does not have {number} runs: {runs}")
+
+
+@pytest.fixture(scope="module")
+def driver():
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (
+        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"),
+        *("--disable-gpu", "--window-size=1280,900", "--lang=en"),
+        *("--disable-background-networking", "--no-first-run"),
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    # With both paths given, selenium has nothing to look for or to download.
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_page_load_timeout(60)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(driver):
+    """The browser as it was at the beginning; nothing may have gone wrong in it."""
+    page = Page(driver)
+    page.resize(1280)
+    page.prefer("light")
+    page.log()
+    yield page
+    assert page.log() == []
+
+
+def test_ready(page, url):
+    page.open(url)
+    assert page.state() == "ready"
+    assert page.selected_view() == "profile"
+    known = {"steps/one", "steps/two", ODD, "trained/layer_stats", HOSTILE}
+    assert set(page.runs()) == {*known, "newer"}
+    views = [view for (view,) in page.data("button[role=tab]", "view")]
+    assert views == list(VIEWS)
+    assert page.one("#verdict").text
+
+
+def test_the_slider_moves_the_lines(page, url):
+    page.open(url, statistic="weight_variance", runs="steps/one")
+    page.focus(page.one("input#step"))
+    page.press(Keys.HOME)
+    paths = []
+    for i, step in enumerate(STEPS):
+        expected = dict(zip(LAYERS, ONE["weight_variance"][i].tolist(), strict=True))
+        page.wait(lambda expected=expected: page.values("steps/one") == expected)
+        assert str(step) in page.one("output#step-label").text
+        paths.append(page.path("profile", "steps/one"))
+        page.press(Keys.ARROW_RIGHT)
+    assert len(set(paths)) == len(STEPS)
+    # The start stays where it is, and is where the line was at first.
+    assert page.path("start", "steps/one") == paths[0]
+
+
+def test_what_was_predicted_and_what_is_healthy(page, url):
+    page.open(url, statistic="weight_variance", runs="steps/one,steps/two")
+    assert page.path("predicted", "steps/one")
+    assert not page.path("predicted", "steps/two")
+    assert any(d for (d,) in page.data("path.band", "d"))
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_point_says_what_it_is_and_opens_its_time_series(page, url, by):
+    page.open(url, statistic="weight_variance", runs="steps/two", step="10")
+    values = TWO["weight_variance"][STEPS.index(10)].tolist()
+    if by == "mouse":
+        ActionChains(page.driver).move_to_element(page.all("circle.point")[2]).perform()
+    else:
+        assert page.reach("circle.point")
+        page.press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    page.wait(lambda: page.readout() == ("net/c", 10, values[2]))
+    if by == "mouse":
+        ActionChains(page.driver).click().perform()
+    else:
+        page.press(Keys.ENTER)
+    page.wait(lambda: page.data("section#time-series", "layer") == [("net/c",)])
+    assert page.path("series", "steps/two")
+
+
+def test_play(page, url):
+    page.open(url, statistic="weight_variance", runs="steps/one")
+    page.focus(page.one("input#step"))
+    page.press(Keys.END, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    seen = [page.values("steps/one")]
+    button = page.one("button#play")
+    button.click()
+    name = button.get_attribute("aria-label")
+    for values in ONE["weight_variance"][-2:].tolist():
+        expected = dict(zip(LAYERS, values, strict=True))
+        page.wait(lambda expected=expected: page.values("steps/one") == expected)
+        seen.append(expected)
+    assert len(seen) == 3
+    page.wait(lambda: button.get_attribute("aria-label") != name)  # it has stopped
+
+
+def test_a_checkbox_takes_a_run_away_and_brings_it_back(page, url):
+    page.open(url, statistic="weight_variance", runs="steps/one,steps/two")
+    box = page.all("input[type=checkbox]")[page.runs().index("steps/two")]
+    box.click()
+    page.wait(lambda: not page.values("steps/two"))
+    assert page.values("steps/one")
+    box = page.all("input[type=checkbox]")[page.runs().index("steps/two")]
+    box.click()
+    page.wait(lambda: page.values("steps/two"))
+
+
+def assert_is_recorded(cell, history, key):
+    layer, step, value = cell
+    record = history.steps.tolist().index(step)
+    expected = history[key][record, list(history.layers).index(layer)]
+    assert value == np.float32(expected)
+
+
+def test_heatmap_by_mouse(page, url, history):
+    key = "gradient_variance"
+    run = "trained/layer_stats"
+    page.open(url, view="heatmap", run=run, statistic=key)
+    seen = set()
+    for cell, _, _ in page.cells(run):
+        assert_is_recorded(cell, history, key)
+        seen.add(cell[:2])
+    assert {layer for layer, _ in seen} == set(history.layers)
+    assert len({step for _, step in seen}) > 6
+
+
+def test_heatmap_by_keyboard(page, url, history):
+    key, run = "weight_l2_norm", "trained/layer_stats"
+    page.open(url, view="heatmap", run=run, statistic=key)
+    page.focus(page.heatmap(run))
+    page.press(Keys.HOME, Keys.ARROW_DOWN)
+    cells = [page.wait(page.readout)]
+    for pressed in (Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.ARROW_LEFT, Keys.ARROW_UP):
+        page.press(pressed)
+        page.wait(lambda: page.readout() != cells[-1])
+        cells.append(page.readout())
+    for cell in cells:
+        assert_is_recorded(cell, history, key)
+    assert cells[-1] == cells[0]
+    assert len(set(cells)) == 4
+    layers, steps = list(history.layers), history.steps.tolist()
+    places = [(steps.index(step), layers.index(layer)) for layer, step, _ in cells]
+    moves = np.diff(places, axis=0).tolist()
+    assert moves == [[1, 0], [0, 1], [-1, 0], [0, -1]]
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_cell_opens_the_time_series_of_its_layer(page, url, history, by):
+    run = "trained/layer_stats"
+    page.open(url, view="heatmap", run=run, statistic="gradient_variance")
+    if by == "keyboard":
+        page.focus(page.heatmap(run))
+        page.press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+        layer = page.wait(page.readout)[0]
+        page.press(Keys.ENTER)
+    else:
+        *_, ((layer, _, _), (x, y), _) = itertools.islice(page.cells(run), 40)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
+            page.command("Input.dispatchMouseEvent", **event)
+    page.wait(lambda: page.data("section#time-series", "layer") == [(layer,)])
+    assert page.one("section#time-series").is_displayed()
+    assert page.wait(lambda: page.path("series", run))
+
+
+def test_what_is_no_number_has_colours_of_its_own(page, url):
+    key = "update_ratio"
+    page.open(url, view="heatmap", run=ODD, statistic=key)
+    colours = {}
+    for (layer, step, value), _, colour in page.cells(ODD):
+        expected = STRANGE[step, LAYERS.index(layer)]
+        np.testing.assert_equal(np.float32(value), expected)
+        colours.setdefault(str(value), set()).add(colour)
+    assert len(colours) == 4  # NaN, infinite, 0 and 0.01
+    assert all(len(found) == 1 for found in colours.values())
+    assert len(set.union(*colours.values())) == 4
+
+
+def test_two_runs(page, url):
+    key = "gradient_variance"
+    page.open(url, view="compare", statistic=key, a="steps/one", b="steps/two")
+    names = {name for (name,) in page.data("[data-heatmap]", "heatmap")}
+    assert names == {"steps/one", "steps/two", "difference"}
+    for run, values in (("steps/one", ONE), ("steps/two", TWO)):
+        for (layer, step, value), _, _ in page.cells(run, 6, 5):
+            assert value == values[key][STEPS.index(step), LAYERS.index(layer)]
+    # On a logarithmic scale, by how many powers of ten one is above two.
+    difference = np.log10(ONE[key].astype(float)) - np.log10(TWO[key].astype(float))
+    seen = set()
+    for (layer, step, value), _, _ in page.cells("difference"):
+        expected = difference[STEPS.index(step), LAYERS.index(layer)]
+        assert value == pytest.approx(expected, rel=1e-5)
+        seen.add((layer, step))
+    assert len(seen) == len(LAYERS) * len(STEPS)
+
+
+def test_two_runs_that_are_chosen(page, url):
+    page.open(url, view="compare", statistic="gradient_variance")
+    Select(page.one("select#run-a")).select_by_value("steps/two")
+    Select(page.one("select#run-b")).select_by_value("steps/one")
+    names = {"steps/one", "steps/two", "difference"}
+    page.wait(lambda: {n for (n,) in page.data("[data-heatmap]", "heatmap")} == names)
+
+
+def test_weights_and_gradients(page, url):
+    page.open(url, view="weights_gradients", runs="steps/one")
+    expected = {
+        (layer, value)
+        for key in ("weight_variance", "gradient_variance")
+        for layer, value in zip(LAYERS, ONE[key][-1].tolist(), strict=True)
+    }
+    points = page.data("circle.point[data-run='steps/one']", "layer", "value")
+    assert {(layer, float(value)) for layer, value in points} == expected
+    paths = [d for run, d in page.data("path.profile", "run", "d")]
+    assert len(paths) == 2
+    assert all(paths)
+
+
+def test_another_statistic(page, url):
+    page.open(url, runs="steps/two")
+    for key in ("update_ratio", "weight_variance"):
+        Select(page.one("select#statistic")).select_by_value(key)
+        expected = dict(zip(LAYERS, TWO[key][-1].tolist(), strict=True))
+        page.wait(lambda expected=expected: page.values("steps/two") == expected)
+
+
+def test_a_link_brings_back_what_was_seen(page, url):
+    link = {"statistic": "update_ratio", "runs": "steps/two", "step": "10"}
+    page.open(url, **link)
+    expected = dict(zip(LAYERS, TWO["update_ratio"][3].tolist(), strict=True))
+    assert page.values("steps/two") == expected
+    assert not page.values("steps/one")
+    page.open(url, view="heatmap", run=ODD, statistic="update_ratio")
+    assert page.selected_view() == "heatmap"
+    page.heatmap(ODD)
+    page.open(url, view="compare", a="steps/two", b=ODD)
+    shown = [Select(page.one(f"select#run-{x}")).first_selected_option for x in "ab"]
+    assert [option.get_attribute("value") for option in shown] == [
+        "steps/two",
+        ODD,
+    ]
+    page.open(url, layer="net/b", runs="steps/one", statistic="weight_variance")
+    page.wait(lambda: page.data("section#time-series", "layer") == [("net/b",)])
+
+
+def test_the_address_follows_what_is_seen(page, url):
+    page.open(url)
+    page.show("heatmap")
+    Select(page.one("select#statistic")).select_by_value("update_ratio")
+    Select(page.one("select#run")).select_by_value("steps/two")
+    page.wait(
+        lambda: "steps/two" in [n for (n,) in page.data("[data-heatmap]", "heatmap")]
+    )
+    address = page.wait(
+        lambda: (found := page.driver.current_url).count("p.initkit.") >= 3 and found
+    )
+    page.driver.get("about:blank")
+    page.driver.get(address)
+    page.wait(lambda: page.state() == "ready")
+    assert page.selected_view() == "heatmap"
+    assert page.one("select#statistic").get_attribute("value") == "update_ratio"
+    page.heatmap("steps/two")
+
+
+def test_the_address_has_every_name(page, url):
+    page.open(url, statistic="update_ratio")
+    for name, box in zip(page.runs(), page.all("input[type=checkbox]"), strict=True):
+        if name != ODD and box.is_selected():
+            box.click()
+    page.wait(lambda: not page.values("steps/one") and page.values(ODD))
+    address = page.wait(
+        lambda: "p.initkit.runs=" in (found := page.driver.current_url) and found
+    )
+    page.driver.get("about:blank")
+    page.driver.get(address)
+    page.wait(lambda: page.state() == "ready")
+    assert page.values(ODD)
+    assert {name for (name,) in page.data("circle.point", "run")} == {ODD}
+
+
+def test_a_link_to_what_does_not_exist(page, url):
+    page.open(
+        *(url,),
+        **{"view": "none", "statistic": "none", "runs": "none", "step": "x"},
+        **{"layer": HOSTILE, "run": "%", "a": "", "b": "&"},
+    )
+    assert page.state() == "ready"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_hostile_names_are_text(page, url, view):
+    link = {"runs": HOSTILE, "run": HOSTILE, "a": HOSTILE, "b": ODD}
+    page.open(url, view=view, statistic="gradient_variance", **link)
+    assert page.state() == "ready"
+    assert HOSTILE in page.runs()
+    assert HOSTILE in page.text()
+    assert page.run("return [window.pwned, document.images.length]") == [None, 0]
+
+
+def test_a_hostile_layer_is_text(page, url):
+    page.open(url, runs=HOSTILE, statistic="gradient_variance", layer=HOSTILE)
+    page.wait(lambda: page.data("section#time-series", "layer") == [(HOSTILE,)])
+    assert HOSTILE in page.one("section#time-series").text
+    assert page.run("return [window.pwned, document.images.length]") == [None, 0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_themes(page, url, theme):
+    page.prefer(theme)
+    link = {"layer": "net/b", "runs": "steps/one,steps/two", "run": "steps/one"}
+    page.open(url, statistic="weight_variance", **link)
+    for view in VIEWS:
+        page.show(view)
+        assert page.weak_text() == []
+    page.open(url)
+    texts = page.run(CONTRASTS)
+    behind, front = zip(*(found[2:] for found in texts), strict=True)
+    page.prefer({"light": "dark", "dark": "light"}[theme])
+    page.wait(lambda: page.run(CONTRASTS)[0][2:] != texts[0][2:])
+    others = page.run(CONTRASTS)
+    assert {found[2] for found in others}.isdisjoint(behind[:1])
+    assert {found[3] for found in others}.isdisjoint(front[:1])
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_the_window(page, url, view, width):
+    page.resize(width)
+    page.open(url, view=view, layer="net/b", run="steps/one", a="steps/one")
+    assert page.state() == "ready"
+    widths = (
+        "const e = document.scrollingElement; return [e.scrollWidth, e.clientWidth]"
+    )
+    needed, there = page.run(widths)
+    assert needed <= there <= width
+
+
+def test_tab_key_leads_everywhere(page, url):
+    page.open(url, runs="steps/one")
+    for css in (
+        "[role=tab]",
+        "select#statistic",
+        "input[type=checkbox][data-run]",
+        "button#play",
+        "input#step",
+        "circle.point",
+    ):
+        assert page.reach(css), css
+    page.show("heatmap")
+    assert page.reach("select#run")
+    assert page.reach("[data-heatmap]")
+
+
+def test_tabs_by_keyboard(page, url):
+    page.open(url)
+    assert page.reach("[role=tab][aria-selected=true]")
+    for view in VIEWS[1:]:
+        page.press(Keys.ARROW_RIGHT)
+        page.press(Keys.ENTER)  # where the arrow alone does not select
+        page.wait(lambda view=view: page.selected_view() == view)
+        page.wait(lambda: page.state() == "ready")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_everything_that_can_be_used_has_a_name(page, url, view):
+    page.open(url, view=view, layer="net/b", runs="steps/one", run="steps/one")
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+        for node in page.command("Accessibility.getFullAXTree")["nodes"]
+        if not node["ignored"]
+    ]
+    used = [(role, name) for role, name in found if role in INTERACTIVE]
+    assert {"tab", "combobox", "button"} <= {role for role, _ in used}
+    assert [role for role, name in used if not name] == []
+
+
+@contextlib.contextmanager
+def blocked(page, *patterns):
+    page.command("Network.enable")
+    page.command("Network.setBlockedURLs", urls=patterns)
+    try:
+        yield
+    finally:
+        page.command("Network.setBlockedURLs", urls=[])
+        page.command("Network.disable")
+
+
+def try_again(page):
+    (button,) = (b for b in page.all("button") if "Try again" in b.text)
+    button.click()
+    page.wait(lambda: page.state() == "ready")
+    page.log()  # that a request failed is no fault
+
+
+@pytest.mark.parametrize("route", ["runs", "profiles"])
+def test_no_answer_is_said_and_can_be_tried_again(page, url, route):
+    with blocked(page, f"*/data/plugin/initkit/{route}*"):
+        page.open(url, runs="steps/one")
+        assert page.state() == "failed"
+        assert "TensorBoard" in page.text()
+    try_again(page)
+    assert page.values("steps/one")
+
+
+@contextlib.contextmanager
+def before_the_page(page, script):
+    """The script runs in every page before the page's own."""
+    added = page.command("Page.addScriptToEvaluateOnNewDocument", source=script)
+    yield
+    page.command("Page.removeScriptToEvaluateOnNewDocument", **added)
+
+
+def test_a_refusal_is_said_and_can_be_tried_again(page, url):
+    with before_the_page(page, REFUSE.replace("PATTERN", "/profiles")):
+        page.open(url, runs="steps/one")
+    assert page.state() == "failed"
+    assert "There is no run 'gone'." in page.text()
+    page.run("window.repaired = true")
+    try_again(page)
+    assert page.values("steps/one")
+
+
+def test_of_what_is_refused_the_rest_is_shown(page, url):
+    with before_the_page(page, REFUSE.replace("PATTERN", "run=steps%2Ftwo")):
+        page.open(url, runs="steps/one,steps/two", statistic="update_ratio")
+    assert page.state() == "ready"
+    assert "There is no run 'gone'." in page.text()
+    assert page.values("steps/one")
+    assert not page.values("steps/two")
+
+
+def test_a_run_that_cannot_be_read_says_why(page, url):
+    page.open(url)
+    box = page.all("input[type=checkbox]")[page.runs().index("newer")]
+    assert not box.is_enabled()
+    assert "newer keras_initkit" in page.text()
+
+
+def test_from_an_empty_directory_to_a_live_run(
+    page, tmp_path, write_run, tensorboard_server
+):
+    """With a path prefix, alone and inside of TensorBoard."""
+    flags = ("--path_prefix", "/some/prefix", "--reload_interval", "1")
+    with tensorboard_server(tmp_path, *flags) as url:
+        with before_the_page(page, LISTEN):
+            page.open(url)
+        assert page.state() == "empty"
+        assert "LayerStatsCallback" in page.text()
+        assert page.weak_text() == []
+
+        write_run(tmp_path / "first", STEPS, LAYERS, ONE, start=True)
+        wait_for_runs(url, 1)
+        page.run(RELOAD)
+        page.wait(lambda: page.state() == "ready" and page.runs() == ["first"])
+
+        page.driver.get(f"{url}#initkit")
+        page.driver.switch_to.frame(page.one("iframe"))
+        page.wait(lambda: page.state() == "ready" and page.runs() == ["first"])
+        assert page.values("first")
+        before = page.run(CONTRASTS)[0]
+
+        write_run(tmp_path / "second", STEPS, LAYERS, TWO, start=True)
+        wait_for_runs(url, 2)
+        page.driver.switch_to.default_content()
+        page.one(".reload-button").click()
+        page.driver.switch_to.frame(page.one("iframe"))
+        page.wait(lambda: page.runs() == ["first", "second"])
+        page.wait(lambda: page.state() == "ready" and page.values("second"))
+
+        page.driver.switch_to.default_content()
+        page.one("app-header-dark-mode-toggle button").click()
+        items = page.wait(lambda: page.all("[role=menuitem]"))
+        next(item for item in items if "Dark" in item.text).click()
+        page.wait(lambda: "dark-mode" in page.run("return document.body.className"))
+        page.driver.switch_to.frame(page.one("iframe"))
+        page.wait(lambda: page.run(CONTRASTS)[0][2:] != before[2:])
+        assert page.weak_text() == []
+
+        page.show("heatmap")
+        page.driver.switch_to.default_content()
+        page.wait(lambda: "p.initkit.view=heatmap" in page.driver.current_url)
+        assert "#initkit" in page.driver.current_url
+        # Of what TensorBoard itself complains is not our fault.
+        page.driver.get("about:blank")
+        assert [line for line in page.log() if "plugin/initkit" in line] == []
+
+
+@pytest.fixture(scope="module")
+def extremes(tmp_path_factory, write_run, tensorboard_server):
+    log_dir = tmp_path_factory.mktemp("extremes")
+    for name, values in EXTREMES.items():
+        write_run(log_dir / name, range(3), LAYERS, {"gradient_variance": values})
+    content = metadata.plugin_content([*LAYERS, "net/e"])
+    short = {"gradient_variance": CALM}
+    write_run(log_dir / SHORT, range(3), LAYERS, short, content=content)
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(EXTREMES) + 1)
+        yield url
+
+
+def top(page, css):
+    script = "return arguments[0].getBoundingClientRect().top"
+    return page.run(script, page.one(css))
+
+
+def highest_power(page):
+    """The highest of the powers of ten that the value axis names."""
+    texts = [label.text for label in page.all(".profile-chart .grid text")]
+    digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    return max(int(t[2:].translate(digits)) for t in texts if t[:2] == "10" and t[2:])
+
+
+def test_one_run_that_explodes_does_not_press_the_others_flat(page, extremes):
+    page.open(extremes, runs="calm,calmer,exploding")
+    points = page.data("circle.point", "run", "kind", "aria-label")
+    kinds = [(run, kind) for run, kind, _ in points if kind]
+    assert kinds == [("exploding", "above")] * 3
+    assert [label for *_, label in points][-1].endswith("1e24")
+    assert highest_power(page) < 0
+    assert "above" in page.one(".profile-chart").text
+    # The line goes on to the edge, on its way to the first point that is above.
+    assert page.path("profile", "exploding").count("L") == 1
+    page.open(extremes, runs="exploding")
+    assert not any(kind for (kind,) in page.data("circle.point", "kind"))
+    assert highest_power(page) >= 20
+
+
+def test_who_is_well_is_said_in_one_line_after_those_in_trouble(page, extremes):
+    page.open(extremes, runs="calm,calmer,exploding")
+    bad, good = page.one("#verdict").text.splitlines()
+    assert bad.startswith("exploding, step 2: ")
+    assert good.strip() == "2 runs: all 4 layers within the healthy band at step 2."
+    page.open(extremes, runs="calm")
+    text = page.one("#verdict").text
+    assert text == "calm, step 2: all 4 layers within the healthy band."
+
+
+def test_that_all_layers_vanish_alike_is_not_healthy(page, extremes):
+    page.open(extremes, runs="vanishing")
+    assert page.data("circle.point", "outside") == [("",)] * 4
+    assert "4 of 4 layers are outside" in page.one("#verdict").text
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_verdict_slider_and_chart_are_on_the_first_screen(page, extremes, width):
+    page.resize(width, 736)  # of 800, TensorBoard's own bar takes 64
+    page.open(extremes, runs=",".join(EXTREMES))
+    assert top(page, "#verdict") < top(page, "#step") < top(page, ".profile-chart")
+    box = page.one(".profile-chart .chart").rect
+    end = box["height"] if width == 1280 else 160  # of a narrow one the beginning
+    assert box["y"] + end <= 736
+    assert len(page.all("details.run-picker[open]")) == (width == 1280)
+    assert page.one("summary").text == "Runs: 5 of 6"
+
+
+def test_values_of_fewer_layers_than_there_are_names(page, extremes):
+    sentence = "two networks"
+    page.open(extremes, runs=SHORT)
+    assert page.state() == "failed"
+    assert sentence in page.text()
+    page.open(extremes, runs=f"calm,{SHORT}")
+    assert page.state() == "ready"
+    assert sentence in page.text()
+    assert page.values("calm")
+    assert not page.values(SHORT)
+    page.log()  # that a request is refused is no fault
+
+
+@pytest.mark.parametrize("run", ["calm", "zero"])
+def test_a_run_and_itself(page, extremes, run):
+    page.open(extremes, view="compare", a=run, b=run)
+    cells = list(page.cells("difference"))
+    assert {value for (_, _, value), _, _ in cells} == {0}
+    assert len({colour for *_, colour in cells}) == 1
+
+
+def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):
+    link = {"a": "steps/one", "b": "steps/two", "statistic": "gradient_variance"}
+    page.open(url, view="compare", **link)
+    page.focus(page.heatmap("steps/one"))
+    page.press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    readings = page.wait(
+        lambda: (
+            (found := [one.text for one in page.all(".heatmap-reading")])[2] and found
+        )
+    )
+    places = {reading.rpartition(":")[0] for reading in readings}
+    assert len(places) == 1
+    assert places <= {f"{layer}, step 1" for layer in LAYERS}
+    assert all(cell.is_displayed() for cell in page.all(".heatmap-cell"))
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: not any(c.is_displayed() for c in page.all(".heatmap-cell")))
+
+
+def test_time_series_by_keyboard(page, url):
+    page.open(url, statistic="weight_variance", runs="steps/two")
+    assert page.reach("circle.point")
+    page.press(Keys.HOME, Keys.ENTER)
+    focused = "return document.activeElement.id"
+    page.wait(lambda: page.run(focused) == "time-series-title")
+    page.press(Keys.TAB, Keys.TAB, Keys.HOME)
+    reading = page.one("#time-series .reading")
+    assert reading.get_attribute("aria-live") == "polite"
+    for step in STEPS:
+        assert reading.text.startswith(f"step {step}:")
+        page.press(Keys.ARROW_RIGHT)
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: not page.one("#time-series").is_displayed())
+    assert page.run("return document.activeElement.matches('circle.point')")
+
+
+def test_a_run_keeps_its_colour(page, tmp_path, write_run, tensorboard_server):
+    colours = (
+        "return Object.fromEntries([...document.querySelectorAll('.runs li')]"
+        ".map((row) => [row.dataset.name, row.querySelector('.swatch')"
+        ".style.getPropertyValue('--colour')]))"
+    )
+    with tensorboard_server(tmp_path, "--reload_interval", "1") as url:
+        for name in ("b", "c"):
+            write_run(tmp_path / name, STEPS, LAYERS, ONE)
+        wait_for_runs(url, 2)
+        with before_the_page(page, LISTEN):
+            page.open(url)
+        before = page.run(colours)
+        write_run(tmp_path / "a", STEPS, LAYERS, ONE)
+        wait_for_runs(url, 3)
+        page.run(RELOAD)
+        page.wait(lambda: page.runs() == ["a", "b", "c"])
+        after = page.run(colours)
+        assert {name: after[name] for name in before} == before
+        assert len(set(after.values())) == 3

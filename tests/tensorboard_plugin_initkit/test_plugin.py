@@ -1,0 +1,276 @@
+"""What a real TensorBoard serves of our plugin, over HTTP."""
+
+import http.client
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+import numpy as np
+import pytest
+
+from tensorboard_plugin_initkit.plugin import PAGE
+from tensorboard_plugin_initkit.scales import scale_as_dict
+
+KEY = "gradient_variance"
+HOSTILE_RUN = "<img src=x onerror=window.pwned=1>&run=a%2Fb\"'+ü 層"
+HOSTILE_KEY = "weight_ä<b>&statistic=x%00\"'"
+HOSTILE_LAYERS = ["net/first", "<script>alert(1)</script>", '"\\\n', "ü 層"]
+MANY = 1500
+SAMPLES = 1000  # which TensorBoard keeps
+REUSED = ("reused, from the first step", "reused, from the next step")
+NAMES = ("many", "many with start", "newer", "predicted", *REUSED, "strange")
+SENTENCE = re.compile(r"[A-Z].*\.|[A-Z].* Received: .*")
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+
+def strange_values():
+    values = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    values[1] = [np.nan, np.inf, -np.inf, -0.0]
+    values[3] = [1e-45, 3.4e38, 1 / 3, 0]
+    return values
+
+
+STRANGE = {KEY: strange_values(), HOSTILE_KEY: strange_values() / 2}
+LONG = {KEY: np.arange(2.0 * MANY, dtype="float32").reshape(MANY, 2)}
+PREDICTED = np.array([0.5, np.nan], "float32")
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory, write_run):
+    log_dir = tmp_path_factory.mktemp("logs")
+    steps = [0, 1, 2, 50, 2**40]
+    write_run(log_dir / "strange" / HOSTILE_RUN, steps, HOSTILE_LAYERS, STRANGE)
+    many = range(0, 10 * MANY, 10)
+    write_run(log_dir / "many", many, ["a", "b"], LONG)
+    write_run(log_dir / "many with start", many, ["a", "b"], LONG, start=True)
+    first = {key: values[:3] for key, values in LONG.items()}
+    predicted = {KEY: PREDICTED}
+    write_run(log_dir / "predicted", range(3), ["a", "b"], first, predicted=predicted)
+    newer = b'{"version": 2, "layers": ["a", "b"]}'
+    write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
+    for name, begin in zip(REUSED, (0, 3), strict=True):
+        write_run(log_dir / name, range(3), ["a", "b"], first, start=True)
+        steps = range(begin, begin + 5)
+        write_run(log_dir / name, steps, HOSTILE_LAYERS, STRANGE, start=True)
+    return log_dir
+
+
+@pytest.fixture(scope="module", params=["true", "false"])
+def ask(log_dir, request, tensorboard_server, wait_until):
+    """Asks TensorBoard for a route of ours; one process for each of its loaders."""
+    flags = ["--load_fast", request.param]
+    if request.param == "false":
+        flags += ["--path_prefix", "/some/prefix"]
+    with tensorboard_server(log_dir, *flags) as url:
+        host, prefix = urlsplit(url).netloc, urlsplit(url).path
+
+        def ask(route, method="GET", **query):
+            connection = http.client.HTTPConnection(host, timeout=10)
+            query = f"?{urlencode(query)}" if query else ""
+            connection.request(method, f"{prefix}data/plugin/initkit/{route}{query}")
+            response = connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read())
+            connection.close()
+            return answer
+
+        def is_loaded():
+            # Of no run there is anything to come that is not there yet.
+            runs = json.loads(ask("runs").body)["runs"]
+            last = {run["name"]: run.get("last_step") for run in runs}
+            return len(runs) == len(NAMES) and {
+                last["many"],
+                last["many with start"],
+            } == {10 * (MANY - 1)}
+
+        wait_until(is_loaded)
+        yield ask
+
+
+@pytest.fixture
+def profiles(ask, unpack):
+    def profiles(run, statistic=KEY):
+        answer = ask("profiles", run=run, statistic=statistic)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        return unpack(answer.body)
+
+    return profiles
+
+
+def assert_is_sentence(answer, status):
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Traceback" not in answer.text
+    assert ".py" not in answer.text
+    assert SENTENCE.fullmatch(answer.text)
+
+
+def test_runs(ask):
+    answer = ask("runs")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    content = json.loads(answer.body)
+    runs = {run["name"]: run for run in content["runs"]}
+    assert list(runs) == [*NAMES[:-1], f"strange/{HOSTILE_RUN}"]
+    assert runs[f"strange/{HOSTILE_RUN}"] == {
+        "name": f"strange/{HOSTILE_RUN}",
+        "layers": HOSTILE_LAYERS,
+        "statistics": sorted([KEY, HOSTILE_KEY]),
+        "last_step": 2**40,
+    }
+    assert runs["many"]["last_step"] == 10 * (MANY - 1)
+    assert runs["newer"].keys() == {"name", "error"}
+    assert runs["newer"]["error"].endswith("Received: version=2")
+    known = {key: scale_as_dict(key) for key in (KEY, HOSTILE_KEY)}
+    assert content["statistics"] == known
+
+
+@pytest.mark.parametrize("key", STRANGE)
+def test_profiles_are_what_was_written(profiles, key):
+    steps, predicted, values = profiles(f"strange/{HOSTILE_RUN}", key)
+    assert steps == [0, 1, 2, 50, 2**40]
+    np.testing.assert_array_equal(values, STRANGE[key])
+    np.testing.assert_array_equal(np.signbit(values), np.signbit(STRANGE[key]))
+    assert np.isnan(predicted).all()
+
+
+def test_predicted(profiles):
+    steps, predicted, values = profiles("predicted")
+    assert steps == [0, 1, 2]
+    np.testing.assert_array_equal(predicted, PREDICTED)
+    np.testing.assert_array_equal(values, LONG[KEY][:3])
+
+
+def test_of_many_steps_a_thousand_are_kept(profiles):
+    steps, _, values = profiles("many")
+    assert len(steps) == len(set(steps)) == SAMPLES
+    assert steps == sorted(steps)
+    assert steps[-1] == 10 * (MANY - 1)
+    rows = np.array(steps, int) // 10
+    np.testing.assert_array_equal(values, LONG[KEY][rows])
+
+
+def test_of_many_steps_the_first_is_kept(profiles):
+    steps, _, values = profiles("many with start")
+    assert steps[0] == 0
+    assert steps[-1] == 10 * (MANY - 1)
+    assert len(steps) == len(set(steps))
+    # One more where TensorBoard had dropped the first.
+    assert len(steps) in (SAMPLES, SAMPLES + 1)
+    rows = np.array(steps, int) // 10
+    np.testing.assert_array_equal(values, LONG[KEY][rows])
+
+
+@pytest.mark.parametrize("run", REUSED)
+def test_a_directory_that_is_used_again_for_another_network(ask, unpack, run):
+    """Of it may be shown what fits together, or a reason why nothing is."""
+    runs = {found["name"]: found for found in json.loads(ask("runs").body)["runs"]}
+    answer = ask("profiles", run=run, statistic=KEY)
+    if answer.status != 200:
+        assert_is_sentence(answer, 400)
+        assert "error" in runs[run] or "two networks" in answer.text
+        return
+    assert "error" not in runs[run]
+    steps, _, values = unpack(answer.body)
+    assert values.shape == (len(steps), len(runs[run]["layers"]))
+    written = LONG if runs[run]["layers"] == ["a", "b"] else STRANGE
+    offset = 3 if run == REUSED[1] and written is STRANGE else 0
+    rows = np.array(steps, int) - offset
+    np.testing.assert_array_equal(values, written[KEY][rows])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"run": "many"},
+        {"statistic": KEY},
+        {"run": "many", "statistic": ""},
+        {"run": "many", "statistic": "weight_mean"},
+        {"run": "many", "statistic": f"{KEY}/start"},
+        {"run": "many", "statistic": "../../../etc/passwd"},
+        {"run": "many", "statistic": "<script>"},
+        {"run": "newer", "statistic": KEY},
+    ],
+)
+def test_wrong_parameters(ask, query):
+    answer = ask("profiles", **query)
+    assert_is_sentence(answer, 400)
+    if query.get("run") != "newer" and len(query) < 2:
+        assert "`run`" in answer.text
+        assert "`statistic`" in answer.text
+
+
+@pytest.mark.parametrize("run", ["", "none", "..", "many/", "strange", "<script>"])
+def test_unknown_runs(ask, run):
+    assert_is_sentence(ask("profiles", run=run, statistic=KEY), 404)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("route", ["runs", "profiles", "index.js"])
+def test_only_reading(ask, route, method):
+    assert_is_sentence(ask(route, method), 405)
+
+
+def test_every_file_of_the_page_is_served():
+    page = resources.files("tensorboard_plugin_initkit") / "page"
+    assert {file.name for file in page.iterdir()} == set(PAGE)
+    types = {".js": "text/javascript", ".css": "text/css"}
+    assert {name: types[Path(name).suffix] for name in PAGE} == PAGE
+
+
+@pytest.mark.parametrize("name", PAGE)
+def test_page(ask, name):
+    answer = ask(name)
+    assert answer.status == 200
+    # To a browser that will not guess, a module of another type is none.
+    assert answer.headers["Content-Type"] == f"{PAGE[name]}; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    page = resources.files("tensorboard_plugin_initkit") / "page"
+    assert answer.body == (page / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "plugin.py",
+        "metadata.py",
+        "page/index.js",
+        "page",
+        "page/",
+        "..%2fplugin.py",
+        "..%2Fplugin.py",
+        "../plugin.py",
+        "page/../plugin.py",
+        "page%2f..%2fplugin.py",
+        "%2e%2e/plugin.py",
+        "..%5cplugin.py",
+        "....//plugin.py",
+        "../../../../../../etc/passwd",
+        "..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "index.js%00.py",
+        "INDEX.JS",
+        "__init__.py",
+        quote("<script>alert(1)</script>"),
+    ],
+)
+def test_nothing_else_is_served(ask, route):
+    answer = ask(route)
+    assert answer.status == 404
+    assert answer.headers.get_content_type() == "text/plain"
