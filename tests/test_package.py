@@ -1,7 +1,13 @@
+import configparser
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import keras_initkit
+
+ROOT = Path(__file__).parents[1]
 
 
 def modules_after(code):
@@ -28,3 +34,40 @@ def test_import_takes_no_more_than_keras_does():
 def test_the_plugin_imports_neither_keras_nor_tensorflow():
     loaded = modules_after("import tensorboard_plugin_initkit.metadata")
     assert not loaded & {"keras", "keras_initkit", "tensorflow", "numpy"}
+
+
+@pytest.fixture
+def setup():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_every_package_on_disk_is_installed_and_the_studies(setup):
+    on_disk = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for package in ("keras_initkit", "tensorboard_plugin_initkit")
+        for file in ROOT.glob(f"{package}/**/*.py")
+    }
+    packages = setup["options"]["packages"].split()
+    assert sorted(packages) == packages
+    assert set(packages) == on_disk | {"keras_initkit.examples"}
+    moved = setup["options"]["package_dir"].split()
+    assert moved == ["keras_initkit.examples", "=", "examples"]
+    assert (ROOT / "examples" / "zero_large_he.py").is_file()
+
+
+def test_every_file_that_is_not_python_is_installed(setup):
+    patterns = dict(setup["options.package_data"])
+    installed = {
+        file
+        for package, pattern in patterns.items()
+        for file in ROOT.glob(f"{package}/{pattern}")
+    }
+    on_disk = {
+        file
+        for package in patterns
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    assert installed == on_disk

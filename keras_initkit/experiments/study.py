@@ -1,6 +1,7 @@
 """What the studies under `examples/` share: options, data, training, results."""
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from keras_initkit.stats.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MAX_TABLE_WIDTH = 1000
+# A thousand times as much, for seeds of layers, is still a seed of 32 bits.
+MAX_SEED = 10**6
 
 Findings = Mapping[str, Mapping[str, float]]
 """The numbers of a study: for each of its rows one in each column."""
@@ -107,6 +112,8 @@ class Lab:
                 is asked for whatever it costs.
         """
         keras.utils.set_random_seed(self.seed)  # the same order of the data in each run
+        # Or else the first step makes them, for which TensorFlow traces it twice.
+        model.optimizer.build(model.trainable_variables)
         layers = LayerStatsCallback(self.log_dir / run, max_overhead=None, **recording)
         logs = model.fit(
             x,
@@ -145,7 +152,7 @@ def run_study(
         The exit code, 0.
 
     Raises:
-        SystemExit: for `--help`, and for arguments that cannot be; as argparse.
+        SystemExit: for `--help`, and for arguments that cannot be, with one line.
     """
     parser = argparse.ArgumentParser(
         prog=name,
@@ -153,8 +160,12 @@ def run_study(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
-    lab = lab_of(name, parser.parse_args(arguments))
-    print_findings(name, study(lab))
+    options = parser.parse_args(arguments)
+    try:
+        lab = lab_of(name, options)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{name}: error: {error}\n")
+    show(name, lab, study(lab))
     return 0
 
 
@@ -190,15 +201,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def lab_of(name: str, options: argparse.Namespace) -> Lab:
-    """The lab that the options of a study ask for.
+    """The lab that the options of a study ask for, which are checked before all else.
 
     Raises:
-        OSError: a directory cannot be made.
+        ValueError: the seed is out of range, or `--mnist-path` does not hold MNIST.
+        OSError: there is nothing at `--mnist-path`, or a directory cannot be made.
     """
+    if not 0 <= options.seed < MAX_SEED:
+        raise ValueError(
+            f"`seed` must be from 0 to {MAX_SEED - 1}. Received: {options.seed}"
+        )
+    if options.mnist_path is not None:
+        mnist_files.read_mnist(options.mnist_path)
+    if options.output:
+        Path(options.output).mkdir(parents=True, exist_ok=True)
     log_dir = fresh_run_directory(Path(options.log_dir, name))
     output = Path(options.output or log_dir)
-    output.mkdir(parents=True, exist_ok=True)
     return Lab(options.quick, options.seed, options.mnist_path, log_dir, output)
+
+
+def show(name: str, lab: Lab, findings: Findings) -> None:
+    """Prints what a study has found, and where there is more of it."""
+    print_findings(name, findings)
+    print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(lab.log_dir))}")
 
 
 def print_findings(title: str, findings: Findings) -> None:
@@ -210,7 +235,8 @@ def print_findings(title: str, findings: Findings) -> None:
     table = Table(title=title, box=None, pad_edge=False)
     table.add_column("")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace(" ", "\n"), justify="right")
     for name, row in findings.items():
         table.add_row(name, *(f"{row[c]:.4g}" if c in row else "" for c in columns))
-    Console().print(table)
+    # Wider than the terminal, if need be, rather than with numbers cut off.
+    Console(width=MAX_TABLE_WIDTH).print(table)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import keras_initkit
 from keras_initkit.experiments.extras import require_extras
-from keras_initkit.experiments.study import add_options, lab_of, print_findings
+from keras_initkit.experiments.study import add_options, lab_of, show
 from keras_initkit.experiments.user_error import UserError
 
 STUDIES = (
@@ -64,14 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         raise UserError("which study? `keras-initkit study --list` says what there is")
     require_extras()
-    study = load_study(arguments.name)
     try:
         lab = lab_of(arguments.name, arguments)
-        findings = study.study(lab)
     except (ValueError, OSError) as error:
         raise UserError(error) from error
-    print_findings(arguments.name, findings)
-    print(f"See every layer:\ntensorboard --logdir {lab.log_dir}")
+    show(arguments.name, lab, load_study(arguments.name).study(lab))
     return 0
 
 

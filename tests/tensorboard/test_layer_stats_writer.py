@@ -112,7 +112,7 @@ def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     }
     scalars = accumulator.Scalars("weight_variance/000_net/first")
     assert steps["initkit/weight_variance"] == list(range(count))
-    kept = [step for step in range(count) if is_kept(step, 1024)]
+    kept = [step for step in range(count) if is_kept(step, 256)]
     assert [event.step for event in scalars] == kept
     kept = [step for step in range(count) if is_kept(step, 32)]
     assert steps["depth_profile/weight_variance"] == kept
