@@ -1,9 +1,7 @@
 """Runs as the event files hold them, and what the plugin makes of them."""
 
-import importlib.util
 import struct
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +11,6 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from keras_initkit.tensorboard.event_file import EventFile
 from tensorboard_plugin_initkit import metadata
-
-_path = Path(__file__).parents[1] / "tensorboard" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("tests_tensorboard_conftest", _path)
-_other = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_other)
-tensorboard_server = _other.tensorboard_server
-wait_until = _other.wait_until
 
 
 @pytest.fixture(scope="session")

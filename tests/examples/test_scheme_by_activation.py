@@ -1,0 +1,47 @@
+from keras_initkit import chi
+
+BLIND = 0.15  # a little above the share of the most frequent digit
+
+
+def test_he_alone_trains_thirty_relu_layers(findings):
+    relu = findings["relu, 30"]
+    assert relu["he_normal"] > BLIND + 0.05
+    assert relu["glorot_normal"] < BLIND
+    assert relu["orthogonal"] < BLIND
+
+
+def test_relu_halves_a_signal_that_only_he_doubles_again(findings):
+    # The last hidden layer's gradient is the loss's, 2 layers behind, times a signal
+    # that went through 28 kernels of 64 x 64, in which Glorot's variance is half He's.
+    gradient = findings["relu, 30, gradient"]
+    left = gradient["glorot_normal"] / gradient["he_normal"]
+    assert 1 / 4 < left / 2**-28 < 4
+
+
+def test_a_ratio_of_layers_does_not_see_that_all_vanish(findings):
+    # What the signal loses on its way to a layer and the gradient on its way back is
+    # the same product for each kernel.
+    assert 1 / 20 < findings["relu, 30, ratio"]["glorot_normal"] < 20
+    assert findings["relu, 30, gradient"]["glorot_normal"] < 1e-10
+
+
+def test_none_trains_ten_sigmoid_layers(findings):
+    assert max(findings["sigmoid, 10"].values()) < BLIND
+    ratio = findings["sigmoid, 10, ratio"]
+    for scheme, weights in (("orthogonal", 1), ("he_normal", 2)):
+        # What mean-field theory says of the 8 layers between the two kernels.
+        vanishing = chi("sigmoid", weight_variance=weights) ** 8
+        assert vanishing < 1e-7
+        assert 0.5 < ratio[scheme] / vanishing < 2
+
+
+def test_gelu_wants_he(findings):
+    gelu = findings["gelu, 10"]
+    assert gelu["he_normal"] > 0.5
+    assert gelu["he_normal"] > max(gelu["glorot_normal"], gelu["orthogonal"]) + 0.2
+
+
+def test_the_head_may_start_at_zero(findings):
+    head = findings["head"]
+    assert min(head.values()) > 0.5
+    assert head["zeros"] > max(head.values()) - 0.15
