@@ -10,7 +10,7 @@ CHANCE = 0.2  # Of ten classes; the most frequent digit is 11 % of MNIST's test 
 def test_the_stream_doubles_at_every_block_of_he(findings):
     he = findings["He, 16 blocks"]
     assert he["formula"] == pytest.approx(2**16)
-    # The logarithm of a random product: a standard deviation of about 0.5 here.
+    # The formula is for the mean over draws; one draw strays by a factor of 2 or so.
     assert math.log2(he["growth"]) == pytest.approx(16, abs=2)
 
 
@@ -18,7 +18,7 @@ def test_scaled_depth_keeps_the_stream_bounded(findings):
     scaled = findings["ScaledDepth 0.5, 16 blocks"]
     assert scaled["formula"] == pytest.approx((1 + 1 / 16) ** 16)
     assert scaled["formula"] < math.e
-    # 2 / sqrt(128 units) is the deviation of the sum of all branches: 18 %.
+    # One draw of 128 units, not the mean: estimated to stray by 2 / sqrt(128), 18 %.
     assert scaled["growth"] == pytest.approx(scaled["formula"], rel=0.5)
 
 
