@@ -11,8 +11,9 @@ class Band(NamedTuple):
     """Between which values a layer gives no cause for concern.
 
     Attributes:
-        around: `"median"` of the layers at that step, `"predicted"` (what the layer's
-            initializer promised), or None for the same bounds everywhere.
+        around: `"median"` of the layers at that step, `"last"` of them (the head, whose
+            gradient no depth has changed), `"predicted"` (what the layer's initializer
+            promised), or None for the same bounds everywhere.
         low: the lower bound; a factor to what the band is around.
         high: the upper bound, likewise.
         floor: what is too small, whatever the band is around.
@@ -54,21 +55,21 @@ _DEPTH_VARIANCE = Band(
     "within a factor of 10 of the median layer (SageMaker Debugger)",
 )
 _GRADIENT_VARIANCE = Band(
-    "median",
-    0.01,
-    100,
+    "last",
+    1e-4,
+    1e4,
     1e-14,
     1e4,
-    "in standard deviation within a factor of 10 of the median layer (Glorot & Bengio, "
-    "2010: the same in every layer), from 1e-7 (SageMaker Debugger) to 100",
+    "in standard deviation within a factor of 100 of the last layer, as vanishing and "
+    "exploding gradients are not, and from 1e-7 (SageMaker Debugger) to 100",
 )
 _GRADIENT_NORM = Band(
-    "median",
-    0.1,
-    10,
-    1e-4,
+    "last",
+    1e-3,
+    70,
+    0,
     None,
-    "within a factor of 10 of the median layer, and above 1e-4 (AutoTrainer)",
+    "from 1/1000 of the last layer's to 70 times as large (AutoTrainer)",
 )
 _PROMISE = Band(
     "predicted", 0.5, 2, 0, None, "within a factor of 2 of the initializer's promise"

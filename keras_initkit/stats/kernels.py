@@ -121,12 +121,19 @@ def layer_names(variables: Sequence[Any]) -> list[str]:
     """The name of each variable's layer: its `path` without the last part.
 
     Where a layer has several variables, the second and later ones keep the whole path:
-    `lstm/lstm_cell`, `lstm/lstm_cell/recurrent_kernel`.
+    `lstm/lstm_cell`, `lstm/lstm_cell/recurrent_kernel`. Of variables that have one path
+    in common, as in models within a model, the later ones have a number: `block/dense`,
+    `block/dense#2`.
     """
     names: list[str] = []
+    of_layers: dict[str, str] = {}  # the path of the first variable of each
+    counts: dict[str, int] = {}
     for variable in variables:
         layer, _, _ = variable.path.rpartition("/")
-        names.append(variable.path if layer in names or not layer else layer)
+        is_first = of_layers.setdefault(layer, variable.path) == variable.path
+        name = layer if layer and is_first else variable.path
+        counts[name] = counts.get(name, 0) + 1
+        names.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
     return names
 
 

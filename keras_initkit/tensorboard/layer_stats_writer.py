@@ -90,6 +90,7 @@ class LayerStatsWriter:
         self._metadata = [_metadata(key, layers) for key in keys]
         self._start_tags = [start_tag(key) for key in keys]
         self._num_written = 0
+        self._measured: np.ndarray | None = None  # in the first record
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, self._layer_keys)
 
@@ -105,7 +106,7 @@ class LayerStatsWriter:
             event += self._vectors.filled(values)
             if is_kept(self._num_written, MAX_SCALARS):
                 of_layers = values[self._layer_rows].ravel()
-                of_depth = depth_summary(values).ravel()
+                of_depth = self._over_depth(values).ravel()
                 event += self._scalars.filled(np.concatenate([of_layers, of_depth]))
             if is_kept(self._num_written, MAX_PROFILES):
                 event += self._profiles(values)
@@ -136,6 +137,14 @@ class LayerStatsWriter:
         """
         summary = Summary(value=[_scalar(INTERVAL_TAG, interval)])
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def _over_depth(self, values: np.ndarray) -> np.ndarray:
+        """Percentiles; of what becomes NaN in one layer they say nothing any more."""
+        if self._measured is None:
+            self._measured = ~np.isnan(values)
+        summary = depth_summary(values)
+        summary[:, (np.isnan(values) & self._measured).any(axis=1)] = np.nan
+        return summary
 
     def _profiles(self, values: np.ndarray) -> bytes:
         is_first = not self._num_written

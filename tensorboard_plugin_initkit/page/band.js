@@ -4,6 +4,7 @@ import { inShort } from "./numbers.js";
 
 const NAMED = 3; // layers that a sentence names
 const UNKNOWN = "no healthy band is known.";
+const BAD = new Set(["NaN", "infinite", "zero", "below", "above"]);
 
 /**
  * The band at one record of a run: its bounds in each layer, NaN where there are none.
@@ -15,16 +16,22 @@ const UNKNOWN = "no healthy band is known.";
  */
 export function boundsOf(band, values, predicted) {
   if (!band) return null;
-  const middle = band.around === "median" ? median(values) : 1;
-  const around = band.around === "predicted" ? Array.from(predicted) : [];
   const ceiling = band.ceiling ?? Infinity;
+  const limited = (number) => Math.min(Math.max(number, band.floor), ceiling);
+  const middle = limited(middleOf(band.around, values));
   const of = (factor) =>
-    Array.from(values, (_, layer) => {
-      const bound = factor * (around[layer] ?? (middle || NaN));
-      return Math.min(Math.max(bound, band.floor), ceiling);
-    });
+    Array.from(values, (_, layer) =>
+      // Around 0, as of a branch that begins with zeros, there is no telling.
+      limited(factor * ((band.around === "predicted" ? predicted[layer] : middle) || NaN)),
+    );
   const bounds = { low: of(band.low), high: of(band.high) };
   return bounds.high.some(Number.isFinite) ? bounds : null;
+}
+
+function middleOf(around, values) {
+  if (around === "median") return median(values);
+  if (around === "last") return Array.from(values).findLast((v) => v > 0 && v < Infinity);
+  return 1;
 }
 
 /** Whether a value is a number beyond the bounds of its layer. */
@@ -45,7 +52,7 @@ export function isOutside(bounds, layer, value) {
  *   of several runs
  */
 export function verdict({ layers, values, measured }, bounds, isZeroBad) {
-  const found = { NaN: [], infinite: [], 0: [], outside: [], inside: [] };
+  const found = { NaN: [], infinite: [], zero: [], below: [], above: [], inside: [] };
   let count = 0;
   for (const [layer, value] of values.entries()) {
     if (!measured[layer]) continue;
@@ -57,27 +64,37 @@ export function verdict({ layers, values, measured }, bounds, isZeroBad) {
   const kinds = [
     ["NaN", found.NaN, name],
     ["infinite", found.infinite, name],
-    ["zero", found[0], name],
-    ["outside the healthy band", byDistance(found.outside, values, bounds), withValue],
+    ["zero", found.zero, name],
+    ["below the healthy band", found.below, withValue],
+    ["above the healthy band", found.above, withValue],
   ].filter(([, bad]) => bad.length > 0);
   if (kinds.length === 0) {
     const words = praise(found, count, bounds, values, withValue);
     return { words, short: bounds ? words : UNKNOWN, trouble: false };
   }
-  const clauses = kinds.map(([words, bad, named], i) => {
-    const head = `${counted(bad.length, i === 0 ? count : null)} ${words}`;
-    return bad.length === count ? head : `${head}: ${list(bad, named)}`;
-  });
+  const clauses = kinds.map(
+    ([words, bad, named], i) =>
+      `${counted(bad.length, i === 0 ? count : null)} ${words}: ${list(bad, named)}`,
+  );
   const words = `${clauses.join("; ")}.`;
   return { words, short: words, trouble: true };
+}
+
+/** Whether `verdict` finds trouble. */
+export function isInTrouble(values, measured, bounds, isZeroBad) {
+  return values.some(
+    (value, layer) =>
+      measured[layer] && BAD.has(placeOf(value, layer, bounds, isZeroBad)),
+  );
 }
 
 function placeOf(value, layer, bounds, isZeroBad) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return "infinite";
-  if (isZeroBad && value === 0) return 0;
+  if (isZeroBad && value === 0) return "zero";
   if (!bounds || !Number.isFinite(bounds.high[layer])) return null;
-  return isOutside(bounds, layer, value) ? "outside" : "inside";
+  if (!isOutside(bounds, layer, value)) return "inside";
+  return value < bounds.low[layer] ? "below" : "above";
 }
 
 function counted(number, of) {
@@ -100,16 +117,6 @@ function praise(found, count, bounds, values, name) {
   const to = name(order.at(-1));
   const span = order.length === 1 ? from : `from ${from} to ${to}`;
   return `${span}; ${UNKNOWN}`;
-}
-
-/** The farthest from the band first. */
-function byDistance(outside, values, bounds) {
-  const { low, high } = bounds ?? {};
-  const distance = (layer) =>
-    values[layer] < low[layer]
-      ? low[layer] / values[layer]
-      : values[layer] / high[layer];
-  return [...outside].sort((a, b) => distance(b) - distance(a));
 }
 
 function list(layers, name) {

@@ -1,6 +1,8 @@
 /** What the server has: the list of runs, and the profiles of a statistic. */
 
 const cache = new Map();
+// Of these a NaN is a NaN; of others it may be what could not be measured.
+const ALWAYS_MEASURED = /^(weight|gradient)_/;
 
 /**
  * The list of runs and of the scales of their statistics, anew.
@@ -23,7 +25,7 @@ export function fetchProfiles(run, statistic) {
   if (!cache.has(path)) {
     const found = answer(path)
       .then((response) => response.arrayBuffer())
-      .then(decode);
+      .then((buffer) => decode(buffer, ALWAYS_MEASURED.test(statistic)));
     found.catch(() => cache.delete(path));
     cache.set(path, found);
   }
@@ -47,9 +49,10 @@ export function forgetProfiles() {
  *   if no layer ever was
  *
  * @param {ArrayBuffer} buffer little-endian
+ * @param {boolean} isMeasured whether all layers count as measured, whatever they are
  * @returns {Profiles}
  */
-export function decode(buffer) {
+export function decode(buffer, isMeasured) {
   const [count, width] = new Uint32Array(buffer, 0, 2);
   const steps = new Float64Array(buffer, 8, count);
   const predicted = new Float32Array(buffer, 8 + 8 * count, width);
@@ -62,7 +65,7 @@ export function decode(buffer) {
     predicted,
     values,
     width,
-    measured: measured.includes(true) ? measured : measured.fill(true),
+    measured: measured.includes(true) && !isMeasured ? measured : measured.fill(true),
   };
 }
 

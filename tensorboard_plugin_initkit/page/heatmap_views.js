@@ -117,12 +117,9 @@ function reasonNotTo(a, b, { readable }) {
     return "There is only one run. With a second, they can be compared here.";
   }
   if (!a || !b) return "One of the runs does not have this statistic.";
-  const isSame =
-    a.layers.length === b.layers.length &&
-    a.layers.every((name, i) => name === b.layers[i]);
-  if (!isSame) {
+  if (a.layers.length !== b.layers.length) {
     return (
-      `${a.label} and ${b.label} do not have the same layers, ` +
+      `${a.label} and ${b.label} do not have the same number of layers, ` +
       "so that there is no difference to show."
     );
   }

@@ -4,7 +4,7 @@ import { shortNames } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
 export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients"];
-const FIRST_RUNS = 6;
+const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
 /**

@@ -1,11 +1,13 @@
 /** What is to be said of the runs at a step: who is in trouble, and who is not. */
 
-import { boundsOf, verdict } from "./band.js";
+import { boundsOf, isInTrouble, verdict } from "./band.js";
 import { swatchOf } from "./colours.js";
 import { recordAt, rowOf } from "./data.js";
 import { html } from "./dom.js";
 
 const MOST_LINES = 6;
+
+const troubles = new WeakMap(); // of profiles, which are of one statistic
 
 /**
  * A line for each run in trouble, and one for all others of which the same holds.
@@ -73,7 +75,32 @@ function judged({ layers, profiles }, scale, step) {
   const { steps, measured, predicted } = profiles;
   const values = rowOf(profiles, record);
   const bounds = boundsOf(scale.band, values, predicted);
-  const isZeroBad = scale.logarithmic && scale.band !== null;
-  const found = verdict({ layers, values, measured }, bounds, isZeroBad);
+  const found = verdict({ layers, values, measured }, bounds, isZeroBad(scale));
+  if (found.trouble) {
+    const first = steps[beginOf(troubled(profiles, scale), record)];
+    found.words += first === steps[record] ? "" : ` So since step ${first}.`;
+  }
   return { ...found, step: steps[record] };
+}
+
+/** For each record whether a layer is in trouble. */
+function troubled(profiles, scale) {
+  if (!troubles.has(profiles)) {
+    const each = Array.from(profiles.steps, (_, record) => {
+      const values = rowOf(profiles, record);
+      const bounds = boundsOf(scale.band, values, profiles.predicted);
+      return isInTrouble(values, profiles.measured, bounds, isZeroBad(scale));
+    });
+    troubles.set(profiles, each);
+  }
+  return troubles.get(profiles);
+}
+
+/** The first of the records up to this one without one among them that is not. */
+function beginOf(each, record) {
+  return each.lastIndexOf(false, record) + 1;
+}
+
+function isZeroBad(scale) {
+  return scale.logarithmic && scale.band !== null;
 }

@@ -181,3 +181,13 @@ def test_what_is_no_selector(network, selector):
         with pytest.raises(ValueError, match="Argument `layers` must") as error:
             check(selector)
         assert str(error.value).endswith(f"Received: layers={selector!r}")
+
+
+def test_layers_of_one_path_have_numbers():
+    x = outputs = keras.Input((4,))
+    for _ in range(3):
+        inner = keras.Input((4,))
+        outputs = keras.Model(inner, layers.Dense(4, name="dense")(inner))(outputs)
+    found = names(keras.Model(x, outputs), include_biases=True)
+    assert found[::2] == ["dense", "dense#2", "dense#3"]
+    assert found[1::2] == ["dense/bias", "dense/bias#2", "dense/bias#3"]

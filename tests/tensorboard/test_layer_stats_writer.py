@@ -69,6 +69,20 @@ def test_percentiles_over_the_layers(accumulator):
             np.testing.assert_allclose([e.value for e in events[:2]], numbers, 1e-6)
 
 
+def test_percentiles_leave_out_what_was_never_measured(tmp_path):
+    values = np.arange(18.0).reshape(3, 1, 6)
+    values[:, 0, 2] = np.nan  # as the gradient of a variable that gets none
+    values[2, 0, 4] = np.nan  # as one that explodes
+    with EventFile(tmp_path) as file:
+        writer = LayerStatsWriter(file, ["gradient_mean"], list("abcdef"), "")
+        writer.write(Records(np.arange(3), values, np.zeros(3, bool)))
+    accumulator = EventAccumulator(str(tmp_path)).Reload()
+    median, *_ = summary_tags("gradient_mean")
+    points = [event.value for event in accumulator.Scalars(median)]
+    expected = [*np.nanmedian(values[:2, 0], axis=1), np.nan]
+    np.testing.assert_array_equal(points, expected)
+
+
 def test_the_first_record_has_a_tag_of_its_own(accumulator):
     for row, key in enumerate(KEYS):
         [event] = accumulator.Tensors(f"initkit/{key}/start")

@@ -57,6 +57,10 @@ EXTREMES = {
     "exploding": np.float32([[1e-8, 1e18, 1e20, 1e24]] * 3),
     "vanishing": np.full((3, 4), 1e-17, "float32"),
     "zero": np.zeros((3, 4), "float32"),
+    # Well at first; then the gradient dies on its way to the first layers.
+    "breaking": np.float32(
+        [[1e-6] * 4, [1e-12, 1e-9, 1e-6, 1e-4], [0, 1e-9, np.nan, 1e-4]]
+    ),
 }
 SHORT = "of another network"  # it has values of fewer layers than there are names
 # WCAG 2.2, success criterion 1.4.3.
@@ -860,7 +864,23 @@ def test_who_is_well_is_said_in_one_line_after_those_in_trouble(page, extremes):
 def test_that_all_layers_vanish_alike_is_not_healthy(page, extremes):
     page.open(extremes, runs="vanishing")
     assert page.data("circle.point", "outside") == [("",)] * 4
-    assert "4 of 4 layers are outside" in page.one("#verdict").text
+    assert "4 of 4 layers are below the healthy band" in page.one("#verdict").text
+
+
+def test_the_verdict_names_layers_directions_and_the_first_step(page, extremes):
+    page.open(extremes, runs="breaking", step="1")
+    first, second, third, _ = LAYERS
+    text = page.one("#verdict").text
+    # Two decades of standard deviation below the last layer are 1e-8.
+    found = (
+        f"2 of 4 layers are below the healthy band: {first} (1e-12), {second} (1e-9)."
+    )
+    assert text == f"breaking, step 1: {found}"
+    page.open(extremes, runs="breaking")
+    kinds = f"1 of 4 layers is NaN: {third}; 1 is zero: {first}; 1 is below"
+    text = page.one("#verdict").text
+    assert text.startswith(f"breaking, step 2: {kinds}")
+    assert text.endswith(f"{second} (1e-9). So since step 1.")
 
 
 @pytest.mark.parametrize("width", [400, 1280])
@@ -872,7 +892,7 @@ def test_verdict_slider_and_chart_are_on_the_first_screen(page, extremes, width)
     end = box["height"] if width == 1280 else 160  # of a narrow one the beginning
     assert box["y"] + end <= 736
     assert len(page.all("details.run-picker[open]")) == (width == 1280)
-    assert page.one("summary").text == "Runs: 5 of 6"
+    assert page.one("summary").text == f"Runs: {len(EXTREMES)} of {len(EXTREMES) + 1}"
 
 
 def test_values_of_fewer_layers_than_there_are_names(page, extremes):

@@ -134,6 +134,20 @@ def test_profiles_of_another_network_are_left_out():
     assert np.isnan(profiles.predicted).all()
 
 
+def test_steps_that_come_back_take_the_place_of_lost_ones():
+    class Resumed(FakeProvider):
+        def read_tensors(self, *arguments, **keywords):
+            steps = [0, 10, 20, 30, 20, 30, 30, 40]
+            vectors = np.arange(16.0).reshape(8, 2)
+            data = [TensorDatum(s, 0.0, v) for s, v in zip(steps, vectors, strict=True)]
+            return {"run": {TAG: data}}
+
+    reader = ProfileReader(Resumed({"run": {}}), 1000)
+    profiles = reader.read("context", "id", "run", KEY, num_layers=2)
+    assert profiles.steps.tolist() == [0, 10, 20, 30, 40]
+    assert profiles.values[:, 0].tolist() == [0, 2, 8, 12, 14]
+
+
 def test_no_more_than_asked_for():
     assert read({TAG: VALUES}, most=2).steps.tolist() == [20, 30]
 
