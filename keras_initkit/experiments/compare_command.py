@@ -55,7 +55,7 @@ columns of the table:
                   first's, at initialization: 1 keeps the signal, 0 loses it
   gradient ratio  variance of the first kernel's gradient over the head's, at step 0:
                   far from 1, some layers learn much faster than others
-  seconds         building, training and evaluating
+  seconds         building, training and evaluating, without the pictures
   `-` stands for 0 divided by 0. A loss of nan or inf is a run that exploded.
 
 examples:
@@ -196,7 +196,10 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = _dataset(arguments, settings)
     run_directory, output = _directories(arguments)
 
-    results = _compare_with_progress(dataset, settings, run_directory)
+    try:
+        results = _compare_with_progress(dataset, settings, run_directory)
+    except OSError as error:  # of a disk that is full
+        raise UserError(error) from error
     _show(results, f"{dataset.name}: {settings.describe()}", output)
     print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(run_directory))}")
     return 0
