@@ -197,7 +197,7 @@ def test_histograms_hold_every_entry(recorded, expected):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    directory = recorded[0]._recorder._run_directory()
+    directory = recorded[0]._recorder._run_directory
     accumulator = EventAccumulator(str(directory), size_guidance={"tensors": 0})
     accumulator.Reload()
     sizes = {"weight": 8 * 16, "gradient": 8 * 16, "pre_activation": BATCH * 16}
