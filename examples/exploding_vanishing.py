@@ -109,6 +109,7 @@ def trained(lab, name, gain):
         epochs=1,
         batch_size=SAMPLES,
         shuffle=False,
+        statistics=("l2_norm",),
     )
     norms = run.layers["gradient_l2_norm"][0]
     # y = gain^8 (x_1 + x_2). A hidden kernel's gradient holds all factors but its own.

@@ -31,7 +31,7 @@ def main(arguments=None):
 
 def study(lab: Lab) -> Findings:
     """Follows the signal through the deepest networks, and trains all of them."""
-    digits = lab.digits(4_000 if lab.quick else 10_000, 10_000)
+    digits = lab.digits(*(4_000, 2_000) if lab.quick else (10_000, 10_000))
     depths = (DEPTHS[0], DEPTHS[-1]) if lab.quick else DEPTHS
     trained = ("Keras", "PyTorch") if lab.quick else tuple(defaults(1, 0))
     figure = Figure(figsize=(16, 4.8), layout="constrained")
@@ -40,13 +40,13 @@ def study(lab: Lab) -> Findings:
     findings = {}
     for name, (colour, marker) in zip(defaults(1, 0), STYLES, strict=False):
         style = {"color": colour, "marker": marker, "markersize": 5, "label": name}
-        deepest = network(name, digits.num_features, DEPTHS[-1], lab.seed)
-        squares, differences = signals(deepest, digits.x_test[:PROBE])
+        networks = {d: network(name, digits.num_features, d, lab.seed) for d in depths}
+        squares, differences = signals(networks[DEPTHS[-1]], digits.x_test[:PROBE])
         for panel, values in zip(signal, (squares, differences), strict=True):
             panel.plot(np.arange(1, DEPTHS[-1] + 1), values, **style)
         scores = {
-            depth: train(lab, digits, name, depth)
-            for depth in depths
+            depth: train(lab, digits, name, model)
+            for depth, model in networks.items()
             if name in trained
         }
         accuracy.plot(list(scores), list(scores.values()), **style)
@@ -115,9 +115,9 @@ def factor_a_layer(values):
     return (values[-1] / values[half - 1]) ** (1 / half)
 
 
-def train(lab, digits, name, depth):
+def train(lab, digits, name, model):
     """The test accuracy after training."""
-    model = network(name, digits.num_features, depth, lab.seed)
+    depth = len(model.layers) - 1
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -85,7 +85,8 @@ def train(lab, run, digits, activation, kernels, steps):
     gradient at the first step in the second and the last hidden layer.
     """
     depth, schemes = len(kernels) - 1, kernels[-1]
-    model = network(digits, activation, kernels, RATES[depth], lab.seed)
+    rates = RATES[depth][-1:] if lab.quick else RATES[depth]
+    model = network(digits, activation, kernels, rates, lab.seed)
     trained = lab.fit(
         run,
         model,
@@ -97,14 +98,14 @@ def train(lab, run, digits, activation, kernels, steps):
         # Hidden layers 2 and the last: two kernels of one shape.
         layers=["layer_02", f"layer_{depth:02d}"],
         statistics=[
-            variance_of(scheme, number, len(RATES[depth]))
+            variance_of(scheme, number, len(rates))
             for number, scheme in enumerate(schemes)
         ],
     )
     answers = ops.convert_to_numpy(ops.argmax(model(digits.x_test), axis=-1))
     right = np.mean(answers == digits.y_test[:, None], axis=0)
     gradient = np.array([trained.layers[f"gradient_{s}"][0] for s in schemes])
-    gradient /= RATES[depth][0] ** 2  # of the loss itself, without its weight
+    gradient /= rates[0] ** 2  # of the loss itself, without its weight
     return right.reshape(len(schemes), -1).max(axis=1), gradient.T
 
 

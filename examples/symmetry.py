@@ -123,7 +123,7 @@ def network(units, kernels):
     head = layers.Dense(1, "sigmoid", kernel_initializer=kernels[-1])
     model = keras.Sequential([keras.Input((2,)), *hidden, head])
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
-    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, "binary_crossentropy")
     return model
 
 

@@ -13,7 +13,7 @@ SPIRAL_ARMS = 3
 SPIRAL_TURNS = 0.75
 # The digits are always split the same way: a seed varies the networks, not the task.
 DIGITS_SPLIT_SEED = 0
-STANDARDIZED_PARTS = 100
+STANDARDIZED_PARTS = 1000
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -45,7 +45,13 @@ class Dataset:
         return int(self.y_train.max()) + 1
 
 
-def load_dataset(name: str, seed: int = 0, mnist_path: str | None = None) -> Dataset:
+def load_dataset(
+    name: str,
+    seed: int = 0,
+    mnist_path: str | None = None,
+    max_train: int | None = None,
+    max_test: int | None = None,
+) -> Dataset:
     """Loads, splits and standardizes one dataset.
 
     Args:
@@ -55,6 +61,9 @@ def load_dataset(name: str, seed: int = 0, mnist_path: str | None = None) -> Dat
         seed: draws the toy sets. Digits and MNIST are always the same.
         mnist_path: a file or directory that holds MNIST, as in
             `mnist_files.read_mnist`. By default Keras's cache or its download.
+        max_train: take the first so many training samples; all are standardized with
+            the mean and deviation of the whole training set.
+        max_test: the same of the test samples.
 
     Raises:
         ValueError: the name is unknown, `mnist_path` goes with another dataset, or
@@ -76,7 +85,7 @@ def load_dataset(name: str, seed: int = 0, mnist_path: str | None = None) -> Dat
         train, test = _split(*_digits(), seed=DIGITS_SPLIT_SEED)
     else:
         train, test = _split(*_toy(name, seed), seed=seed)
-    return _standardized(name, train, test)
+    return _standardized(name, train, test, max_train, max_test)
 
 
 def spirals(samples: int, arms: int, seed: int) -> Arrays:
@@ -126,7 +135,13 @@ def _split(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[Arrays, Arrays]:
     return (x_train, y_train), (x_test, y_test)
 
 
-def _standardized(name: str, train: Arrays, test: Arrays) -> Dataset:
+def _standardized(
+    name: str,
+    train: Arrays,
+    test: Arrays,
+    max_train: int | None,
+    max_test: int | None,
+) -> Dataset:
     # One mean and one deviation for all features: pixels that are always blank have a
     # deviation of 0 of their own.
     mean = train[0].mean()
@@ -143,8 +158,8 @@ def _standardized(name: str, train: Arrays, test: Arrays) -> Dataset:
 
     return Dataset(
         name,
-        flat(train[0]),
-        train[1].astype("int64"),
-        flat(test[0]),
-        test[1].astype("int64"),
+        flat(train[0][:max_train]),
+        train[1][:max_train].astype("int64"),
+        flat(test[0][:max_test]),
+        test[1][:max_test].astype("int64"),
     )

@@ -1,5 +1,6 @@
 """MNIST from Keras, from an `mnist.npz`, or from the four original IDX files."""
 
+import functools
 import gzip
 import os
 import struct
@@ -70,8 +71,9 @@ def load_mnist(path: str | None = None) -> tuple[Arrays, Arrays]:
         ) from error
 
 
+@functools.lru_cache(maxsize=1)
 def read_mnist(path: str | Path) -> tuple[Arrays, Arrays]:
-    """MNIST from files.
+    """MNIST from files; what was read last is kept.
 
     Args:
         path: an `mnist.npz` with the arrays `x_train`, `y_train`, `x_test` and
@@ -79,7 +81,8 @@ def read_mnist(path: str | Path) -> tuple[Arrays, Arrays]:
             ...; or any one of these four, beside which the others lie.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`, as in `load_mnist`.
+        `(x_train, y_train), (x_test, y_test)`, as in `load_mnist`, not to be written
+        to.
 
     Raises:
         FileNotFoundError: there is nothing at `path`, or an IDX file is missing.
@@ -101,6 +104,8 @@ def read_mnist(path: str | Path) -> tuple[Arrays, Arrays]:
                 f"for each. Received: images {images.shape}, labels {labels.shape} "
                 f"in {path}"
             )
+    for array in arrays:
+        array.flags.writeable = False
     x_train, y_train, x_test, y_test = arrays
     return (x_train, y_train), (x_test, y_test)
 

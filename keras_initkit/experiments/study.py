@@ -3,7 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,16 +72,13 @@ class Lab:
             OSError: there is no such file.
         """
         if self.mnist_path is not None or mnist_files.is_cached():
-            found, name = load_dataset("mnist", mnist_path=self.mnist_path), "MNIST"
+            source, name = "mnist", "MNIST"
         else:
-            found, name = load_dataset("digits"), "scikit-learn's digits"
-        return Dataset(
-            name,
-            found.x_train[:train],
-            found.y_train[:train],
-            found.x_test[:test],
-            found.y_test[:test],
+            source, name = "digits", "scikit-learn's digits"
+        found = load_dataset(
+            source, mnist_path=self.mnist_path, max_train=train, max_test=test
         )
+        return replace(found, name=name)
 
     def fit(
         self,
