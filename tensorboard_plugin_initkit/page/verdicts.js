@@ -78,7 +78,7 @@ function judged({ layers, profiles }, scale, step) {
   const found = verdict({ layers, values, measured }, bounds, isZeroBad(scale));
   if (found.trouble) {
     const first = steps[beginOf(troubled(profiles, scale), record)];
-    found.words += first === steps[record] ? "" : ` So since step ${first}.`;
+    found.words += first === steps[record] ? "" : ` In trouble since step ${first}.`;
   }
   return { ...found, step: steps[record] };
 }

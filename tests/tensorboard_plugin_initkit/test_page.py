@@ -880,7 +880,7 @@ def test_the_verdict_names_layers_directions_and_the_first_step(page, extremes):
     kinds = f"1 of 4 layers is NaN: {third}; 1 is zero: {first}; 1 is below"
     text = page.one("#verdict").text
     assert text.startswith(f"breaking, step 2: {kinds}")
-    assert text.endswith(f"{second} (1e-9). So since step 1.")
+    assert text.endswith(f"{second} (1e-9). In trouble since step 1.")
 
 
 @pytest.mark.parametrize("width", [400, 1280])
