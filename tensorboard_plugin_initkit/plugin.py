@@ -45,6 +45,7 @@ PAGE = {
     "profile_drawing.js": "text/javascript",
     "profile_legend.js": "text/javascript",
     "ranges.js": "text/javascript",
+    "redraw.js": "text/javascript",
     "state.js": "text/javascript",
     "style.css": "text/css",
     "time_series.js": "text/javascript",

@@ -231,7 +231,7 @@ class Recorder:
             self._close_file()
             self._num_written = self._first_of_file
         cause = error.strerror or error
-        path = os.fspath(self._run_directory)
+        path = os.fspath(self._run_directory or self._log_dir)
         self._warn_once(f"could not write to {path!r} ({cause})")
 
     def _draw(self, key: str) -> None:

@@ -88,7 +88,6 @@ class Lab:
         y: np.ndarray,
         epochs: int,
         batch_size: int,
-        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         shuffle: bool = True,
         **recording: Any,
@@ -102,7 +101,6 @@ class Lab:
             y: their targets.
             epochs: passes over them.
             batch_size: samples a step.
-            validation_data: other samples and targets, looked at after each epoch.
             callbacks: others than ours.
             shuffle: whether each epoch has an order of its own.
             **recording: arguments of `LayerStatsCallback`, which records all that it
@@ -117,7 +115,6 @@ class Lab:
             y,
             batch_size=batch_size,
             epochs=epochs,
-            validation_data=validation_data,
             callbacks=[layers, *callbacks],
             shuffle=shuffle,
             verbose=0,

@@ -38,7 +38,7 @@ function between(anchors, t) {
  * @param {number} t from 0, the lowest, to 1, the highest; beyond is the end's colour
  * @returns {number[]} the colour
  */
-export const sequential = (t) => between(VIRIDIS, t);
+const sequential = (t) => between(VIRIDIS, t);
 
 /**
  * Blue below the middle, red above it; the middle is near the page's background.
@@ -46,7 +46,7 @@ export const sequential = (t) => between(VIRIDIS, t);
  * @param {boolean} dark whether the page is dark
  * @returns {number[]} the colour
  */
-export const divergingColour = (t, dark) =>
+const divergingColour = (t, dark) =>
   between(dark ? BLUE_DARK_RED : BLUE_WHITE_RED, t);
 
 /**

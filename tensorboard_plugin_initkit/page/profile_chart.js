@@ -3,6 +3,7 @@
 import { recordAt, rowOf } from "./data.js";
 import { html, setAttributes, svg, watchedWidth } from "./dom.js";
 import { inTheseWords, layOut, move } from "./profile_drawing.js";
+import { isStale } from "./redraw.js";
 
 const HELP =
   "Left and right arrow keys move through the layers, up and down through the runs. " +
@@ -48,8 +49,7 @@ export function createProfileChart({ onPick, onHover }) {
       width(),
       ...props.series.map((s) => s.profiles),
     ];
-    const isSame = drawn && key.length === drawn.key.length;
-    if (!isSame || key.some((part, i) => part !== drawn.key[i])) {
+    if (isStale(drawn, key)) {
       const hadFocus = element.contains(document.activeElement);
       const place = active; // which the focused circle takes with it when it goes
       active = stop = null;

@@ -6,6 +6,7 @@ import { frame } from "./frame.js";
 import { roundNumbers, valueAxis } from "./axis.js";
 import { inShort } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
+import { isStale } from "./redraw.js";
 
 const HEIGHT = 200;
 const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
@@ -77,11 +78,7 @@ export function createTimeSeries({ onClose }) {
       width(),
       ...props.series.map((s) => s.profiles),
     ];
-    if (
-      !drawn ||
-      key.length !== drawn.key.length ||
-      key.some((part, i) => part !== drawn.key[i])
-    ) {
+    if (isStale(drawn, key)) {
       drawn = { key, ...layOut(chart, props, width()) };
       plot.setAttribute("aria-label", `${summary(props)} ${HELP}`);
       activate(null);
