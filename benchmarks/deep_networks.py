@@ -13,9 +13,9 @@ from keras_initkit.experiments.networks import dense_network
 from keras_initkit.initializers.critical import Critical
 from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
-from keras_initkit.models.lsuv import lsuv
-from keras_initkit.signal.critical import critical_variances
-from keras_initkit.signal.gains import calculate_gain
+from keras_initkit.rescale.lsuv import lsuv
+from keras_initkit.theory.critical import critical_variances
+from keras_initkit.theory.gains import calculate_gain
 
 PIXELS = 784
 DIGITS = 10

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from keras_initkit.models.lsuv import lsuv
+from keras_initkit.rescale.lsuv import lsuv
 
 DEPTHS = (10, 20, 40, 80, 160, 320)
 GREATEST_TEXTBOOK_DEPTH = 80

@@ -8,7 +8,6 @@ from keras_initkit.initializers.bias_draws import NormalBias, TorchUniformBias
 from keras_initkit.initializers.critical import Critical
 from keras_initkit.initializers.delta_orthogonal import DeltaOrthogonal
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
-from keras_initkit.initializers.fans import kernel_fans
 from keras_initkit.initializers.log_prior_bias import LogPriorBias
 from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.pretrained import Pretrained
@@ -16,15 +15,16 @@ from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
-from keras_initkit.models.lsuv import lsuv
-from keras_initkit.models.reinitialize import reinitialize
-from keras_initkit.models.residual_branches import scale_residual_branches
-from keras_initkit.models.signal_report import signal_report
-from keras_initkit.signal.critical import critical_variances, variances_for_depth
-from keras_initkit.signal.depth import depth_scales, max_trainable_depth
-from keras_initkit.signal.finite_width import finite_width_fluctuation
-from keras_initkit.signal.gains import calculate_gain
-from keras_initkit.signal.mean_field import (
+from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.report.signal_report import signal_report
+from keras_initkit.rescale.lsuv import lsuv
+from keras_initkit.rescale.reinitialize import reinitialize
+from keras_initkit.rescale.residual_branches import scale_residual_branches
+from keras_initkit.theory.critical import critical_variances, variances_for_depth
+from keras_initkit.theory.depth import depth_scales, max_trainable_depth
+from keras_initkit.theory.finite_width import finite_width_fluctuation
+from keras_initkit.theory.gains import calculate_gain
+from keras_initkit.theory.mean_field import (
     chi,
     correlation_map,
     fixed_correlation,

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from keras_initkit.callbacks.first_batch import on_first_batch
-from keras_initkit.models.batch import build_on, is_built
-from keras_initkit.models.lsuv import Sweep
-from keras_initkit.models.optimizer_slots import check_optimizer
-from keras_initkit.models.rescaler import (
+from keras_initkit.kernels.selection import Selector, check_selectors
+from keras_initkit.report.batch import build_on, is_built
+from keras_initkit.rescale.lsuv import Sweep
+from keras_initkit.rescale.optimizer_slots import check_optimizer
+from keras_initkit.rescale.rescaler import (
     MONITORS,
     Rescaler,
     Rescaling,
@@ -22,13 +23,12 @@ from keras_initkit.models.rescaler import (
     find_targets,
     log,
 )
-from keras_initkit.signal.number import is_integer
-from keras_initkit.stats.kernels import Selector, check_selectors
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.tap import Tap
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.rescaling_writer import write_rescaling
+from keras_initkit.theory.number import is_integer
 
 RUN_NAME = "rescaling"
 # Of the sweep: a bias can make a second step necessary, hardly a third.

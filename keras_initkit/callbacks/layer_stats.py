@@ -10,9 +10,9 @@ from typing import Any
 import keras
 
 from keras_initkit.callbacks.recorder import WEIGHT_VARIANCE, Recorder, log
-from keras_initkit.models.promised_variance import promised_variances
+from keras_initkit.kernels.promised_variance import promised_variances
+from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
-from keras_initkit.stats.kernels import Selector, check_selectors
 from keras_initkit.stats.overhead import Cost, Overhead
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics

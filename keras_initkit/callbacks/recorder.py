@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from keras_initkit.callbacks.heartbeat import Heartbeat
+from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Record, Records
-from keras_initkit.stats.kernels import layer_table
 from keras_initkit.stats.probe import HISTOGRAM_SOURCES
 from keras_initkit.stats.tap import Tap
 from keras_initkit.tensorboard.event_file import EventFile

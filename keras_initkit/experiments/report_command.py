@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_initkit.experiments.user_error import UserError
-from keras_initkit.models.signal_report import SignalReport, signal_report
+from keras_initkit.report.signal_report import SignalReport, signal_report
 
 NAMES = (("x", "y"), ("x_train", "y_train"))
 

@@ -7,7 +7,7 @@ import keras
 
 from keras_initkit.initializers.matrix_draw import MatrixDraw
 from keras_initkit.initializers.seeded_draw import SeedLike
-from keras_initkit.signal.gains import calculate_gain
+from keras_initkit.theory.gains import calculate_gain
 
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
-from keras_initkit.signal.number import is_finite_number
+from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")

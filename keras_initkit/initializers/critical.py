@@ -12,13 +12,13 @@ from keras_initkit.initializers.bias_draws import NormalBias
 from keras_initkit.initializers.matrix_draw import MatrixDraw
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.seeded_draw import SeedLike
-from keras_initkit.signal.critical import (
+from keras_initkit.theory.critical import (
     Criticality,
     critical_variances,
     variances_for_depth,
 )
-from keras_initkit.signal.elementwise import elementwise_function
-from keras_initkit.signal.number import is_finite_number
+from keras_initkit.theory.elementwise import elementwise_function
+from keras_initkit.theory.number import is_finite_number
 
 # A search of 0.1 s, which each layer of a model that is loaded would make again.
 _cached_variances_for_depth = functools.lru_cache(maxsize=32, typed=True)(

@@ -7,7 +7,7 @@ import keras
 
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.seeded_draw import SeedLike
-from keras_initkit.signal.number import is_finite_number
+from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")

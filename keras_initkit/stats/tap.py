@@ -16,10 +16,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit.kernels.selection import Selector, layer_names, select_variables
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, Records
 from keras_initkit.stats.hook import Given, Hook
-from keras_initkit.stats.kernels import Selector, layer_names, select_variables
 from keras_initkit.stats.probe import Probe, Step
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics

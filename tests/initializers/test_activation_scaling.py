@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_initkit.initializers.activation_scaling import ActivationScaling
-from keras_initkit.signal.gains import calculate_gain
+from keras_initkit.theory.gains import calculate_gain
 
 
 def draw(initializer, shape=(400, 300), dtype=None):

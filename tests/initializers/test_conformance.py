@@ -24,7 +24,7 @@ from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
-from keras_initkit.signal.gains import calculate_gain
+from keras_initkit.theory.gains import calculate_gain
 
 DENSE, CONV, BIAS = (6, 4), (3, 3, 6, 4), (4,)
 VALUES = np.linspace(-1, 1, 24).reshape(DENSE)

@@ -6,7 +6,7 @@ import pytest
 
 from keras_initkit.initializers.bias_draws import NormalBias
 from keras_initkit.initializers.critical import Critical
-from keras_initkit.signal import critical as signal_critical
+from keras_initkit.theory import critical as signal_critical
 
 # sigma_b^2 = 0.05: q*, sigma_w^2.
 TANH_Q_STAR, TANH_WEIGHT_VARIANCE = 0.57005, 1.76095

@@ -1,0 +1,142 @@
+"""What the initialization makes of a signal and of a gradient, layer by layer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+
+from keras_initkit.kernels.calls import state_kept, variables_kept
+from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.random_state import random_state_kept
+from keras_initkit.kernels.selection import layer_names
+from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.layer_report import LayerReport
+from keras_initkit.report.signal_loss import SignalLoss
+from keras_initkit.report.signal_pass import SignalPass
+from keras_initkit.report.signal_rows import signal_columns
+from keras_initkit.stats.tap import backend_module
+
+
+class SignalReport(LayerReport):
+    """What `signal_report` found: a row for each kernel. It prints as a table."""
+
+    headings: ClassVar[Mapping[str, str]] = {
+        "fan_in": "fan\nin",
+        "initializer": "initializer",
+        "weight_variance": "weight\nvariance",
+        "as_implied": "as\nimplied",
+        "predicted_variance": "z variance\npredicted",
+        "measured_variance": "z variance\nmeasured",
+        "gain": "gain",
+        "predicted_gradient_variance": "gradient\npredicted",
+        "gradient_variance": "gradient\nmeasured",
+        "dead_fraction": "dead",
+        "saturated_fraction": "satu-\nrated",
+    }
+
+    def plot(self) -> Any:
+        """Two panels over depth: the variances of z, and those of their gradients.
+
+        Needs matplotlib. What is 0 or not finite is not on the logarithmic axis.
+
+        Returns:
+            A `matplotlib.figure.Figure`, to be shown by a notebook, or saved with
+            `figure.savefig("report.png")`.
+        """
+        # Nothing else here needs it.
+        from keras_initkit.report.report_picture import draw
+
+        return draw(self, self.short_names())
+
+
+def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
+    """Measures what each layer makes of the signal and of the gradient, on one batch.
+
+    One forward and one backward pass in training mode, before any training or later;
+    nothing in the model is changed, nor any random state. There is a row for each
+    kernel, trainable or frozen, in the order of execution, with
+
+    column | what it is
+    --|--
+    `fan_in` | how many inputs a unit has (`kernel_fans`)
+    `initializer` | what the layer drew the kernel from
+    `weight_variance` | of the kernel W, over its entries
+    `implied_variance` | what the initializer stands for (`implied_variance`)
+    `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
+    `as_implied` | whether this one does; None if there is no telling
+    `predicted_variance` | `fan_in * mean(W^2) * mean(x^2) + mean(b^2)`, x measured
+    `measured_variance` | of the pre-activations z = W x + b
+    `gain` | the measured variance over that of the layer before
+    `predicted_gradient_variance` | of the gradient, from the layer that follows
+    `gradient_variance` | of the gradient with respect to z (not to the kernel)
+    `dead_fraction` | of units whose activation f(z) is 0 on the whole batch
+    `saturated_fraction` | of units with next to no slope f'(z) on over half of it
+
+    All variances are population variances, over samples, positions and units. A
+    prediction is for independent weights of mean 0, one layer ahead of what was
+    measured, so that it is off in the very layer where they are not; by chance, it is
+    off by about `sqrt(2 / units)` where all samples are alike, as deep in a ReLU
+    network, and by less where they are not. Zeros of padding are not counted. The
+    gradient's is `fan_out * mean(W^2) * mean(g^2) * E[f'(sqrt(q) u)^2]`, u ~ N(0, 1),
+    with the kernel W and the gradient g of the layer that follows, and the mean square
+    q of z. There is none where another thing than this one layer reads f(z).
+
+    f is the layer's activation or that of an activation layer directly behind it. A
+    shared layer is measured at its first call. Layers other than Dense, EinsumDense
+    (so of attention) and convolution, such as LSTM and Embedding, are reported with
+    their weights only.
+
+    Example:
+
+    >>> model = keras.Sequential(
+    ...     [keras.Input((64,)), keras.layers.Dense(512, "relu", name="hidden"),
+    ...      keras.layers.Dense(10, name="head")]
+    ... )
+    >>> report = signal_report(model, np.random.normal(size=(512, 64)))
+    >>> report.short_names()
+    ['hidden', 'head']
+    >>> report["as_implied"]
+    array([ True,  True])
+    >>> np.round(report["measured_variance"] / report["predicted_variance"])
+    array([1., 1.])
+
+    Args:
+        model: `keras.Model`. If it is not built yet, it is built on `x`.
+        x: one batch of inputs, as the model is called with: an array, or a list or dict
+            of arrays. Some hundred samples are enough.
+        y: the targets, for the gradient of the loss that the model is compiled with,
+            which is a mean over the batch. If None, the gradient is that of the sum of
+            all outputs, each times a standard normal number, the same in each call.
+
+    Returns:
+        A `SignalReport`: `report["gain"]` is an array of shape (kernels,), NaN or None
+        where there is nothing to tell; `report.layers` has the names;
+        `report.to_dict()`; `report.plot()`.
+
+    Raises:
+        ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
+            finite; if `y` is given and the model is not compiled; if `model` is none or
+            has no kernel.
+
+    Reference:
+
+    - [He et al., 2015](https://arxiv.org/abs/1502.01852)
+    - [Schoenholz et al., 2017](https://arxiv.org/abs/1611.01232)
+    """
+    check_batch(model, x, y)
+    backend = backend_module()
+    build_on(model, x)
+    if not kernel_fans(model):
+        raise ValueError(
+            "Argument `model` must have a kernel: a weight of two or more axes that a "
+            f"layer trains. Received: model {model.name!r} with weights "
+            f"{[variable.path for variable in model.weights]}"
+        )
+    loss = SignalLoss(model, x, y)
+    signal_pass = SignalPass(model, backend)
+    with random_state_kept():
+        with variables_kept(model.trainable_variables), state_kept(model):
+            signal_pass(x, loss)
+        columns = signal_columns(model, signal_pass, loss.scale, backend)
+    names = layer_names([kernel.variable for kernel in signal_pass.kernels])
+    return SignalReport(names, columns)

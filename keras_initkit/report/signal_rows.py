@@ -1,0 +1,176 @@
+"""The columns of a signal report, from what a pass through the model has caught."""
+
+import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initkit.kernels.fans import KernelFans, kernel_fans
+from keras_initkit.kernels.intended_variance import implied_variance, variance
+from keras_initkit.kernels.origin import initializer_name, kernel_initializer
+from keras_initkit.report.signal_pass import KernelSignal, SignalPass
+from keras_initkit.report.variance_interval import variance_interval
+from keras_initkit.stats import measures
+from keras_initkit.stats.measurement import greatest_slope
+from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_function
+from keras_initkit.theory.gaussian_average import gaussian_samples
+
+# Those that a layer applies one after another.
+APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
+OF_SIGNAL = (
+    "predicted_variance",
+    "measured_variance",
+    "predicted_gradient_variance",
+    "gradient_variance",
+    "dead_fraction",
+    "saturated_fraction",
+)
+
+
+def signal_columns(
+    model: keras.Model,
+    signal_pass: SignalPass,
+    loss_scale: float,
+    backend: ModuleType,
+) -> dict[str, list[Any]]:
+    """The columns of `signal_report`, with a row for each of `signal_pass.kernels`.
+
+    Args:
+        model: the model, with the weights that it had in the pass.
+        signal_pass: after its run.
+        loss_scale: what the loss was multiplied by.
+        backend: the module of the Keras backend in use, beside `stats.tap`.
+    """
+    owners = {
+        id(variable): layer
+        for layer in model._flatten_layers()
+        for variable in layer._trainable_variables
+    }
+    signals: dict[int, KernelSignal] = {}
+    for signal in signal_pass.signals:
+        signals.setdefault(id(signal.call.kernel), signal)
+    activations = _Activations(backend)
+    rows = []
+    for kernel in signal_pass.kernels:
+        row = _of_weights(owners[id(kernel.variable)], kernel)
+        signal_ = signals.get(id(kernel.variable))
+        of_signal = dict.fromkeys(OF_SIGNAL, math.nan)
+        if signal_ is not None:
+            of_signal = _of_signal(signal_, loss_scale, activations)
+        rows.append({**row, **of_signal})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["gain"] = _gains(columns["measured_variance"])
+    return columns
+
+
+class _Activations:
+    """What is known of activations, found out once for all layers with the same one.
+
+    Args:
+        backend: the module of the Keras backend in use, beside `stats.tap`.
+    """
+
+    def __init__(self, backend: ModuleType) -> None:
+        self._backend = backend
+        # By their ids: a callable of the user's own need not have a hash.
+        self._elementwise: dict[int, ElementwiseFunction] = {}
+        self._greatest_slopes: dict[tuple[int, tuple[int, ...]], float] = {}
+
+    def mean_square_slope(self, function: Callable[[Any], Any], q: float) -> float:
+        """E[f'(z)^2] for z ~ N(0, q); NaN if there is none."""
+        try:
+            if id(function) not in self._elementwise:
+                self._elementwise[id(function)] = elementwise_function(function)
+            samples = gaussian_samples(self._elementwise[id(function)], q)
+        except Exception:  # whatever the user's own function raises here
+            return math.nan
+        return samples.average(samples.slopes**2)
+
+    def saturated_fraction(self, function: Callable[[Any], Any], z: Any) -> float:
+        """Of units, z of shape (batch, ..., units); NaN if there is no telling."""
+        # One position stands for all: the same function is at work there.
+        shape = (*(1 for _ in z.shape[1:-1]), z.shape[-1])
+        key = id(function), shape
+        if key not in self._greatest_slopes:
+            greatest = greatest_slope(function, shape, self._backend)
+            self._greatest_slopes[key] = greatest
+        if math.isnan(self._greatest_slopes[key]):
+            return math.nan
+        slope = self._backend.slope(function, z)
+        fraction = measures.saturated_fraction(slope, self._greatest_slopes[key])
+        return float(fraction)
+
+
+def _of_weights(layer: Any, kernel: KernelFans) -> dict[str, Any]:
+    shape = tuple(kernel.variable.shape)
+    initializer = kernel_initializer(layer, kernel)
+    implied = implied_variance(initializer, shape)
+    measured = variance(kernel.variable)
+    low, high = variance_interval(*implied)
+    fan_in = kernel.fan_in
+    return {
+        # Only a stride leaves a fraction.
+        "fan_in": int(fan_in) if fan_in == int(fan_in) else fan_in,
+        "initializer": initializer_name(initializer),
+        "weight_variance": measured,
+        "implied_variance": implied.variance,
+        "interval_low": low,
+        "interval_high": high,
+        "as_implied": None if math.isnan(low) else low <= measured <= high,
+    }
+
+
+def _of_signal(
+    signal: KernelSignal, loss_scale: float, activations: _Activations
+) -> dict[str, float]:
+    predicted_gradient = _predicted_gradient(signal, activations)
+    z = measures.widen(signal.z)
+    return {
+        "predicted_variance": _predicted_variance(signal),
+        "measured_variance": variance(signal.z),
+        "predicted_gradient_variance": predicted_gradient / loss_scale**2,
+        "gradient_variance": variance(signal.gradient) / loss_scale**2,
+        "dead_fraction": float(measures.dead_fraction(signal.activation)),
+        "saturated_fraction": activations.saturated_fraction(signal.function, z),
+    }
+
+
+def _predicted_variance(signal: KernelSignal) -> float:
+    layer = signal.call.layer
+    predicted = _mean_square(signal.call.inputs)
+    for kernel in _applied(layer):
+        predicted *= kernel.fan_in * _mean_square(kernel.variable)
+    bias = getattr(layer, "bias", None)
+    return predicted + (0.0 if bias is None else _mean_square(bias))
+
+
+def _predicted_gradient(signal: KernelSignal, activations: _Activations) -> float:
+    if signal.follower is None:
+        return math.nan
+    predicted = _mean_square(signal.follower.gradient)
+    for kernel in _applied(signal.follower.call.layer):
+        predicted *= kernel.fan_out * _mean_square(kernel.variable)
+    mean_square_slope = activations.mean_square_slope(
+        signal.function, _mean_square(signal.z)
+    )
+    return predicted * mean_square_slope
+
+
+def _gains(variances: list[float]) -> list[float]:
+    gains, before = [], math.nan
+    for measured in variances:
+        gains.append(measured / before if before else math.nan)
+        before = before if math.isnan(measured) else measured
+    return gains
+
+
+def _applied(layer: Any) -> list[KernelFans]:
+    return [k for k in kernel_fans(layer) if k.variable.name in APPLIED]
+
+
+def _mean_square(tensor: Any) -> float:
+    values = np.asarray(keras.ops.convert_to_numpy(tensor), "float64")
+    return float(np.mean(np.square(values)))

@@ -1,0 +1,269 @@
+"""Layer-sequential unit variance: weights that are right on the data itself."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend import AutocastScope
+
+from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
+from keras_initkit.kernels.calls import (
+    KernelCall,
+    each_kernel_call,
+    state_kept,
+    variables_kept,
+)
+from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.intended_variance import variance as variance_of
+from keras_initkit.kernels.random_state import keras_random_state_kept
+from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.layer_report import LayerReport
+from keras_initkit.theory.number import is_finite_number, is_integer
+
+# A smaller step may change no number of bfloat16, so that nothing comes of it.
+_ROUNDING = 2**-7
+
+
+def lsuv(
+    model: keras.Model,
+    x: Any,
+    target_variance: float = 1.0,
+    tolerance: float = 0.02,
+    max_iterations: int = 20,
+    orthogonal: bool = True,
+    layers: Selector | Sequence[Selector] | None = None,
+) -> LayerReport:
+    """Rescales each kernel until its pre-activations have unit variance on a batch.
+
+    In the order of execution, each kernel is replaced by an orthogonal one, and then
+    divided by `sqrt(Var[z] / target_variance)` until the variance of the layer's
+    pre-activations z = W x + b, over samples, positions and units, is within the
+    tolerance. One pass through the network does it: each layer is run about once for
+    each of its iterations, on what the layers before, which are done, hand on.
+
+    Kernels of Dense, EinsumDense (so of attention) and convolution layers are treated,
+    where they are trainable; all other weights stay as they are. The pass is made in
+    training mode (dropout, batch statistics); afterwards moving averages, seeds and
+    metrics are as before. A shared layer is treated at its first call.
+
+    Example:
+
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(2)]
+    ... )
+    >>> report = lsuv(model, np.random.normal(size=(256, 8)))
+    >>> np.round(report["after"], 1)
+    array([1., 1.])
+
+    Args:
+        model: `keras.Model`. If it is not built yet, it is built on `x`.
+        x: one batch of inputs, as the model is called with: an array, or a list or dict
+            of arrays. Some hundred samples are enough.
+        target_variance: positive float.
+        tolerance: positive float; how far the variance may be from its target, as a
+            share of it.
+        max_iterations: positive integer, for each layer. One is enough where the bias
+            is zero; with the bias's share `r` of the target variance, what is missing
+            becomes about `r` times as much in each.
+        orthogonal: whether the kernels are replaced by orthogonal ones first. If False,
+            each keeps its values but for one factor, and a layer within the tolerance
+            is not touched at all.
+        layers: which layers are treated: a pattern, as of file names, of the layer's
+            name or path (`"dense_*"`), a layer, a layer class, a function from a layer
+            to a bool, or a list of these, of which one must apply. None for all.
+
+    Returns:
+        A `LayerReport` with a row for each layer and the columns `before` and `after`
+        (the variance of its pre-activations, `before` with the layers before it already
+        treated), `factor` (what the kernel, orthogonal or its own, was multiplied by),
+        `iterations` and `converged`. It prints as a table.
+
+    Raises:
+        ValueError: if an argument is wrong, no layer is selected, or no factor gives a
+            layer its target variance, which names it: its pre-activations are constant
+            (a kernel of zeros, dead units before it) or not finite, its bias alone has
+            more, or the model itself changes its kernel when it is called in training
+            (`SpectralNormalization`). The model's weights are then as before.
+
+    Reference:
+
+    - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"Argument `model` must be a `keras.Model`. Received: model={model!r}"
+        )
+    check_batch(model, x)
+    _check_positive("target_variance", target_variance)
+    _check_positive("tolerance", tolerance)
+    if not is_integer(max_iterations):
+        raise ValueError(
+            "Argument `max_iterations` must be a positive integer. "
+            f"Received: max_iterations={max_iterations!r}"
+        )
+    low, high = 1 - tolerance, 1 + tolerance
+    sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
+    return sweep(model, x, layers)
+
+
+class Sweep:
+    """One pass through a model that brings its layers to their target variance.
+
+    Args:
+        target_variance: a positive float, or a function from a layer to one.
+        band: what is as good as the target: from `band[0]` to `band[1]` times it.
+        max_iterations: how often a kernel is rescaled at most.
+        orthogonal: whether kernels are replaced by orthogonal ones first.
+    """
+
+    def __init__(
+        self,
+        target_variance: Any,
+        band: tuple[float, float],
+        max_iterations: int,
+        orthogonal: bool,
+    ) -> None:
+        self._target_variance = target_variance
+        self._band = band
+        self._max_iterations = max_iterations
+        self._orthogonal = orthogonal
+
+    def __call__(
+        self,
+        model: keras.Model,
+        x: Any,
+        layers: Selector | Sequence[Selector] | None = None,
+    ) -> LayerReport:
+        """Rescales the kernels of the layers that `lsuv` would select."""
+        build_on(model, x)
+        # Not later: within a layer of mixed precision, a variable reads as a half one.
+        self._originals = {
+            id(kernel): (kernel, keras.ops.convert_to_numpy(kernel))
+            for kernel in select_variables(model, layers=layers)
+        }
+        others = [v for v in model.trainable_variables if id(v) not in self._originals]
+        self._rows: dict[int, tuple] = {}
+        self._treated: dict[int, np.ndarray] = {}
+        try:
+            with (
+                state_kept(model),
+                variables_kept(others),  # SpectralNormalization changes its kernel
+                keras_random_state_kept(),
+                each_kernel_call(model, self._on_call),
+            ):
+                model(x, training=True)
+                # Once more: it may undo the factor of a kernel that it normalizes.
+                model(x, training=True)
+            if not self._rows:
+                raise ValueError(
+                    "Argument `layers` selects no Dense, EinsumDense or convolution "
+                    f"layer that the model calls. Received: layers={layers!r}"
+                )
+        except BaseException as error:
+            for kernel, original in self._originals.values():
+                _assign(kernel, original)
+            if isinstance(error, _Refusal):
+                raise ValueError(str(error)) from None
+            raise
+        kernels, *columns = zip(*self._rows.values(), strict=True)
+        names = ("before", "after", "factor", "iterations", "converged")
+        return LayerReport(layer_names(kernels), dict(zip(names, columns, strict=True)))
+
+    def _on_call(self, call: KernelCall) -> Any:
+        key = id(call.kernel)
+        if key in self._originals and key not in self._rows:
+            self._rows[key] = self._rescale(call, *self._originals[key])
+            self._treated[key] = _value(call.kernel)
+        elif key in self._rows and not np.array_equal(
+            _value(call.kernel), self._treated[key]
+        ):
+            raise _Refusal(call, "are those of a kernel that the model itself changes")
+        return call.run()
+
+    def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
+        before = variance = _variance(call)
+        if self._orthogonal:
+            start = _orthogonal(call, start)
+            _assign(kernel, start)
+            variance = _variance(call)
+        target = self._target(call.layer)
+        factor, iterations = 1.0, 0
+        if not self._is_good(variance / target):
+            self._check_bias(call, target)
+        while not self._is_good(variance / target) and (
+            iterations < self._max_iterations
+        ):
+            step = math.sqrt(target / variance)
+            factor *= step
+            _assign(kernel, start * factor)
+            previous, variance = variance, _variance(call)
+            if variance == previous and abs(step - 1) > _ROUNDING:
+                raise _Refusal(call, "do not depend on its kernel")
+            iterations += 1
+        is_good = self._is_good(variance / target)
+        return kernel, before, variance, factor, iterations, is_good
+
+    def _is_good(self, ratio: float) -> bool:
+        return self._band[0] <= ratio <= self._band[1]
+
+    def _target(self, layer: Any) -> float:
+        if callable(self._target_variance):
+            return self._target_variance(layer)
+        return self._target_variance
+
+    def _check_bias(self, call: KernelCall, target: float) -> None:
+        bias = getattr(call.layer, "bias", None)
+        of_bias = 0.0 if bias is None else variance_of(bias)
+        if of_bias > self._band[1] * target:
+            raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
+
+
+def _value(variable: Any) -> np.ndarray:
+    with AutocastScope(None):  # Within a layer of mixed precision, it reads as half.
+        return keras.ops.convert_to_numpy(variable)
+
+
+def _assign(variable: Any, value: np.ndarray) -> None:
+    # Within a layer of mixed precision, older versions of Keras halve what is assigned.
+    with AutocastScope(None):
+        variable.assign(value)
+
+
+# Not an Exception: Keras rewrites the messages of those that leave a layer's call.
+class _Refusal(BaseException):
+    """No factor of a kernel gives its layer the target variance."""
+
+    def __init__(self, call: KernelCall, why: str) -> None:
+        super().__init__(
+            f"The pre-activations of layer {call.layer.path!r} {why}, so that no "
+            "factor of its kernel gives them the target variance. The model is left as "
+            f"it was. Received: an `x` that reaches the layer as {call.inputs.shape}"
+        )
+
+
+def _variance(call: KernelCall) -> float:
+    variance = variance_of(call.pre_activation())
+    if variance == 0:
+        raise _Refusal(call, "are constant")
+    if not math.isfinite(variance):
+        raise _Refusal(call, "are not finite")
+    return variance
+
+
+def _orthogonal(call: KernelCall, start: np.ndarray) -> np.ndarray:
+    axes = next(
+        fans for fans in kernel_fans(call.layer) if fans.variable is call.kernel
+    )
+    draw = ScaledOrthogonal(input_axes=axes.input_axes, output_axes=axes.output_axes)
+    return keras.ops.convert_to_numpy(draw(start.shape, dtype=str(start.dtype)))
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if not is_finite_number(value) or value <= 0:
+        raise ValueError(
+            f"Argument `{name}` must be a positive, finite number. "
+            f"Received: {name}={value!r}"
+        )

@@ -1,0 +1,262 @@
+"""New initial weights for a built model, in place."""
+
+import fnmatch
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_initkit.initializers.base_draw import InitializerLike
+from keras_initkit.kernels.fans import KernelFans, kernel_fans
+from keras_initkit.kernels.origin import own_initializer
+
+
+class _Weight(NamedTuple):
+    """A variable, the layers around it, and its name in any equally built model."""
+
+    variable: Any
+    layers: tuple[Any, ...]
+    key: str
+
+    @property
+    def layer(self) -> Any:
+        """The layer that made it."""
+        return self.layers[-1]
+
+
+def reinitialize(
+    model: keras.Model,
+    seed: int,
+    initializers: InitializerLike | dict[str, InitializerLike] | None = None,
+    optimizer: str = "reset",
+) -> None:
+    """Draws all weights of a built model anew, in place.
+
+    Variables are assigned, so that nothing is compiled or traced again. Each variable
+    gets a seed of its own, derived from `seed` and from its place in the model: the
+    names of the layers around it, where a name that Keras made up (`dense_3`) counts as
+    the first, second, ... such layer beside its siblings. Equally built models so get
+    the same weights in any process, and a layer that is added does not change those of
+    layers with names of their own.
+
+    Frozen layers are drawn anew too. Moving averages of BatchNormalization start
+    again, and so do the seed generators of Dropout and its like. What is not trained
+    and has no initializer stays as it is: what Normalization has adapted to, the states
+    of a stateful RNN. An initializer that knows `input_axes` and `output_axes` and was
+    given none gets those of `kernel_fans`, so that a DepthwiseConv2D may have other
+    variances than Keras gives it.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    >>> reinitialize(model, seed=1)
+    >>> first = model.get_weights()
+    >>> reinitialize(model, seed=2, initializers="orthogonal")
+    >>> reinitialize(model, seed=1)
+    >>> bool((model.get_weights()[0] == first[0]).all())
+    True
+
+    Args:
+        model: A built model of any kind.
+        seed: A non-negative integer.
+        initializers: `None` for the initializer of each layer, with another seed; the
+            identifier of an initializer for all kernels (see `kernel_fans`); or a dict
+            from patterns, as of file names, of a layer's name or path to identifiers,
+            of which the first that matches is taken. All other weights keep their own.
+            An initializer without a seed, such as a function, is called as it is. The
+            layers' configs go on naming the initializers that they were built with.
+        optimizer: "reset" starts the state of the optimizer again, iterations included;
+            the learning rate stays as it is now. "keep" leaves it.
+
+    Raises:
+        ValueError: If an argument is not as above, a pattern matches no kernel, or a
+            trainable weight has no initializer: a layer keeps that of its weight `x` as
+            `self.x_initializer`. Nothing is changed then.
+    """
+    _check_arguments(model, seed, optimizer)
+    weights = list(_weights((model,)))
+    fans = {id(fans.variable): fans for fans in kernel_fans(model)}
+    chosen = _chosen_initializers(weights, fans, initializers)
+    without = [w for w in weights if id(w.variable) not in chosen]
+    missing = [w.variable.path for w in without if _is_trained(w)]
+    if missing:
+        raise ValueError(
+            "Argument `model` has weights without an initializer: the layer of weight "
+            "`x` must keep it as `self.x_initializer`, as Keras layers do. Received: "
+            f"weights={missing}"
+        )
+    fresh_optimizer = _fresh_optimizer(model) if optimizer == "reset" else None
+    # All before any: a draw may fail.
+    values = [
+        (weight.variable, _draw(weight, chosen, fans, seed))
+        for weight in weights
+        if id(weight.variable) in chosen or _is_seed_state(weight.variable)
+    ]
+    for variable, value in values:
+        variable.assign(value)
+    if fresh_optimizer is not None:
+        _restart(model.optimizer, fresh_optimizer)
+
+
+def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
+    if not isinstance(model, keras.Layer) or not model.built or not model.weights:
+        raise ValueError(
+            "Argument `model` must be built and have weights: call it on data, or "
+            f"`model.build(input_shape)`, first. Received: model={model}"
+        )
+    if any(layer.quantization_mode for layer in model._flatten_layers()):
+        raise ValueError(
+            "Argument `model` must not be quantized: its integers are no draw of an "
+            f"initializer. Received: model={model}"
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(
+            f"Argument `seed` must be a non-negative integer. Received: seed={seed}"
+        )
+    if optimizer not in ("reset", "keep"):
+        raise ValueError(
+            'Argument `optimizer` must be "reset" or "keep". '
+            f"Received: optimizer={optimizer}"
+        )
+
+
+def _weights(
+    layers: tuple[Any, ...], prefix: str = "", seen: set[int] | None = None
+) -> Iterator[_Weight]:
+    """Yields each variable of the last layer once, from the innermost layer it is in.
+
+    `layers` are the model and the layers in it that lead to that layer.
+    """
+    seen = set() if seen is None else seen
+    counts: Counter[str] = Counter()
+
+    def place(name: str) -> str:
+        counts[name] += 1
+        return f"{prefix}/{name}:{counts[name]}"
+
+    for inner in layers[-1]._flatten_layers(include_self=False, recursive=False):
+        yield from _weights((*layers, inner), place(_stable_name(inner)), seen)
+    for variable in layers[-1].variables:
+        if id(variable) not in seen:
+            seen.add(id(variable))
+            yield _Weight(variable, layers, place(variable.name))
+
+
+def _stable_name(layer: Any) -> str:
+    """Returns the layer's name, without its number if Keras made it up."""
+    stem = re.sub(r"_\d+$", "", layer.name)
+    # Bidirectional puts these before what may be a name of Keras.
+    made_up = re.sub(r"^(forward|backward)_", "", stem).replace("_", "")
+    class_name = type(layer).__name__.replace("_", "").lower()
+    return stem if made_up == class_name else layer.name
+
+
+def _is_trained(weight: _Weight) -> bool:
+    # A frozen layer's variables count, those made with trainable=False do not.
+    return any(weight.variable is v for v in weight.layer._trainable_variables)
+
+
+def _is_seed_state(variable: Any) -> bool:
+    return variable.name == "seed_generator_state"
+
+
+def _chosen_initializers(
+    weights: list[_Weight], fans: dict[int, KernelFans], initializers: Any
+) -> dict[int, Callable[..., Any]]:
+    """Returns the initializer of each variable that has one, by the variable's id."""
+    own = {id(w.variable): own_initializer(w.layer, w.variable) for w in weights}
+    chosen = {key: found for key, found in own.items() if found is not None}
+    if initializers is None:
+        return chosen
+    is_dict_of_patterns = (
+        isinstance(initializers, dict) and "class_name" not in initializers
+    )
+    by_pattern = initializers if is_dict_of_patterns else {"*": initializers}
+    resolved = {p: _resolve(identifier) for p, identifier in by_pattern.items()}
+    matched = set()
+    for weight in weights:
+        if id(weight.variable) not in fans:
+            continue
+        patterns = [p for p in resolved if _matches(p, weight)]
+        matched.update(patterns)
+        if patterns:
+            chosen[id(weight.variable)] = resolved[patterns[0]]
+    unmatched = [p for p in resolved if p not in matched]
+    if unmatched:
+        raise ValueError(
+            "Argument `initializers` has patterns that match no layer with a kernel: "
+            f"{unmatched}. Received: initializers={initializers}"
+        )
+    return chosen
+
+
+def _matches(pattern: str, weight: _Weight) -> bool:
+    inside = weight.layers[1:] or weight.layers
+    names = [name for layer in inside for name in (layer.name, layer.path)]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
+
+
+def _resolve(identifier: Any) -> Callable[..., Any]:
+    cause = None
+    try:
+        initializer = keras.initializers.get(identifier)
+    except (TypeError, ValueError) as error:
+        initializer, cause = None, error
+    if initializer is None:
+        raise ValueError(
+            "Argument `initializers` must identify a Keras initializer, or be a dict "
+            "from name patterns of layers to such identifiers. "
+            f"Received: initializers={identifier}"
+        ) from cause
+    return initializer
+
+
+def _draw(
+    weight: _Weight,
+    chosen: dict[int, Callable[..., Any]],
+    fans: dict[int, KernelFans],
+    seed: int,
+) -> Any:
+    variable = weight.variable
+    own_seed = _seed_of(weight.key, seed)
+    if _is_seed_state(variable):
+        return ops.convert_to_tensor([own_seed, 0], dtype=variable.dtype)
+    initializer = chosen[id(variable)]
+    if isinstance(initializer, keras.initializers.Initializer):
+        config = initializer.get_config()
+        known: dict[str, Any] = {"seed": own_seed} if "seed" in config else {}
+        for axes in ("input_axes", "output_axes"):
+            if axes in config and config[axes] is None and id(variable) in fans:
+                known[axes] = getattr(fans[id(variable)], axes)
+        if known:
+            initializer = type(initializer).from_config({**config, **known})
+    return initializer(variable.shape, dtype=variable.dtype)
+
+
+def _seed_of(key: str, seed: int) -> int:
+    digest = np.frombuffer(hashlib.sha256(key.encode()).digest(), "<u4")
+    sequence = np.random.SeedSequence([int(seed), *digest.tolist()])
+    # Every backend takes 31 bits for a seed.
+    return int(sequence.generate_state(1)[0] >> 1)
+
+
+def _fresh_optimizer(model: Any) -> Any:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or not optimizer.built:
+        return None
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _restart(optimizer: Any, fresh: Any) -> None:
+    # Not all slots start at zero, some start at the weights: one built now knows.
+    # LossScaleOptimizer leaves its variables to the optimizer in it.
+    keeper = getattr(optimizer, "inner_optimizer", optimizer)
+    fresh.build(keeper._trainable_variables)
+    for variable, start in zip(optimizer.variables, fresh.variables, strict=True):
+        if variable.name != "learning_rate":
+            variable.assign(start)

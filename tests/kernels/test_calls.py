@@ -1,0 +1,128 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_initkit.kernels.calls import each_kernel_call, state_kept
+
+
+def sequential(*stack):
+    return keras.Sequential(list(stack))
+
+
+def calls_of(model, x):
+    calls = []
+
+    def on_call(call):
+        calls.append(call)
+        return call.run()
+
+    with each_kernel_call(model, on_call):
+        outputs = model(x)
+    return calls, outputs
+
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def test_calls_are_met_in_the_order_of_execution():
+    inputs = keras.Input((4,))
+    shared = layers.Dense(4, "tanh")
+    inner = sequential(keras.Input((4,)), layers.Dense(4))
+    model = keras.Model(inputs, layers.Dense(2)(shared(inner(shared(inputs)))))
+    calls, outputs = calls_of(model, normal(3, 4))
+    head = model.layers[-1]
+    assert [c.layer for c in calls] == [shared, inner.layers[0], shared, head]
+    np.testing.assert_array_equal(outputs, model(normal(3, 4)))
+
+
+def test_pre_activation_is_w_x_plus_b():
+    layer = layers.Dense(5, "relu", bias_initializer="ones")
+    model = sequential(keras.Input((4,)), layer)
+    x = normal(3, 4)
+    [call], _ = calls_of(model, x)
+    weights, bias = layer.get_weights()
+    np.testing.assert_allclose(call.pre_activation(), x @ weights + bias, rtol=1e-5)
+    np.testing.assert_allclose(call.run(), np.maximum(x @ weights + bias, 0), rtol=1e-5)
+    doubled = call._replace(inputs=2 * x).pre_activation()
+    np.testing.assert_allclose(doubled, 2 * x @ weights + bias, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (layers.Conv2D(3, 2), "kernel"),
+        (layers.Conv2DTranspose(3, 2), "kernel"),
+        (layers.DepthwiseConv2D(2), "kernel"),
+        (layers.SeparableConv2D(3, 2), "pointwise_kernel"),
+        (layers.EinsumDense("abcd,de->abce", (None, None, 3)), "kernel"),
+        (layers.Dense(3), "kernel"),
+    ],
+)
+def test_kernel_is_the_variable(layer, name):
+    model = sequential(keras.Input((5, 5, 2)), layer)
+    [call], _ = calls_of(model, normal(1, 5, 5, 2))
+    [variable] = [v for v in layer.weights if v.name == name]
+    assert call.kernel is variable
+
+
+def test_what_stands_in_decides_what_the_layer_returns():
+    model = sequential(keras.Input((4,)), layers.Dense(5))
+    with each_kernel_call(model, lambda call: keras.ops.zeros((3, 5))):
+        assert not np.any(model(normal(3, 4)))
+    assert np.any(model(normal(3, 4)))
+
+
+def test_nothing_is_left_behind_after_an_exception():
+    model = sequential(keras.Input((4,)), layers.Dense(5, "relu"), layers.Dense(2))
+    expected = np.array(model(normal(3, 4)))
+    before = [dict(vars(layer)) for layer in model.layers]
+
+    def fail(call):
+        call.pre_activation()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), each_kernel_call(model, fail):
+        model(normal(3, 4))
+    assert [vars(layer).keys() for layer in model.layers] == [v.keys() for v in before]
+    np.testing.assert_array_equal(model(normal(3, 4)), expected)
+
+
+def test_stand_ins_may_be_nested():
+    model = sequential(keras.Input((4,)), layers.Dense(5))
+    seen = []
+
+    def note(name):
+        def on_call(call):
+            seen.append(name)
+            return call.run()
+
+        return on_call
+
+    with each_kernel_call(model, note("outer")), each_kernel_call(model, note("inner")):
+        model(normal(3, 4))
+    assert seen == ["inner", "outer"]
+    assert "call" not in vars(model.layers[0])
+
+
+def test_state_is_kept_also_after_an_exception():
+    model = sequential(
+        keras.Input((4,)), layers.Dropout(0.5), layers.BatchNormalization()
+    )
+    model.compile("sgd", "mse")
+    model.train_on_batch(normal(8, 4), normal(8, 4))
+    variables = [*model.non_trainable_variables, *model.metrics_variables]
+    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+    def change_and_fail():
+        model(normal(8, 4), training=True)
+        model.metrics[0].update_state(1.0)
+        for variable, value in zip(variables, before, strict=True):
+            assert np.any(keras.ops.convert_to_numpy(variable) != value)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), state_kept(model):
+        change_and_fail()
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
