@@ -85,8 +85,8 @@ OURS: dict[str, dict[str, Any]] = {
     "ours, all of tensors, every step": EVERY_STEP | {"statistics": ALL_OF_TENSORS},
     "ours, all, default schedule": {"statistics": "all"},
     "ours, all, every step": EVERY_STEP | {"statistics": "all"},
-    "ours, histograms, default schedule": {"histogram_freq": 50},
-    "ours, histograms, every step": EVERY_STEP | {"histogram_freq": 1},
+    "ours, histograms, default schedule": {"histogram_steps": 50},
+    "ours, histograms, every step": EVERY_STEP | {"histogram_steps": 1},
 }
 TAPE_COMPILED = "GradientTape in a callback, compiled"
 TAPE_EAGER = "GradientTape in a callback, eager"
@@ -244,9 +244,7 @@ def make_callback(
 ) -> keras.callbacks.Callback | None:
     """The callback of a variant; None for those that have none."""
     if variant in OURS:
-        return LayerStatsCallback(
-            directory, max_overhead=None, flush_secs=FLUSH_SECS, **OURS[variant]
-        )
+        return LayerStatsCallback(directory, flush_secs=FLUSH_SECS, **OURS[variant])
     if variant == TAPE_COMPILED:
         return TapeCallback(functools.partial(tf.function, jit_compile=jit))
     if variant == TAPE_EAGER:

@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initkit.callbacks.first_batch import on_first_batch
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.report.batch import build_on, is_built
 from keras_initkit.rescale.lsuv import Sweep
@@ -24,8 +23,9 @@ from keras_initkit.rescale.rescaler import (
     log,
 )
 from keras_initkit.stats.schedule import Schedule
+from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
-from keras_initkit.stats.tap import Tap
+from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 from keras_initkit.theory.number import is_integer
@@ -153,12 +153,11 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self._layers = layers
         self._run = None if log_dir is None else Path(log_dir, RUN_NAME).absolute()
         self._file: Any = None
-        self._tap: Any = None
+        self._session: Any = None
         self._rescaler: Any = None
         self._targets: list[Target] = []
         self._norms: dict[int, float] = {}
         self._warned: set[str] = set()
-        self._next_step = self._next_check = 0
         self._is_first_batch = False
         self.events: list[Rescaling] = []
 
@@ -168,30 +167,23 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             find_targets(self.model, self._layers)
         check_optimizer(self.model.optimizer)
         statistics = Statistics([MONITORS[self.monitor].statistic])
-        tap = Tap(self.model, Schedule(self.check_freq), statistics)
-        tap.attach(fit=self.params)
-        self._tap = tap
+        session = Session(self.model, Schedule(self.check_freq), statistics)
+        session.attach(fit=self.params)
+        self._session = session
         self._is_first_batch = True
-        self._next_step = tap.next_step()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._session.mark_epoch()
 
     # At the beginning of a batch: for what happens at its end, Keras has to choose
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self._session.num_waiting:
+            self._harmlessly(self._check)
+        self._session.before_batch()
         if self._is_first_batch:
-            # Only now, for other callbacks may have asked for another train function.
             self._is_first_batch = False
-            self._next_check = self._recorded_from(self._next_step)
-            on_first_batch(self.model, self._tap.backend, self._begin)
-        elif self._next_check < self._next_step < self.stop_after:
-            # It stands still while gradients are accumulated, and for skipped steps.
-            self._next_step = self._tap.next_step()
-            if self._next_check < self._next_step:
-                self._next_check = self._recorded_from(self._next_step)
-                self._harmlessly(self._check)
-        self._next_step += self.model.steps_per_execution
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._next_step = self._tap.next_step()
+            TrainFunctions.of(self._model).look_first(self._begin)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._end()
@@ -200,16 +192,13 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         """A copy, or what is unpickled, is a new callback with the same arguments."""
         return functools.partial(type(self), *self._arguments), ()
 
-    def _recorded_from(self, step: int) -> int:
-        """The first step from this one on that the tap records."""
-        return math.ceil(step / self.check_freq) * self.check_freq
-
-    def _begin(self, x: Any) -> None:
+    def _begin(self, batch: Any) -> None:
         """Brings the layers to their targets, and looks for those behind them."""
+        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
         if x is not None:
-            build_on(self.model, x)
-        targets = find_targets(self.model, self._layers)
-        if self._tap.next_step() == 0:
+            build_on(self._model, x)
+        targets = find_targets(self._model, self._layers)
+        if self._session.next_step == 0:
             self._harmlessly(functools.partial(self._sweep, targets, x))
         for target in targets:
             kernel = keras.ops.convert_to_numpy(target.kernel)
@@ -220,8 +209,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
 
     def _make_rescaler(self) -> None:
         self._rescaler = Rescaler(
-            self.model,
-            self.model.optimizer,
+            self._model,
+            self._model.optimizer,
             self._targets,
             MONITORS[self.monitor],
             self.band,
@@ -235,7 +224,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         sweep = Sweep(
             lambda layer: variances[id(layer)], self.band, MAX_ITERATIONS, False
         )
-        report = sweep(self.model, x, layers=lambda layer: id(layer) in variances)
+        report = sweep(self._model, x, layers=lambda layer: id(layer) in variances)
         self._note(
             Rescaling(
                 step=0,
@@ -255,13 +244,15 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         )
 
     def _check(self) -> None:
-        records = self._tap.read()
+        records, _ = self._session.read()
         if not len(records.steps) or records.skipped[-1] or self._rescaler is None:
             return
+        step = int(records.steps[-1]) + 1
+        if step >= self.stop_after:
+            return
         recorded = records.values[-1, 0]
-        keys = [id(variable) for variable in self._tap.variables]
+        keys = [id(variable) for variable in self._session.plan.variables]
         values = dict(zip(keys, recorded.tolist(), strict=True))
-        step = self._tap.next_step()
         self._note(self._rescaler(step, values, self._references(recorded)))
 
     def _references(self, recorded: np.ndarray) -> dict[int, float]:
@@ -300,11 +291,11 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
                 )
 
     def _end(self) -> None:
-        if self._tap is not None:
-            self._tap.detach()
+        if self._session is not None:
+            self._session.detach()
         if self._file is not None:
             self._file.close()
-        self._tap = self._file = self._rescaler = None
+        self._session = self._file = self._rescaler = None
 
 
 def _check_band(band: Any) -> None:

@@ -19,21 +19,29 @@ class Heartbeat(threading.Thread):
         super().__init__(daemon=True, name="keras_initkit")
         self._seconds = seconds
         self._method = weakref.WeakMethod(method)
-        self._stopped = threading.Event()
+        self._is_stopped = False
+        self._waker = threading.Event()
         # A thread that is inside TensorFlow when the interpreter ends would crash it.
         atexit.register(self.stop)
 
     def run(self) -> None:
-        while not self._stopped.wait(self._seconds):
+        while True:
+            self._waker.wait(self._seconds)
+            self._waker.clear()
             method = self._method()
-            if method is None:
+            if self._is_stopped or method is None:
                 break
             method()
             del method
         atexit.unregister(self.stop)
 
+    def wake(self) -> None:
+        """The next call comes now."""
+        self._waker.set()
+
     def stop(self) -> None:
         """Waits for a call that is under way, and ends; it may be called from one."""
-        self._stopped.set()
+        self._is_stopped = True
+        self._waker.set()
         if self.is_alive() and threading.current_thread() is not self:
             self.join()

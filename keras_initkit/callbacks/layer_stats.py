@@ -2,7 +2,6 @@
 
 import functools
 import os
-import time
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -13,11 +12,12 @@ from keras_initkit.callbacks.recorder import WEIGHT_VARIANCE, Recorder, log
 from keras_initkit.kernels.promised_variance import promised_variances
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
-from keras_initkit.stats.overhead import Cost, Overhead
+from keras_initkit.stats.overhead import Overhead
 from keras_initkit.stats.schedule import Schedule
+from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
-from keras_initkit.stats.tap import MIN_CAPACITY, Tap
 from keras_initkit.tensorboard.thinning import is_kept
+from keras_initkit.theory.number import is_finite_number
 
 # TensorBoard keeps ten pictures of a run.
 MAX_PICTURES = 16
@@ -99,7 +99,7 @@ over the layers the median, 10th and 90th percentile, `summary/<key>/...` |
     | Custom Scalars | these percentiles as bands, and all layers in one chart |
     | Images | `layer_heatmap/gradient_variance`, layers x steps, after epochs |
     | Histograms | `depth_profile/weight_variance`, `.../gradient_variance`: a ridge \
-over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
+over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 `gradient_histogram/...`, `pre_activation_histogram/...` |
     | Text | the table of the layers |
 
@@ -141,7 +141,7 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
             functions of one tensor to a scalar, made of `keras.ops`, which are applied
             to weights and gradients and recorded as `weight_<function's name>` and
             `gradient_<function's name>`. Or `"all"`, the whole table.
-        histogram_freq: as `update_freq`, for histograms of weights, gradients and
+        histogram_steps: as `update_freq`, for histograms of weights, gradients and
             pre-activations, without warm-up; 0 for none.
         layers: which layers are recorded: a pattern, as of file names, of the layer's
             name or path (`"dense_*"`), a layer or a layer class, a function from a
@@ -177,17 +177,18 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
             written, the model is not compiled, or it has no trainable kernel.
     """
 
+    # Nothing is done at the end of a batch, for which Keras would wait for every step.
     def __init__(
         self,
         log_dir: str | PathLike[str] = "logs",
-        update_freq: int | str = 50,
+        update_freq: int | str = "auto",
         warmup_steps: int = 20,
         statistics: str | Measure | Sequence[Measure] = DEFAULT,
-        histogram_freq: int | str = 0,
+        histogram_steps: int | str = 0,
         layers: Selector | Sequence[Selector] | None = None,
         include_biases: bool = False,
         on_record: Callable[[Record], Any] | None = None,
-        max_overhead: float | None = 0.02,
+        max_overhead: float = 0.02,
         flush_secs: float = 2.0,
     ) -> None:
         super().__init__()
@@ -199,8 +200,8 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
-        if histogram_freq != 0:
-            self._histograms = Schedule(histogram_freq, name="histogram_freq")
+        if not _is_zero(histogram_steps):
+            self._histograms = Schedule(histogram_steps, name="histogram_steps")
         check_selectors(layers)
         self._layers = layers
         self.include_biases = include_biases
@@ -209,22 +210,13 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
                 "Argument `on_record` must be a function of one record. "
                 f"Received: on_record={on_record!r}"
             )
-        self._max_overhead = max_overhead
-        self._overhead: Overhead | None = None  # in the current fit
-        self._overhead_of_steps: Overhead | None = None
-        if max_overhead is not None and self._schedule.interval is not None:
-            self._overhead_of_steps = Overhead(self._schedule, max_overhead)
-        if isinstance(flush_secs, bool) or not (
-            isinstance(flush_secs, (int, float)) and flush_secs > 0
-        ):
-            raise ValueError(
-                "Argument `flush_secs` must be a positive number of seconds. "
-                f"Received: flush_secs={flush_secs!r}"
-            )
+        self._max_overhead = _positive("max_overhead", max_overhead)
+        self._overhead: Overhead | None = None
+        flush_secs = _positive("flush_secs", flush_secs)
         self._recorder = Recorder(log_dir, flush_secs, on_record)
-        self._tap: Any = None
-        self._num_batches = self._batches_to_wait = 0
-        self._owes_promise = self._has_said_cost = False
+        self._session: Any = None
+        self._num_batches = 0
+        self._owes_promise = False
 
     @property
     def history(self) -> History:
@@ -234,18 +226,19 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
     @property
     def interval(self) -> int | None:
         """How many steps lie between two recorded ones at present."""
-        return self._overhead.interval if self._overhead else self._schedule.interval
+        return self._session.interval if self._session else self._schedule.interval
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        takes_single_steps = self.model.steps_per_execution == 1
-        self._overhead = self._overhead_of_steps if takes_single_steps else None
-        self.begin(fit=self.params)
+        # `self.model` would copy the whole state of a training with JAX.
+        self.begin(self._model, fit=self.params)
         self._num_batches = 0
-        self._batches_to_wait = 2  # the step is traced in the first
+        if self._schedule.is_auto and self._model.steps_per_execution == 1:
+            self._overhead = Overhead(self._session, self._max_overhead)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._tap.mark_epoch()
-        self._batches_to_wait = max(self._batches_to_wait, 1)
+        self._session.mark_epoch()
+        if self._overhead is not None:
+            self._overhead.pause()
 
     # At the beginning of a batch: for what happens at its end, Keras has to choose
     # between waiting for every step and calling us from another thread.
@@ -255,11 +248,9 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
             # Nothing is drawn any more: the data may come from the same generators.
             self._note_promise(max_entries=0)
         if self._overhead is not None:
-            self._measure_overhead(self._overhead)
-        if self._tap.must_read():
-            self._recorder.flush()
-            if self._overhead is not None:
-                self._overhead.resume(time.perf_counter())
+            self._widen_interval(self._overhead)
+        self._session.before_batch()
+        self._recorder.note_batch()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._recorder.flush()
@@ -267,7 +258,8 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
             self._recorder.draw(self._max_overhead)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self._num_batches and not self._tap.has_traced:
+        if self._num_batches and not self._session.num_rows:
+            self._recorder.flush()
             log.warning(
                 "keras_initkit: nothing was recorded, as the training step did not "
                 "apply the optimizer that the model is compiled with. For another one: "
@@ -281,89 +273,87 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
 
     def begin(
         self,
+        model: keras.Model,
         fit: object = None,
         optimizer: Any = None,
-        capacity: int = MIN_CAPACITY,
         poll_secs: float | None = None,
-    ) -> Tap:
-        """Attaches a tap to the callback's model, and records what it measures.
+    ) -> Session:
+        """Attaches a session to a model, and records what it measures.
 
         Args:
+            model: the model.
             fit: what identifies the current call of `fit`, if there is one.
             optimizer: as in `layer_stats`.
-            capacity: how many rows are kept until they are read.
-            poll_secs: how often they are looked for; without it twice in `flush_secs`.
+            poll_secs: how often rows are looked for; without it twice in `flush_secs`.
 
         Raises:
             ValueError: as the callback does.
         """
         self.end()
-        tap = Tap(
-            self.model,
+        session = Session(
+            model,
             self._schedule,
             self._statistics,
             self._histograms,
             self.include_biases,
             self._layers,
             optimizer,
-            capacity,
         )
-        tap.attach(fit)
-        self._tap = tap
+        session.attach(fit)
+        self._session = session
         try:
-            self._recorder.begin(tap, poll_secs)
+            self._recorder.begin(session, poll_secs)
         except OSError as error:
             self.end()
             raise ValueError(
                 "Argument `log_dir` must be a directory that can be written "
                 f"({error.strerror}). Received: log_dir={self.log_dir!r}"
             ) from error
-        if self.interval is not None:
-            self._use_interval(self.interval)
+        if session.interval is not None:
+            self._recorder.note_interval(session.next_step, session.interval)
         self._note_promise(MAX_ENTRIES)
-        return tap
+        return session
 
     def end(self) -> None:
         """Leaves nothing behind; does nothing where nothing was begun."""
         self._recorder.end()
-        self._tap = None
+        self._session = self._overhead = None
 
     def _note_promise(self, max_entries: int) -> None:
         """Records what the initializers promised, once the model is built."""
-        variables = self._tap.variables
-        self._owes_promise = not variables
-        if variables and WEIGHT_VARIANCE in self._statistics.keys:
-            promised = promised_variances(self.model, variables, max_entries)
+        plan = self._session.plan
+        self._owes_promise = not plan.variables
+        if plan.variables and WEIGHT_VARIANCE in self._statistics.keys:
+            promised = promised_variances(self._model, plan.variables, max_entries)
             self._recorder.note_promised_variances(promised)
 
-    def _use_interval(self, interval: int) -> None:
-        self._tap.set_interval(interval)
-        self._recorder.note_interval(self._tap.next_step(), interval)
-
-    def _measure_overhead(self, overhead: Overhead) -> None:
-        now = time.perf_counter()
-        if self._batches_to_wait:
-            self._batches_to_wait -= 1
-            if not self._batches_to_wait:
-                overhead.start(self._tap.next_step(), now)
+    def _widen_interval(self, overhead: Overhead) -> None:
+        cost = overhead.lap()
+        if cost is None:
             return
-        overhead.lap(now)
-        if overhead.is_due and overhead.update(self._tap.next_step()):
-            self._use_interval(overhead.interval)
-            if overhead.cost is not None:
-                self._say_cost(overhead, overhead.cost)
+        session, self._overhead = self._session, None  # it is known now
+        interval = overhead.interval_for(cost)
+        if interval > session.interval:
+            log.warning(
+                "keras_initkit: recording a step costs %.2f ms, %.0f %% of a training "
+                'step. To keep to max_overhead=%s, update_freq="auto" records one step '
+                "in %d from now on. An integer is obeyed whatever it costs.",
+                1e3 * cost.record,
+                100 * cost.record / cost.step,
+                self._max_overhead,
+                interval,
+            )
+            session.interval = interval
+            self._recorder.note_interval(session.next_step, interval)
 
-    def _say_cost(self, overhead: Overhead, cost: Cost) -> None:
-        if self._has_said_cost or overhead.interval <= self._schedule.interval:
-            return
-        self._has_said_cost = True
-        log.warning(
-            "keras_initkit: recording a step costs %.2f ms, %.0f %% of a training "
-            "step. With update_freq=%s that is more than max_overhead=%s: from now on "
-            "one step in %d is recorded. With max_overhead=None all are.",
-            1e3 * cost.record,
-            100 * cost.record / cost.step,
-            self._schedule.interval,
-            overhead.max_overhead,
-            overhead.interval,
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value == 0
+
+
+def _positive(name: str, value: Any) -> float:
+    if not is_finite_number(value) or value <= 0:
+        raise ValueError(
+            f"Argument `{name}` must be a positive number. Received: {name}={value!r}"
         )
+    return float(value)

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_initkit import backends
 from keras_initkit.callbacks.heartbeat import Heartbeat
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Record, Records
-from keras_initkit.stats.probe import HISTOGRAM_SOURCES
-from keras_initkit.stats.tap import Tap
+from keras_initkit.stats.row import HISTOGRAM_SOURCES
+from keras_initkit.stats.session import Session
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.histograms import HistogramWriter
 from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
@@ -29,12 +30,14 @@ from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
 RUN_NAME = "layer_stats"
 WEIGHT_VARIANCE = "weight_variance"
 PICTURED = "gradient_variance"
+# So many rows wait at most until a thread is woken to fetch them.
+MAX_WAITING = 64
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
 
 
 class Recorder:
-    """Empties a tap into a history, an event file and a function.
+    """Empties a session into a history, an event file and a function.
 
     From `begin` to `end` it is used from two threads, the caller's and one of its own,
     in which rows are fetched that nobody has asked for in time.
@@ -59,10 +62,12 @@ class Recorder:
         self._run_directory: Any = None
         self._is_first_run = True
         self._optimizer_of_run: Any = None
-        self._tap: Any = None
+        self._session: Any = None
         self._file: Any = None
         self._writer: Any = None
         self._histogram_writers: dict[str, HistogramWriter] = {}
+        self._histograms: list[tuple[str, Histograms]] = []  # not yet written
+        self._is_writer = True
         self._heartbeat: Any = None
         self._intervals: list[tuple[int, int]] = []
         self._promised: np.ndarray | None = None
@@ -79,33 +84,36 @@ class Recorder:
         self.flush()
         return self._history
 
-    def begin(self, tap: Tap, poll_secs: float | None = None) -> None:
+    def begin(self, session: Session, poll_secs: float | None = None) -> None:
         """Goes on in the history and the run of the optimizer, or begins new ones.
 
         Args:
-            tap: it is attached.
+            session: it is attached.
             poll_secs: how often it is looked at; without it twice in `flush_secs`.
 
         Raises:
             OSError: if the file cannot be written.
         """
-        self._tap = tap
+        self._session = session
         self._promised = None
         self._last_drawing = time.monotonic()
-        optimizer = tap.optimizer
+        plan = session.plan
+        optimizer = plan.optimizer
         same = self._optimizer_of_run and self._optimizer_of_run() is optimizer
-        keys = list(tap.statistics.keys)
+        keys = list(plan.statistics.keys)
         known = self._history.layers, list(self._history)
-        if not (same and known in (([], []), (tap.layers, keys))):
+        if not (same and known in (([], []), (plan.layers, keys))):
             self._optimizer_of_run = weakref.ref(optimizer)
             self._history = History()
             self._is_first_run = self._run_directory is None
             self._run_directory = None
             self._num_drawn = 0
         self._first_of_file = self._num_written = len(self._history.steps)
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self._log_dir):
-            pass  # so that it is known before training whether there can be files
+        self._is_writer = backends.current().is_first_process()
+        if self._is_writer:
+            self._log_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._log_dir):
+                pass  # so that it is known before training whether there can be files
         self._last_flush = time.monotonic()
         self._heartbeat = Heartbeat(poll_secs or self._flush_secs / 2, self._beat)
         self._heartbeat.start()
@@ -117,31 +125,33 @@ class Recorder:
         with self._lock:
             self.flush()
             self.draw()
-            if self._tap is not None:
-                self._tap.detach()
+            if self._session is not None:
+                self._session.detach()
             self._close_file()
-            self._tap = self._heartbeat = None
+            self._session = self._heartbeat = None
 
     def flush(self) -> None:
-        """Fetches the rows that are waiting in the graph, and hands them on."""
+        """Fetches the rows that wait, and hands them on."""
         with self._lock:
             self._last_flush = time.monotonic()
-            if self._tap is None:
+            if self._session is None:
                 return
-            records = self._tap.read()
-            if self._tap.lost:
-                self._warn_once(
-                    "records came faster than they are fetched; some are lost"
-                )
+            records, histograms = self._session.read()
             if len(records.steps):
                 if not self._history.layers:
-                    keys = self._tap.statistics.keys
-                    self._history = History(self._tap.layers, keys)
+                    plan = self._session.plan
+                    self._history = History(plan.layers, plan.statistics.keys)
                 self._history.append(records)
-            self._write_all(self._tap.read_histograms())
+            self._histograms += histograms.items()
+            self._write_all()
             if self._on_record is not None:
                 for record in self._history.last(len(records.steps)):
                     self._hand_on(record)
+
+    def note_batch(self) -> None:
+        """To be called now and then: has rows fetched before too many wait."""
+        if self._session.num_waiting >= MAX_WAITING and self._heartbeat is not None:
+            self._heartbeat.wake()
 
     def draw(self, max_share: float | None = None) -> None:
         """Draws the records so far as a picture of layers and steps.
@@ -164,7 +174,7 @@ class Recorder:
             self._num_drawn = len(records)
 
     def note_promised_variances(self, variances: np.ndarray) -> None:
-        """Records what the initializers promised the layers of the tap."""
+        """Records what the initializers promised the layers of the session."""
         with self._lock:
             self._promised = variances
 
@@ -175,14 +185,14 @@ class Recorder:
 
     def _beat(self) -> None:
         with self._lock:
-            if self._tap is None:
+            if self._session is None:
                 return
-            if not self._tap.is_attached:  # another fit has taken its place
+            if not self._session.is_attached:  # another fit has taken its place
                 self.end()
                 return
-            filled = self._tap.filled()
             is_late = time.monotonic() - self._last_flush >= self._flush_secs / 2
-            if filled > (0 if is_late else 0.5):
+            waiting = self._session.num_waiting
+            if waiting and (is_late or waiting >= MAX_WAITING):
                 self.flush()
 
     def _hand_on(self, record: Record) -> None:
@@ -193,14 +203,14 @@ class Recorder:
 
     # -- the file ----------------------------------------------------------------------
 
-    def _write_all(self, histograms: dict[str, Histograms]) -> None:
+    def _write_all(self) -> None:
         """Writes what is not written yet; a file that fails is tried again next time.
 
         A full disk must not stop the training, and must not be hidden either.
         """
-        recorded = [self._history.steps, *(h.steps for h in histograms.values())]
+        recorded = [self._history.steps, *(h.steps for _, h in self._histograms)]
         first = [steps[0] for steps in recorded if len(steps)]
-        if not first:
+        if not first or not self._is_writer:
             return
         try:
             if self._run_directory is None:
@@ -220,8 +230,10 @@ class Recorder:
                 one = slice(number, number + 1)
                 self._writer.write(Records(*(part[one] for part in unwritten)))
                 self._num_written += 1
-            for source, (steps, counts) in histograms.items():
+            while self._histograms:
+                source, (steps, counts) = self._histograms[0]
                 self._histogram_writers[source].write(steps, counts[:, None])
+                del self._histograms[0]
         except OSError as error:
             self._note_failure(error)
 
@@ -248,12 +260,12 @@ class Recorder:
             self._warn_once("could not draw a picture of the layers", exc_info=True)
 
     def _make_writers(self) -> None:
-        tap = self._tap
+        plan = self._session.plan
         self._writer = LayerStatsWriter(
-            self._file, tap.statistics.keys, tap.layers, layer_table(tap.variables)
+            self._file, plan.statistics.keys, plan.layers, layer_table(plan.variables)
         )
         self._histogram_writers = {
-            source: HistogramWriter(self._file, [source], tap.layers, log_bins.edges())
+            source: HistogramWriter(self._file, [source], plan.layers, log_bins.edges())
             for source in HISTOGRAM_SOURCES
         }
 

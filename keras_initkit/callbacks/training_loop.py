@@ -9,11 +9,10 @@ import keras
 
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback
 from keras_initkit.callbacks.recorder import log
+from keras_initkit.stats.loop import recorded_loop
 
-# Nobody tells us when a step begins: rows are looked for so often, in seconds, and so
-# many are kept until then.
+# Nobody says when a step begins: rows are looked for so often, in seconds.
 POLL_SECS = 0.05
-CAPACITY = 256
 
 
 @contextlib.contextmanager
@@ -75,21 +74,23 @@ def layer_stats(
         ValueError: if an argument is wrong, there is no optimizer, `log_dir` cannot be
             written or the model has no trainable kernel.
     """
-    if "epoch" in (options.get("update_freq"), options.get("histogram_freq")):
+    if "epoch" in (options.get("update_freq"), options.get("histogram_steps")):
         raise ValueError(
-            "Arguments `update_freq` and `histogram_freq` must be steps in a training "
+            "Arguments `update_freq` and `histogram_steps` must be steps in a training "
             'loop of your own, which has no epochs. Received: "epoch"'
         )
-    callback = LayerStatsCallback(log_dir, **{**options, "max_overhead": None})
+    callback = LayerStatsCallback(log_dir, **options)
     callback.set_model(model)
-    tap = callback.begin(None, optimizer, CAPACITY, POLL_SECS)
-    first = tap.next_step()
+    session = callback.begin(model, optimizer=optimizer, poll_secs=POLL_SECS)
+    iterations = session.plan.optimizer.iterations
+    first = int(iterations)
     try:
-        yield callback
+        with recorded_loop(model, session):
+            yield callback
     finally:
-        last = tap.next_step()
+        last = int(iterations)
         callback.end()
-        if last > first and not tap.has_traced:
+        if last > first and not session.num_rows:
             log.warning(
                 "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
                 "tf.function of the training step was traced before. Call it for the "

@@ -109,7 +109,7 @@ class Lab:
         keras.utils.set_random_seed(self.seed)  # the same order of the data in each run
         # Or else the first step makes them, for which TensorFlow traces it twice.
         model.optimizer.build(model.trainable_variables)
-        layers = LayerStatsCallback(self.log_dir / run, max_overhead=None, **recording)
+        layers = LayerStatsCallback(self.log_dir / run, **recording)
         logs = model.fit(
             x,
             y,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_initkit.stats.forward_pass import without_activation
+from keras_initkit.backends import keras_private
 
 # What is z = W x + b, and an activation of it. The kernel is under the last of these
 # names that the layer has: Dense keeps what LoRA and quantization leave of it aside.
@@ -48,7 +48,7 @@ class KernelCall(NamedTuple):
 
     def pre_activation(self) -> Any:
         """z, with the weights as they are now, shape (batch, ..., units)."""
-        with without_activation(self.layer):
+        with activation_replaced(self.layer, keras.activations.linear):
             return self.run()
 
 
@@ -91,20 +91,68 @@ def each_call(
         replace: function of a layer and its `call` to what stands in for that; None if
             it stays.
     """
-    replaced = []
+    with Interception(model, replace):
+        yield
+
+
+class Interception:
+    """Stands in for `call` of a model and its layers, while it is entered.
+
+    What stands in is made once, so that entering again is cheap.
+
+    Args:
+        model: a `keras.Model`, built or not.
+        replace: as in `each_call`.
+    """
+
+    def __init__(
+        self, model: keras.Model, replace: Callable[[Any, Callable], Callable | None]
+    ) -> None:
+        self._model = model
+        self._replace = replace
+        self._stand_ins: dict[int, tuple[dict[str, Any], Callable | None]] = {}
+        self._undo: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def __enter__(self) -> None:
+        for attributes, stand_in in self._stand_ins.values():
+            self._put(attributes, stand_in)
+        self.extend()
+
+    def __exit__(self, *_: object) -> None:
+        for attributes, previous in reversed(self._undo):
+            del attributes["call"]
+            attributes.update(previous)
+        self._undo = []
+
+    def extend(self) -> None:
+        """Looks for layers that were made since."""
+        for layer in keras_private.layers_of(self._model):
+            if id(layer) not in self._stand_ins:
+                stand_in = self._replace(layer, layer.call)
+                self._stand_ins[id(layer)] = vars(layer), stand_in
+                self._put(vars(layer), stand_in)
+
+    def _put(self, attributes: dict[str, Any], stand_in: Callable | None) -> None:
+        if stand_in is None:
+            return
+        self._undo.append(
+            (attributes, {k: v for k, v in attributes.items() if k == "call"})
+        )
+        # Not by setattr: a layer tracks what it is given.
+        attributes["call"] = stand_in
+
+
+@contextlib.contextmanager
+def activation_replaced(layer: Any, function: Callable[[Any], Any]) -> Iterator[None]:
+    """Within it, a layer has another activation; with a linear one it returns z."""
+    # Not by setattr: a layer tracks what it is given.
+    attributes = vars(layer)
+    own = attributes["activation"]
+    attributes["activation"] = function
     try:
-        for layer in model._flatten_layers():
-            stand_in = replace(layer, layer.call)
-            if stand_in is not None:
-                previous = {k: v for k, v in vars(layer).items() if k == "call"}
-                # Not by setattr: a layer tracks what it is given.
-                vars(layer)["call"] = stand_in
-                replaced.append((layer, previous))
         yield
     finally:
-        for layer, previous in reversed(replaced):
-            del vars(layer)["call"]
-            vars(layer).update(previous)
+        attributes["activation"] = own
 
 
 def _stand_in(layer: Any, call: Callable, on_call: Callable) -> Callable:

@@ -15,7 +15,7 @@ from keras_initkit.kernels.calls import (
     each_kernel_call,
 )
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
-from keras_initkit.stats.forward_pass import ACTIVATIONS
+from keras_initkit.kernels.signals import ACTIVATIONS
 
 # What is known to be z = W x + b; a subclass may have made something else of it.
 KNOWN_CALLS = {layer.call for layer in LAYERS}

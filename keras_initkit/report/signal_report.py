@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import keras
 
+from keras_initkit import backends
 from keras_initkit.kernels.calls import state_kept, variables_kept
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.random_state import random_state_kept
@@ -14,7 +15,6 @@ from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
 from keras_initkit.report.signal_rows import signal_columns
-from keras_initkit.stats.tap import backend_module
 
 
 class SignalReport(LayerReport):
@@ -124,7 +124,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     - [Schoenholz et al., 2017](https://arxiv.org/abs/1611.01232)
     """
     check_batch(model, x, y)
-    backend = backend_module()
+    backend = backends.current()
     build_on(model, x)
     if not kernel_fans(model):
         raise ValueError(

@@ -14,7 +14,7 @@ from keras_initkit.kernels.origin import initializer_name, kernel_initializer
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
 from keras_initkit.report.variance_interval import variance_interval
 from keras_initkit.stats import measures
-from keras_initkit.stats.measurement import greatest_slope
+from keras_initkit.stats.row import greatest_slope
 from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_function
 from keras_initkit.theory.gaussian_average import gaussian_samples
 
@@ -95,7 +95,7 @@ class _Activations:
         shape = (*(1 for _ in z.shape[1:-1]), z.shape[-1])
         key = id(function), shape
         if key not in self._greatest_slopes:
-            greatest = greatest_slope(function, shape, self._backend)
+            greatest = greatest_slope(function, shape)
             self._greatest_slopes[key] = greatest
         if math.isnan(self._greatest_slopes[key]):
             return math.nan

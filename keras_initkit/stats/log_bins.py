@@ -5,7 +5,12 @@ vanishes and one that explodes all fall into them, and the bin of a float32 numb
 read off its exponent and the first two bits of its fraction.
 """
 
+from typing import Any
+
 import numpy as np
+from keras import ops
+
+from keras_initkit import backends
 
 MIN_EXPONENT, MAX_EXPONENT = -40, 24
 BINS_PER_OCTAVE = 4
@@ -24,3 +29,19 @@ def edges() -> np.ndarray:
     steps = 1 + np.arange(BINS_PER_OCTAVE) / BINS_PER_OCTAVE
     positive = np.append(np.outer(octaves, steps).ravel(), 2.0**MAX_EXPONENT)
     return np.concatenate([-positive[::-1], positive])
+
+
+def indices(tensor: Any) -> Any:
+    """The bin of each entry: int32, flat; NUM_BINS for NaN and infinities.
+
+    Args:
+        tensor: float32 or float64, any shape.
+    """
+    flat = ops.cast(ops.reshape(tensor, (-1,)), "float32")
+    bits = backends.current().float_bits(flat)
+    # Of a float32 number the sign, 8 bits of exponent, and 2 of the fraction.
+    magnitude = ops.right_shift(ops.bitwise_and(bits, 2**31 - 1), 21)
+    lowest = (127 + MIN_EXPONENT) * BINS_PER_OCTAVE
+    place = ops.clip(magnitude - lowest + 1, 0, BINS_PER_SIGN)
+    index = BINS_PER_SIGN + ops.where(bits < 0, -place, place)
+    return ops.cast(ops.where(ops.isfinite(flat), index, NUM_BINS), "int32")

@@ -1,22 +1,24 @@
-"""The statistics: pure functions of tensors, in any Keras backend.
+"""The statistics: pure functions of stacks of tensors, in any Keras backend.
 
-Each is a function of one tensor, over all of its entries or over its units. Half
-precision is widened to float32 first. Where several are wanted of the same tensor,
-`shared_passes` reads it fewer times than they would one by one.
+A stack is several tensors of one shape along a new first axis, (n, ...); each function
+returns n numbers. A network has many layers of few shapes, and one operation on a stack
+takes about as long as one on a tensor. Half precision is widened to float32 first.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-# Of |f'(z)| at its greatest: below it, a unit passes next to no gradient on.
+from keras_initkit import backends
+
+# Saturation threshold, as a share of max |f'|: a unit below it passes on no gradient.
 SATURATED_SLOPE = 0.01
 NUM_PROJECTIONS = 4
 # Relative. Equal columns differ by what the order of a summation does, 1e-6 or less;
-# two that have nothing to do with each other, in all projections, by as little once in
-# 1e20.
+# two independent ones agree to this, in all projections, once in 1e20.
 SAME = 1e-5
 MAX_APART = 3
 
@@ -24,176 +26,128 @@ MAX_APART = 3
 def widen(tensor: Any) -> Any:
     """The tensor in float32, or as it is where it is float32 or float64 already."""
     tensor = ops.convert_to_tensor(tensor)
-    wide = tensor.dtype in ("float32", "float64")
+    wide = keras.backend.standardize_dtype(tensor.dtype) in ("float32", "float64")
     return tensor if wide else ops.cast(tensor, "float32")
 
 
 # -- over all entries ------------------------------------------------------------------
 
 
-def mean(tensor: Any) -> Any:
+def mean(stack: Any) -> Any:
     """The mean of all entries, in their unit.
 
-    >>> mean(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
-    2.5
+    >>> mean(keras.ops.array([[1.0, 2.0, 3.0, 4.0]]))
+    [2.5]
     """
-    return ops.mean(widen(tensor))
+    return backends.current().moments(rows_of(stack))[0]
 
 
-def variance(tensor: Any) -> Any:
+def variance(stack: Any) -> Any:
     """The population variance (divisor: the number of entries), in the unit squared.
 
-    Computed from the deviations from the mean, and corrected for what its rounding left
-    in them (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
+    Computed from the deviations from the mean wherever the mean is not small beside
+    them (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
 
-    >>> variance(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
-    1.25
+    >>> variance(keras.ops.array([[1.0, 2.0, 3.0, 4.0]]))
+    [1.25]
     """
-    deviation = widen(tensor) - mean(tensor)
-    rest = ops.mean(deviation)
-    return ops.maximum(ops.mean(ops.square(deviation)) - ops.square(rest), 0)
+    return backends.current().moments(rows_of(stack))[1]
 
 
-def l2_norm(tensor: Any) -> Any:
+def l2_norm(stack: Any) -> Any:
     """The square root of the sum of the squares of all entries, in their unit, >= 0.
 
     In float32 entries below 1e-19 add nothing, and beyond 1e19 it is infinite.
 
-    >>> l2_norm(keras.ops.array([3.0, 4.0]))
-    5.0
+    >>> l2_norm(keras.ops.array([[3.0, 4.0]]))
+    [5.0]
     """
-    return ops.sqrt(sum_of_squares(widen(tensor)))
+    return ops.sqrt(backends.current().moments(rows_of(stack))[2])
 
 
-def max_abs(tensor: Any) -> Any:
+def max_abs(stack: Any) -> Any:
     """The largest absolute value, in the unit of the entries; NaN if any entry is NaN.
 
-    >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
-    4.0
+    >>> max_abs(keras.ops.array([[1.0, -4.0, 3.0]]))
+    [4.0]
     """
-    return shared_passes([tensor], ["max_abs"])["max_abs"][0]
+    rows = rows_of(stack)
+    largest = ops.max(ops.abs(rows), axis=1)
+    # A maximum may pass over NaN.
+    has_nan = ops.any(ops.isnan(rows), axis=1)
+    return ops.where(has_nan, ops.cast(np.nan, largest.dtype), largest)
 
 
-def zero_fraction(tensor: Any) -> Any:
+def zero_fraction(stack: Any) -> Any:
     """The share of the entries that are 0, between 0 and 1.
 
     On most devices what is smaller than 1.2e-38 in float32 is 0.
 
-    >>> zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0]))
-    0.5
+    >>> zero_fraction(keras.ops.array([[0.0, 2.0, 0.0, 1.0]]))
+    [0.5]
     """
-    return _share(ops.equal(widen(tensor), 0))
+    return _share(ops.equal(rows_of(stack), 0), axis=1)
 
 
-def nonfinite_count(tensor: Any) -> Any:
+def nonfinite_count(stack: Any) -> Any:
     """How many entries are NaN or infinite, exact up to 2**24 of them.
 
-    >>> nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")]))
-    2.0
+    >>> nonfinite_count(keras.ops.array([[1.0, float("nan"), float("inf")]]))
+    [2.0]
     """
-    is_nonfinite = ops.logical_not(ops.isfinite(widen(tensor)))
-    return ops.sum(ops.cast(is_nonfinite, "float32"))
+    is_nonfinite = ops.logical_not(ops.isfinite(rows_of(stack)))
+    return ops.sum(ops.cast(is_nonfinite, "float32"), axis=1)
 
 
-def sum_of_squares(tensor: Any) -> Any:
-    """The sum of the squares of all entries, in the unit squared."""
-    return ops.sum(ops.square(tensor))
+def of_entries(stack: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Several of the statistics above at once, by name: they share what they can.
 
-
-def shared_passes(
-    tensors: Sequence[Any],
-    names: Sequence[str],
-    sum_of_squares: Callable[[Any], Any] = sum_of_squares,
-) -> dict[str, Any]:
-    """What a few passes over each tensor tell, at once.
-
-    A tensor is read for its sum of squares, mean and extremes, and never copied:
-    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
-    the variance. Only where the mean of some tensor is larger than its standard
-    deviation are the variances taken from the deviations, as in `variance`, and only
-    where some sum of squares is not finite are NaN and infinities looked for.
-
-    Example:
-
-    >>> shared_passes([keras.ops.array([1.0, 2.0, 3.0, 4.0])], ["variance"])
-    {'variance': [1.25]}
-
-    Args:
-        tensors: floating-point tensors of any shapes, each with at least one entry.
-        names: of `"mean"`, `"variance"`, `"l2_norm"`, `"max_abs"`, `"zero_fraction"`
-            and `"nonfinite_count"`.
-        sum_of_squares: the backend's own, if it has one that makes no copy.
-
-    Returns:
-        For each name a tensor of shape (tensors,), float64 if any tensor is, else
-        float32.
+    >>> of_entries(keras.ops.array([[3.0, 4.0]]), ["mean", "l2_norm"])
+    {'mean': [3.5], 'l2_norm': [5.0]}
     """
-    tensors = [widen(tensor) for tensor in tensors]
-    squares = ops.stack([sum_of_squares(tensor) for tensor in tensors])
-    size = ops.cast([ops.size(tensor) for tensor in tensors], squares.dtype)
-    are_finite = ops.all(ops.isfinite(squares))
-    results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
-    if "mean" in names or "variance" in names:
-        results["mean"] = _of_each(mean, tensors)
-    if "variance" in names:
-        square_of_mean = ops.square(results["mean"])
-        difference = squares / size - square_of_mean
-        results["variance"] = ops.cond(
-            ops.any(square_of_mean > difference),
-            lambda: _of_each(variance, tensors),
-            lambda: difference,
-        )
-    if "max_abs" in names:
-        largest = ops.maximum(_of_each(ops.max, tensors), -_of_each(ops.min, tensors))
-        # A maximum may pass over NaN, a sum does not.
-        results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
-    if "zero_fraction" in names:
-        results["zero_fraction"] = ops.cond(
-            are_finite,
-            lambda: 1 - _of_each(lambda t: sum_of_squares(ops.sign(t)), tensors) / size,
-            lambda: ops.cast(_of_each(zero_fraction, tensors), size.dtype),
-        )
-    if "nonfinite_count" in names:
-        results["nonfinite_count"] = ops.cond(
-            are_finite,
-            lambda: ops.zeros_like(squares),
-            lambda: ops.cast(_of_each(nonfinite_count, tensors), size.dtype),
-        )
-    return {name: results[name] for name in names}
+    rows = rows_of(stack)
+    results: dict[str, Any] = {}
+    if {"mean", "variance", "l2_norm"} & set(names):
+        results["mean"], results["variance"], squares = backends.current().moments(rows)
+        results["l2_norm"] = ops.sqrt(squares)
+    return {
+        name: results[name] if name in results else TENSOR_MEASURES[name](rows)
+        for name in names
+    }
 
 
-def _of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
-    return ops.stack([function(tensor) for tensor in tensors])
+def rows_of(stack: Any) -> Any:
+    """The stack with each tensor in one row, wide: shape (n, entries)."""
+    return ops.reshape(widen(stack), (stack.shape[0], -1))
 
 
-def _share(condition: Any) -> Any:
-    return ops.mean(ops.cast(condition, "float32"))
+def _share(condition: Any, axis: Any) -> Any:
+    return ops.mean(ops.cast(condition, "float32"), axis=axis)
+
+
+TENSOR_MEASURES: dict[str, Callable[[Any], Any]] = {
+    "mean": mean,
+    "variance": variance,
+    "l2_norm": l2_norm,
+    "max_abs": max_abs,
+    "zero_fraction": zero_fraction,
+    "nonfinite_count": nonfinite_count,
+}
 
 
 # -- of the update ---------------------------------------------------------------------
 
 
 def update_ratio(before: Any, after: Any) -> Any:
-    """`||after - before|| / ||before||` of a weight, >= 0: how far an update moved it.
+    """`||after - before|| / ||before||` of weights, >= 0: how far an update moved them.
 
     0 for a weight that stayed where it was, 0 itself included; infinite for one that
     left 0.
 
-    >>> update_ratio(keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 3.5]))
-    0.1
+    >>> update_ratio(keras.ops.array([[3.0, 4.0]]), keras.ops.array([[3.0, 3.5]]))
+    [0.1]
     """
-    return update_ratios([before], [after])[0]
-
-
-def update_ratios(
-    before: Sequence[Any],
-    after: Sequence[Any],
-    sum_of_squares: Callable[[Any], Any] = sum_of_squares,
-) -> Any:
-    """`update_ratio` of several weights, shape (weights,)."""
-    pairs = zip(map(widen, before), map(widen, after), strict=True)
-    moved = ops.sqrt(_of_each(sum_of_squares, [new - old for old, new in pairs]))
-    norm = ops.sqrt(_of_each(sum_of_squares, [widen(old) for old in before]))
+    moved, norm = l2_norm(widen(after) - widen(before)), l2_norm(before)
     return ops.where(ops.equal(moved, 0), moved, moved / norm)
 
 
@@ -203,14 +157,14 @@ def update_ratios(
 def dead_fraction(activation: Any) -> Any:
     """The share of units that are 0 for the whole batch, between 0 and 1.
 
-    >>> dead_fraction(keras.ops.array([[0.0, 1.0], [0.0, 0.0]]))
-    0.5
+    >>> dead_fraction(keras.ops.array([[[0.0, 1.0], [0.0, 0.0]]]))
+    [0.5]
 
     Args:
-        activation: shape (batch, ..., units).
+        activation: shape (n, batch, ..., units).
     """
-    is_zero = ops.equal(widen(activation), 0)
-    return _share(ops.all(is_zero, axis=_all_but_last(is_zero)))
+    is_zero = ops.equal(activation, 0)
+    return _share(ops.all(is_zero, axis=_within(is_zero)), axis=1)
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
@@ -219,20 +173,20 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
     Next to none is less than 1 % of the greatest slope that the activation has. A ReLU
     that is off for over half of the batch counts as saturated.
 
-    >>> saturated_fraction(keras.ops.array([[0.001, 1.0], [0.0, 0.5]]), max_slope=1.0)
-    0.5
+    >>> saturated_fraction(keras.ops.array([[[0.001, 1.0], [0.0, 0.5]]]), max_slope=1.0)
+    [0.5]
 
     Args:
-        slope: f'(z) at each pre-activation z, shape (batch, ..., units).
+        slope: f'(z) at each pre-activation z, shape (n, batch, ..., units).
         max_slope: the greatest |f'(z)| over all z.
     """
-    is_flat = ops.less(ops.abs(widen(slope)), SATURATED_SLOPE * max_slope)
-    flat = ops.mean(ops.cast(is_flat, "float32"), axis=_all_but_last(is_flat))
-    return _share(flat > 0.5)
+    is_flat = ops.less(ops.abs(slope), SATURATED_SLOPE * max_slope)
+    return _share(_share(is_flat, axis=_within(is_flat)) > 0.5, axis=1)
 
 
-def _all_but_last(tensor: Any) -> tuple[int, ...]:
-    return tuple(range(len(tensor.shape) - 1))
+def _within(signal: Any) -> tuple[int, ...]:
+    """The axes of the batch and of positions, of a stack of signals."""
+    return tuple(range(1, len(signal.shape) - 1))
 
 
 def duplicate_fraction(weight: Any, gradient: Any) -> Any:
@@ -245,47 +199,15 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     single entry (of biases) are equal up to rounding by chance now and then: among
     2,048 of them one in a hundred.
 
-    >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
+    >>> weight, gradient = keras.ops.ones((1, 3, 4)), keras.ops.ones((1, 3, 4))
     >>> duplicate_fraction(weight, gradient)
-    1.0
+    [1.0]
 
     Args:
-        weight: shape (..., units).
+        weight: shape (n, ..., units).
         gradient: the same shape.
     """
-    return duplicates(unit_keys(weight), unit_keys(gradient))
-
-
-def units_of(variable: Any) -> int:
-    """The number of entries of the last axis; 1 of a scalar."""
-    return variable.shape[-1] if len(variable.shape) else 1
-
-
-def unit_keys(tensor: Any) -> Any:
-    """Random projections of each unit's column: equal columns, equal keys.
-
-    Args:
-        tensor: shape (..., units).
-
-    Returns:
-        Shape (NUM_PROJECTIONS, units); the same directions at each call.
-    """
-    columns = ops.reshape(widen(tensor), (-1, units_of(tensor)))
-    shape = (NUM_PROJECTIONS, columns.shape[0])
-    directions = np.random.default_rng(0).standard_normal(shape)
-    return ops.matmul(ops.cast(directions, columns.dtype), columns)
-
-
-def duplicates(weight_keys: Any, gradient_keys: Any) -> Any:
-    """`duplicate_fraction` from `unit_keys`, of several layers of one width at once.
-
-    Args:
-        weight_keys: shape (..., NUM_PROJECTIONS, units).
-        gradient_keys: the same shape.
-
-    Returns:
-        Shape (...).
-    """
+    weight_keys, gradient_keys = _unit_keys(weight), _unit_keys(gradient)
     units = weight_keys.shape[-1]
     weight_size, weight_direction = _size_and_direction(weight_keys)
     gradient_size, gradient_direction = _size_and_direction(gradient_keys)
@@ -310,6 +232,18 @@ def duplicates(weight_keys: Any, gradient_keys: Any) -> Any:
             partner = ops.pad(is_equal, [*no_other, side])
             is_duplicate = ops.maximum(is_duplicate, partner)
     return ops.mean(is_duplicate, axis=-1)
+
+
+def _unit_keys(stack: Any) -> Any:
+    """Random projections of each unit's column: equal columns, equal keys.
+
+    The same directions at each call: (n, ..., units) to (n, NUM_PROJECTIONS, units).
+    """
+    units = stack.shape[-1] if len(stack.shape) > 1 else 1
+    columns = ops.reshape(widen(stack), (stack.shape[0], -1, units))
+    shape = (NUM_PROJECTIONS, columns.shape[1])
+    directions = np.random.default_rng(0).standard_normal(shape)
+    return ops.matmul(ops.cast(directions, columns.dtype), columns)
 
 
 def _size_and_direction(keys: Any) -> tuple[Any, Any]:

@@ -2,18 +2,15 @@
 
 import math
 import statistics
-from collections import deque
+import time
 from typing import NamedTuple
 
-from keras_initkit.stats.schedule import Schedule
+from keras_initkit.stats.session import Session
 
-# Of each kind of step: enough for a median, few enough to be there after the warm-up.
+# Laps of each kind of step: enough for a median, few enough to be there soon.
 MIN_LAPS = 10
-MAX_LAPS = 50
-# While every step is recorded there is nothing to compare it with.
-FIRST_INTERVAL = 2
-# Smaller changes of the interval are noise.
-LEAST_CHANGE = 1.25
+# The first lap of each kind, in which the step is traced and compiled, tells nothing.
+NUM_TRACED = 2
 
 
 class Cost(NamedTuple):
@@ -29,98 +26,47 @@ class Cost(NamedTuple):
 
 
 class Overhead:
-    """Compares recorded steps with others, and says how many should lie between.
+    """Compares recorded steps of a session with others, once.
 
-    A lap is one step, from its beginning to that of the next. The cost of a record is
-    the difference between the medians of the last laps of either kind.
+    A lap is one step, from its beginning to that of the next; while it is measured, the
+    step is waited for, where it would go on in the background.
 
     Args:
-        schedule: which steps are recorded.
+        session: whose steps are compared.
         max_overhead: greatest share of the training time that recording may take.
-
-    Attributes:
-        max_overhead: as given.
-        interval: the interval in use; 2 at least until the cost is known.
-        cost: what was measured so far; None before.
-
-    Raises:
-        ValueError: if `max_overhead` is not positive.
     """
 
-    def __init__(self, schedule: Schedule, max_overhead: float) -> None:
-        if isinstance(max_overhead, bool) or not (
-            isinstance(max_overhead, (int, float)) and max_overhead > 0
-        ):
-            raise ValueError(
-                "Argument `max_overhead` must be a positive share of the training "
-                f"time, or None. Received: max_overhead={max_overhead!r}"
-            )
-        self._schedule = schedule
-        self.max_overhead = max_overhead
-        self._recorded: deque[float] = deque(maxlen=MAX_LAPS)
-        self._others: deque[float] = deque(maxlen=MAX_LAPS)
-        self._new_records = 0
-        self._step: int | None = None
-        self._time = math.nan
-        self.interval = max(schedule.interval, FIRST_INTERVAL)
-        self.cost: Cost | None = None
+    def __init__(self, session: Session, max_overhead: float) -> None:
+        self._session = session
+        self._max_overhead = max_overhead
+        self._laps: dict[bool, list[float]] = {True: [], False: []}
+        self._began: float | None = None
+        self._num_recorded = 0
 
-    def start(self, step: int, time: float) -> None:
-        """A lap begins here that has nothing before it to be compared with.
+    def pause(self) -> None:
+        """What lies between the last lap and the next one is no part of either."""
+        self._began = None
 
-        Args:
-            step: the number of the next step.
-            time: now, in seconds.
+    def lap(self) -> Cost | None:
+        """To be called before each step: the last one has ended, and the next begins.
+
+        Returns:
+            The cost, as soon as there are enough laps of both kinds.
         """
-        self._step, self._time = step, time
+        self._session.wait()
+        now = time.perf_counter()
+        was_recorded = self._session.num_rows > self._num_recorded
+        self._num_recorded = self._session.num_rows
+        if self._began is not None:
+            self._laps[was_recorded].append(now - self._began)
+        self._began = now
+        if min(map(len, self._laps.values())) < NUM_TRACED + MIN_LAPS:
+            return None
+        plain, recorded = (
+            statistics.median(self._laps[kind][NUM_TRACED:]) for kind in (False, True)
+        )
+        return Cost(plain, record=recorded - plain)
 
-    def lap(self, time: float) -> None:
-        """A step has ended, and the next begins.
-
-        Args:
-            time: now, in seconds.
-        """
-        if self._step is None:
-            return
-        if self._schedule.selects(self._step, self.interval):
-            self._recorded.append(time - self._time)
-            self._new_records += 1
-        else:
-            self._others.append(time - self._time)
-        self._step += 1
-        self._time = time
-
-    def resume(self, time: float) -> None:
-        """What lies between the last lap and now is no part of the next one."""
-        self._time = time
-
-    @property
-    def is_due(self) -> bool:
-        """Whether there are enough new laps to look at the interval again."""
-        enough = min(len(self._recorded), len(self._others)) >= MIN_LAPS
-        return enough and (self.cost is None or self._new_records >= MIN_LAPS)
-
-    def update(self, step: int) -> bool:
-        """Measures anew; returns whether the interval has changed.
-
-        Args:
-            step: the number of the next step. Where it is not the expected one, steps
-                were skipped or accumulated: it is not known which of them were
-                recorded, and the interval that was asked for is used.
-        """
-        self._new_records = 0
-        if step != self._step:
-            self._recorded.clear()
-            self._others.clear()
-            self._step = None
-            return self._use(self._schedule.interval)
-        plain = statistics.median(self._others)
-        self.cost = Cost(plain, record=statistics.median(self._recorded) - plain)
-        affordable = self.cost.record / (self.max_overhead * self.cost.step)
-        interval = max(self._schedule.interval, math.ceil(affordable))
-        change = max(interval, self.interval) / min(interval, self.interval)
-        return change >= LEAST_CHANGE and self._use(interval)
-
-    def _use(self, interval: int) -> bool:
-        changed, self.interval = interval != self.interval, interval
-        return changed
+    def interval_for(self, cost: Cost) -> int:
+        """How many steps must lie between two recorded ones."""
+        return math.ceil(cost.record / (self._max_overhead * cost.step))

@@ -3,6 +3,9 @@
 import numbers
 from typing import Any
 
+# What "auto" never goes below: one step in so many costs next to nothing.
+AUTO_INTERVAL = 50
+
 
 class Schedule:
     """Selects the first `warmup_steps` steps, and then one step in `update_freq`.
@@ -18,12 +21,14 @@ class Schedule:
 
     Args:
         update_freq: a positive int, a step is recorded where it divides by it;
-            `"batch"`, the same as 1; or `"epoch"`, the first step of each epoch.
+            `"batch"`, the same as 1; `"epoch"`, the first step of each epoch; or
+            `"auto"`, one step in 50 or fewer.
         warmup_steps: int >= 0.
         name: the name of the argument that `update_freq` came from, for errors.
 
     Attributes:
         interval: `update_freq` in steps; None for `"epoch"`.
+        is_auto: whether the interval may be widened.
 
     Raises:
         ValueError: if an argument is none of these.
@@ -32,18 +37,20 @@ class Schedule:
     def __init__(
         self, update_freq: int | str, warmup_steps: int = 0, name: str = "update_freq"
     ) -> None:
-        if update_freq not in ("batch", "epoch") and not _is_int(update_freq, least=1):
+        words = {"batch": 1, "epoch": None, "auto": AUTO_INTERVAL}
+        is_word = isinstance(update_freq, str) and update_freq in words
+        if not is_word and not _is_int(update_freq, least=1):
             raise ValueError(
-                f'Argument `{name}` must be a positive integer, "batch" or "epoch". '
-                f"Received: {name}={update_freq!r}"
+                f'Argument `{name}` must be a positive integer, "batch", "epoch" or '
+                f'"auto". Received: {name}={update_freq!r}'
             )
         if not _is_int(warmup_steps, least=0):
             raise ValueError(
                 "Argument `warmup_steps` must be an integer of at least 0. "
                 f"Received: warmup_steps={warmup_steps!r}"
             )
-        names: dict[Any, int | None] = {"batch": 1, "epoch": None}
-        self.interval: Any = names.get(update_freq, update_freq)
+        self.is_auto = is_word and update_freq == "auto"
+        self.interval: Any = words[update_freq] if is_word else int(update_freq)
         self.warmup_steps = warmup_steps
 
     def selects(self, step: Any, interval: Any = None, epoch_start: Any = 0) -> Any:

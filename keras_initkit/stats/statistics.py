@@ -5,17 +5,9 @@ from typing import Any
 
 from keras import ops
 
-from keras_initkit.stats import measures
+from keras_initkit.stats.measures import TENSOR_MEASURES
 
 SOURCES = ("weight", "gradient")
-TENSOR_MEASURES = {
-    "mean": measures.mean,
-    "variance": measures.variance,
-    "l2_norm": measures.l2_norm,
-    "max_abs": measures.max_abs,
-    "zero_fraction": measures.zero_fraction,
-    "nonfinite_count": measures.nonfinite_count,
-}
 DUPLICATES = "duplicate_fraction"
 UPDATE = "update_ratio"
 FORWARD = (
@@ -51,6 +43,8 @@ class Statistics:
         forward: the keys of what is measured in the forward pass.
         keys: all keys, in the order in which they are recorded: those of the weights,
             of the gradients, of units, of the forward pass, of the update.
+        before_update: those of them that are known before the update.
+        identity: equal for statistics that are computed alike.
 
     Raises:
         ValueError: if there is none, one is unknown, or a function has no name of its
@@ -85,6 +79,11 @@ class Statistics:
             *self.forward,
             *((UPDATE,) if self.update else ()),
         )
+        self.before_update = self.keys[:-1] if self.update else self.keys
+        functions = [
+            f for of_source in self.measures.values() for f in of_source.values()
+        ]
+        self.identity = self.keys, tuple(map(id, functions))
         if not self.keys:
             raise ValueError(
                 "Argument `statistics` must name at least one statistic. "

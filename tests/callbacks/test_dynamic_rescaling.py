@@ -311,7 +311,7 @@ def test_the_gradient_of_a_kernel_is_brought_to_the_band_around_the_median(
     callback = ours(
         tmp_path, monitor="gradient", function_preserving=function_preserving
     )
-    stats = LayerStatsCallback(tmp_path / "stats", update_freq=1, max_overhead=None)
+    stats = LayerStatsCallback(tmp_path / "stats", update_freq=1)
     fit(model, callback, stats, At(2, scale_kernels(5.0, "h2")), epochs=4)
     assert 3 in [event.step for event in callback.events]
     rows = stats.history["gradient_variance"]

@@ -20,7 +20,7 @@ from keras_initkit.tensorboard.event_file import EventFile
 
 X = np.random.default_rng(0).normal(size=(200, 5)).astype("float32")
 Y = X[:, :1]
-EVERY_STEP = {"update_freq": 1, "max_overhead": None}
+EVERY_STEP = {"update_freq": 1}
 
 
 def compiled(optimizer="sgd", **options):
@@ -77,7 +77,7 @@ ENDLESS = """
 
     x = np.ones((1000, 5), "float32")
     callback = LayerStatsCallback(
-        sys.argv[1], update_freq=1, max_overhead=None, flush_secs=0.5
+        sys.argv[1], update_freq=1, flush_secs=0.5
     )
     callbacks = [callback, Clock()]
     model.fit(x, x[:, :1], batch_size=1, verbose=0, callbacks=callbacks)
@@ -151,7 +151,7 @@ def test_a_disk_that_stays_full_costs_the_file_and_nothing_else(
     def add(self, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    callback = LayerStatsCallback(tmp_path, **EVERY_STEP, histogram_freq=5)
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP, histogram_steps=5)
     fill = At(0, lambda: monkeypatch.setattr(EventFile, "add_serialized", add))
     assert fit(compiled(), callback, fill, epochs=3) == fit(compiled(), epochs=3)
     assert len(warnings_of(caplog)) == 1
@@ -245,7 +245,7 @@ def test_room_for_rows_is_what_the_documentation_says(tmp_path):
         [keras.Input((8,)), *(layers.Dense(8) for _ in range(depth))]
     )
     model.compile("sgd", "mse")
-    callback = LayerStatsCallback(tmp_path, statistics="all", histogram_freq=5)
+    callback = LayerStatsCallback(tmp_path, statistics="all", histogram_steps=5)
     callback.set_model(model)
     callback.set_params({})
     callback.on_train_begin()

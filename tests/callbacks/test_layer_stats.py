@@ -16,7 +16,7 @@ from keras_initkit import LayerStatsCallback
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 8)).astype("float32")
 Y = RNG.integers(0, 3, size=100)
-EVERY_STEP = {"update_freq": 1, "max_overhead": None}
+EVERY_STEP = {"update_freq": 1}
 
 
 def hidden_and_head():
@@ -228,7 +228,7 @@ def test_checkpoints_hold_nothing_of_ours(tmp_path):
 
 
 def test_default_schedule(tmp_path):
-    callback = LayerStatsCallback(tmp_path, max_overhead=None)
+    callback = LayerStatsCallback(tmp_path)
     train(network, [callback], epochs=15)  # 105 steps
     assert callback.history.steps.tolist() == [*range(20), 50, 100]
 
@@ -357,9 +357,7 @@ def test_the_interval_is_widened_where_recording_costs_too_much(tmp_path, caplog
 
 
 def test_whatever_it_costs_with_max_overhead_none(tmp_path, caplog):
-    callback = LayerStatsCallback(
-        tmp_path, update_freq=1, statistics=expensive, max_overhead=None
-    )
+    callback = LayerStatsCallback(tmp_path, update_freq=1, statistics=expensive)
     train(network, [callback], epochs=5)
     assert callback.interval == 1
     assert callback.history.steps.tolist() == list(range(35))
@@ -467,7 +465,7 @@ def test_model_that_is_not_compiled(tmp_path):
         {"warmup_steps": -1},
         {"statistics": ["variances"]},
         {"statistics": []},
-        {"histogram_freq": -1},
+        {"histogram_steps": -1},
         {"layers": 3},
         {"on_record": "print"},
         {"max_overhead": 0},

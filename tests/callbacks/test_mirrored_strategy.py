@@ -21,7 +21,7 @@ TRAINING = """
     if kind == "skipped":
         x[32:48] = np.nan  # the third batch, in both replicas
     options = dict(
-        statistics="all", histogram_freq=2, update_freq=1, max_overhead=None
+        statistics="all", histogram_steps=2, update_freq=1
     )
 
     def train(scope, callbacks=()):

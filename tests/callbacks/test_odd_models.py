@@ -18,8 +18,8 @@ Y = X[:, :1]
 
 
 def recorder(path, **options):
-    everything = {"statistics": "all", "histogram_freq": 1, "update_freq": 1}
-    return LayerStatsCallback(path, max_overhead=None, **everything | options)
+    everything = {"statistics": "all", "histogram_steps": 1, "update_freq": 1}
+    return LayerStatsCallback(path, **everything | options)
 
 
 def train(make_model, *callbacks, x=X, y=Y, **options):
@@ -266,7 +266,7 @@ def test_several_updates_in_one_step(tmp_path, caplog):
 
     model = Repeated()
     model.compile("sgd", "mse")
-    callback = recorder(tmp_path, histogram_freq=0)
+    callback = recorder(tmp_path, histogram_steps=0)
     model.fit(np.tile(X, (5, 1)), np.tile(Y, (5, 1)), batch_size=1, verbose=0,
               callbacks=[callback])  # fmt: skip
     assert callback.history.steps.tolist() == list(range(5 * 320))

@@ -41,7 +41,7 @@ def built():
 
 
 def fit(model, log_dir, epochs=1, **arguments):
-    callback = LayerStatsCallback(log_dir, max_overhead=None, **arguments)
+    callback = LayerStatsCallback(log_dir, **arguments)
     losses = model.fit(
         X, Y, batch_size=20, epochs=epochs, verbose=0, callbacks=[callback]
     ).history["loss"]

@@ -43,7 +43,6 @@ def in_fit(tmp_path_factory):
         tmp_path_factory.mktemp("fit"),
         statistics="all",
         update_freq=1,
-        max_overhead=None,
     )
     model = compiled()
     model.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=[callback])
@@ -185,7 +184,7 @@ def test_within_it_fit_records_too(tmp_path):
     assert stats.history.steps.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("argument", ["update_freq", "histogram_freq"])
+@pytest.mark.parametrize("argument", ["update_freq", "histogram_steps"])
 def test_there_are_no_epochs(argument, tmp_path):
     with (
         pytest.raises(ValueError, match=r'no epochs.*Received: "epoch"'),

@@ -39,9 +39,7 @@ sgd = partial(SGD, 0.1, momentum=0.9, name="sgd")
 
 
 def recorder(path, update_freq=1, **options):
-    return LayerStatsCallback(
-        path, update_freq=update_freq, max_overhead=None, **options
-    )
+    return LayerStatsCallback(path, update_freq=update_freq, **options)
 
 
 # -- models ----------------------------------------------------------------------------

@@ -483,7 +483,7 @@ def trained(tmp_path, initializer, activation):
     model = keras.Sequential([keras.Input((8,)), *hidden, head])
     model.compile("adam", "sparse_categorical_crossentropy")
     callback = LayerStatsCallback(
-        tmp_path, update_freq=1, statistics=["duplicate_fraction"], max_overhead=None
+        tmp_path, update_freq=1, statistics=["duplicate_fraction"]
     )
     model.fit(x, y, batch_size=32, epochs=25, verbose=0, callbacks=[callback])
     return callback.history["duplicate_fraction"]

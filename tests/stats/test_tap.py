@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from keras_initkit.stats.tap import Tap
 
 from keras_initkit import LayerStatsCallback
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics
-from keras_initkit.stats.tap import Tap
 
 KEYS = Statistics().keys
 
@@ -127,7 +127,7 @@ def test_no_row_is_lost_where_the_number_of_the_step_stands_still(tmp_path):
         (accumulating, np.ones_like(bad), [step // 8 for step in range(200)]),
     )
     for optimizer, x, steps in cases:
-        callback = LayerStatsCallback(tmp_path, update_freq=1, max_overhead=None)
+        callback = LayerStatsCallback(tmp_path, update_freq=1)
         compiled(optimizer).fit(
             x, x[:, :1], batch_size=1, verbose=0, callbacks=[callback]
         )

@@ -297,7 +297,7 @@ def log_dir(tmp_path_factory, write_run):
 @pytest.fixture(scope="module")
 def history(log_dir):
     """Of a training that is recorded beside what is written by hand."""
-    callback = LayerStatsCallback(log_dir / "trained", 1, max_overhead=None)
+    callback = LayerStatsCallback(log_dir / "trained", 1)
     x = np.random.default_rng(0).normal(size=(48, 4))
     network().fit(x, x[:, :1], batch_size=4, verbose=0, callbacks=[callback])
     return callback.history

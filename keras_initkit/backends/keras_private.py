@@ -1,0 +1,81 @@
+"""Every private name of Keras that the package touches, each with its reason.
+
+`tests/backends/test_keras_private.py` fails when Keras changes one of them.
+"""
+
+from typing import Any
+
+from keras.src.backend import AutocastScope
+from keras.src.backend.common import global_state
+from keras.src.initializers.random_initializers import compute_fans
+
+__all__ = ["AutocastScope", "compute_fans", "global_state"]
+
+
+def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> Any:
+    """All layers in a model or layer: `model.layers` has only those of the surface."""
+    return model._flatten_layers(include_self=include_self, recursive=recursive)
+
+
+def own_trainable_variables(layer: Any) -> list[Any]:
+    """Those that a layer made itself: `trainable_variables` has its sublayers' too."""
+    return layer._trainable_variables
+
+
+def variables_of(optimizer: Any) -> list[Any]:
+    """What an optimizer trains: `apply` without variables takes these."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables
+
+
+def raw_iterations(optimizer: Any) -> Any:
+    """The counter of an optimizer's calls; `iterations` leaves out accumulated ones."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
+def accumulated_steps(optimizer: Any) -> int:
+    """How many calls make one step of `optimizer.iterations`."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(inner, "gradient_accumulation_steps", None) or 1
+
+
+def jax_state_is_synced(model: Any) -> bool:
+    """With JAX: whether the variables hold the state, and not the running training."""
+    return model._jax_state_synced
+
+
+def held_by_jax(model: Any, variable: Any) -> Any:
+    """With JAX: what an optimizer's variable holds in the middle of `fit`.
+
+    The variables are empty then; Keras's own way to fill them copies the whole state.
+    """
+    state = getattr(model, "_jax_state", None)
+    if not state or model._jax_state_synced:
+        return variable.value
+    places = [id(v) for v in model.optimizer.variables]
+    if id(variable) not in places:
+        return variable.value
+    return state["optimizer_variables"][places.index(id(variable))]
+
+
+def put_jax_state(model: Any, state: Any) -> None:
+    """With JAX: fills the variables, which are empty while the state is elsewhere."""
+    variables = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    for of_kind, values in zip(variables, state, strict=True):
+        for variable, value in zip(of_kind, values, strict=True):
+            variable.assign(value)
+
+
+def take_jax_state(model: Any) -> Any:
+    """With JAX: what the variables hold, as the trainer takes it at the first step."""
+    return model._get_jax_state(
+        trainable_variables=True,
+        non_trainable_variables=True,
+        optimizer_variables=True,
+        metrics_variables=True,
+        purge_model_variables=True,
+    )

@@ -1,0 +1,178 @@
+"""The interface for PyTorch, where every step runs op by op."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def value(variable: Any) -> Any:
+    return variable.value.detach()
+
+
+def snapshot(variable: Any) -> Any:
+    return variable.value.detach().clone()
+
+
+def dense(gradient: Any, shape: Sequence[int]) -> Any:
+    return gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
+
+
+def outside(tensor: Any) -> Any:
+    return tensor.detach()
+
+
+def trace_of(tensor: Any) -> Any:
+    return None
+
+
+def numbers(tensor: Any) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def moments(rows: Any) -> tuple[Any, Any, Any]:
+    variance, mean = torch.var_mean(rows, dim=1, correction=0)
+    return mean, variance, torch.linalg.vector_norm(rows, dim=1) ** 2
+
+
+def float_bits(tensor: Any) -> Any:
+    return tensor.contiguous().view(torch.int32)
+
+
+def count(indices: Any, length: int) -> Any:
+    return torch.bincount(indices, minlength=length).to(torch.float32)
+
+
+def apart(function: Callable[[], Any]) -> Any:
+    with torch.no_grad():
+        return function()
+
+
+def must_recompute(tensor: Any) -> bool:
+    return False
+
+
+def eagerly(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
+    with torch.enable_grad():
+        tensor = torch.as_tensor(tensor).detach().requires_grad_()
+        values = function(tensor)
+        if not values.requires_grad:
+            return torch.zeros_like(tensor)
+        (result,) = torch.autograd.grad(values.sum(), tensor, allow_unused=True)
+    return torch.zeros_like(tensor) if result is None else result
+
+
+def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
+    """Two calls are compared, as is the state of PyTorch's generator around them."""
+    point = torch.linspace(-1, 1, int(np.prod(shape))).reshape(tuple(shape))
+    before = torch.get_rng_state()
+    try:
+        with torch.no_grad():
+            first, second = function(point), function(point)
+        is_silent = torch.equal(before, torch.get_rng_state())
+    finally:
+        torch.set_rng_state(before)
+    return is_silent and torch.equal(first, second)
+
+
+def gradients(forward: Callable) -> list[Any]:
+    watched: dict[int, Any] = {}
+
+    def watch(tensor: Any) -> Any:
+        if not tensor.is_floating_point():
+            return tensor
+        # Another tensor for each reader, so that each has a gradient of its own.
+        tensor = tensor.clone() if tensor.requires_grad else tensor.detach().clone()
+        if not tensor.requires_grad:
+            tensor.requires_grad_()
+        watched[id(tensor)] = tensor
+        return tensor
+
+    with torch.enable_grad():
+        scalar, tensors = forward(watch)
+        listed = list(tensors())
+        results: list[Any] = [None] * len(listed)
+        places = [i for i, tensor in enumerate(listed) if id(tensor) in watched]
+        if places and scalar.requires_grad:
+            found = torch.autograd.grad(
+                scalar, [listed[i] for i in places], allow_unused=True
+            )
+            for place, gradient in zip(places, found, strict=True):
+                results[place] = gradient
+    return results
+
+
+def with_rows(outputs: Any, rows: Any) -> Any:
+    return {"logs": outputs, "rows": rows}
+
+
+def without_rows(outputs: Any) -> tuple[Any, Any]:
+    return outputs["logs"], outputs["rows"]
+
+
+def next_batch(arguments: tuple) -> tuple:
+    return arguments  # Keras has one step in each execution
+
+
+def next_arguments(arguments: tuple, outputs: Any) -> tuple:
+    return arguments
+
+
+def can_look(model: Any) -> bool:
+    return not torch.cuda.is_available()
+
+
+def held(model: Any, variable: Any) -> int:
+    return int(variable.value)
+
+
+def on_all_replicas(function: Callable[[tuple], Any], given: Any) -> Any:
+    return function((given,))
+
+
+def peek(arguments: tuple, count: int) -> tuple[Any, tuple]:
+    (batches,) = arguments
+    return batches[0], arguments
+
+
+def with_state(model: Any, arguments: tuple, function: Callable[[], None]) -> tuple:
+    function()
+    return arguments
+
+
+def is_first_process() -> bool:
+    distributed = torch.distributed
+    return not (
+        distributed.is_available()
+        and distributed.is_initialized()
+        and distributed.get_rank()
+    )
+
+
+def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
+    return make() if bool(is_wanted) else None
+
+
+class Rows:
+    """Rows of steps that run op by op: they are there at once."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._rows: list[tuple] = []
+
+    def post(self, is_wanted: Any, make_row: Callable[[], Any]) -> None:
+        if bool(is_wanted):
+            self._rows.append(make_row())
+
+    def read(self) -> list[tuple[int, bool, np.ndarray]]:
+        rows, self._rows = self._rows, []
+        return [(int(n), bool(s), numbers(row).astype("float64")) for n, s, row in rows]
+
+
+def outbox(width: int, capacity: int) -> Rows:
+    return Rows()

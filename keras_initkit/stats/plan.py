@@ -1,0 +1,181 @@
+"""What is recorded of the updates of one model, and how a row of it is made."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_initkit import backends
+from keras_initkit.backends import keras_private
+from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.signals import Signal
+from keras_initkit.stats import log_bins
+from keras_initkit.stats.measures import widen
+from keras_initkit.stats.row import HISTOGRAM_SOURCES, Row
+from keras_initkit.stats.statistics import Statistics
+from keras_initkit.stats.update_hook import Given
+
+
+class Tensors(NamedTuple):
+    """What a row is made of, before the update: one entry for each layer.
+
+    Attributes:
+        weights: the weights.
+        gradients: dense, without the loss scale; None for a layer that has none.
+        signals: those of all calls of the layer.
+    """
+
+    weights: list[Any]
+    gradients: list[Any]
+    signals: list[list[Signal]]
+
+
+class Plan:
+    """The variables and statistics that are recorded of a model, in this order.
+
+    Args:
+        model: a `keras.Model`, built or not.
+        optimizer: whose updates are recorded.
+        statistics: what is recorded of each layer.
+        include_biases: whether every trainable variable is recorded, not only kernels.
+        layers: as in `select_variables`.
+        has_histograms: whether histograms may be asked for.
+
+    Attributes:
+        optimizer: as given.
+        statistics: as given.
+        variables: the recorded variables; empty until the model is built.
+        layers: their names.
+        has_histograms: as given.
+        needs_signals: whether anything is recorded of the forward pass.
+        key: equal plans of one model make equal rows.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Any,
+        statistics: Statistics,
+        include_biases: bool = False,
+        layers: Selector | Sequence[Selector] | None = None,
+        has_histograms: bool = False,
+    ) -> None:
+        self._model = model
+        self._include_biases = include_biases
+        self._selectors = layers
+        self.optimizer = optimizer
+        self.statistics = statistics
+        self.row = Row(statistics)
+        self.variables: list[Any] = []
+        self.layers: list[str] = []
+        self.has_histograms = has_histograms
+        self.needs_signals = bool(statistics.forward or has_histograms)
+        if model.built:
+            self.prepare()
+
+    @property
+    def key(self) -> tuple:
+        selectors = self._selectors
+        listed = selectors if isinstance(selectors, (list, tuple)) else [selectors]
+        return (
+            id(self.optimizer),
+            self.statistics.identity,
+            self._include_biases,
+            tuple(s if isinstance(s, str) else id(s) for s in listed),
+            tuple(id(variable) for variable in self._model.trainable_variables),
+            self.needs_signals,
+        )
+
+    def prepare(self) -> None:
+        """Looks at the model, which is built by now.
+
+        Raises:
+            ValueError: if there is nothing to record.
+        """
+        if not self.variables:
+            self.variables = select_variables(
+                self._model, self._include_biases, self._selectors
+            )
+            self.layers = layer_names(self.variables)
+
+    @property
+    def histogram_shape(self) -> tuple[int, ...]:
+        """Of the histograms of one step: sources, layers, bins."""
+        if not self.has_histograms:
+            return (0,)
+        return len(HISTOGRAM_SOURCES), len(self.layers), log_bins.NUM_BINS
+
+    def number(self) -> Any:
+        """The number of the step, before its update: an integer scalar."""
+        counter = backends.current().snapshot(
+            keras_private.raw_iterations(self.optimizer)
+        )
+        return counter // keras_private.accumulated_steps(self.optimizer)
+
+    def tensors(self, replicas: tuple[Given, ...]) -> Tensors:
+        """What is there before the update, from what each replica gave."""
+        backend = backends.current()
+        read = backend.snapshot if self.statistics.update else backend.value
+        return Tensors(
+            [read(variable) for variable in self.variables],
+            self._gradients(replicas),
+            self._signals(replicas),
+        )
+
+    def updates(self, before: Tensors) -> Any:
+        """What the update did, after it: a vector."""
+        backend = backends.current()
+        after = [backend.value(variable) for variable in self.variables]
+        return backend.apart(lambda: self.row.of_update(before.weights, after))
+
+    def was_skipped(self) -> Callable[[], Any]:
+        """To be called before the update; after it, tells whether it was left out."""
+        if not may_skip(self.optimizer):
+            return lambda: False
+        value = backends.current().value
+        counter = keras_private.raw_iterations(self.optimizer)
+        before = backends.current().snapshot(counter)
+        return lambda: ops.equal(value(counter), before)
+
+    def _gradients(self, replicas: tuple[Given, ...]) -> list[Any]:
+        """Over several replicas the sum: the loss of each is divided by their number."""
+        backend = backends.current()
+        scale = _loss_scale(self.optimizer)
+        given = [
+            dict(zip(map(id, replica.variables), replica.gradients, strict=False))
+            for replica in replicas
+        ]
+        gradients: list[Any] = []
+        for variable in self.variables:
+            parts = [replica.get(id(variable)) for replica in given]
+            if any(part is None for part in parts):
+                gradients.append(None)
+                continue
+            parts = [widen(backend.dense(part, variable.shape)) for part in parts]
+            gradient = sum(parts[1:], start=parts[0])
+            if scale is not None:
+                gradient = gradient / ops.cast(scale, gradient.dtype)
+            gradients.append(gradient)
+        return gradients
+
+    def _signals(self, replicas: tuple[Given, ...]) -> list[list[Signal]]:
+        """Those of a layer belong to its kernel."""
+        of_kernels: dict[int, list[Signal]] = {}
+        for replica in replicas:
+            for signal in replica.signals:
+                kernel = getattr(signal.layer, "kernel", None)
+                of_kernels.setdefault(id(kernel), []).append(signal)
+        return [of_kernels.get(id(variable), []) for variable in self.variables]
+
+
+def may_skip(optimizer: Any) -> bool:
+    """Whether an optimizer leaves out steps whose gradients are not finite."""
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _loss_scale(optimizer: Any) -> Any:
+    """What the optimizer multiplies the loss with, a scalar tensor; None if nothing."""
+    one = ops.ones(())
+    scale = optimizer.scale_loss(one)
+    return None if scale is one else scale

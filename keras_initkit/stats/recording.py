@@ -1,0 +1,182 @@
+"""The recording train function of a model: Keras's own, and rows beside its logs."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_initkit import backends
+from keras_initkit.kernels.signals import ForwardPass
+from keras_initkit.stats.plan import Plan
+from keras_initkit.stats.update_hook import Given, UpdateHook
+
+log = logging.getLogger("keras_initkit")
+
+
+class Recording:
+    """A train function, made by the model's own trainer, that returns rows too.
+
+    The trainer is asked for a train function while another `train_step` stands in for
+    the model's. That one shows what the optimizer is given to pure functions, and
+    returns their results beside the logs, from where they are taken before Keras sees
+    them. What stands in is there while the function is made or called, and only then.
+
+    It takes one step in each call, whatever `steps_per_execution` says.
+
+    Args:
+        model: a compiled `keras.Model`.
+        plans: what is recorded; without any, it is Keras's own function for one step.
+        with_histograms: for each plan, whether its rows hold histograms.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        plans: Sequence[Plan] = (),
+        with_histograms: Sequence[bool] = (),
+    ) -> None:
+        self._model = model
+        self._plans = tuple(plans)
+        self._with_histograms = tuple(with_histograms)
+        self._forward = ForwardPass(model)
+        self._needs_signals = any(plan.needs_signals for plan in plans)
+        self._hooks = [
+            UpdateHook(
+                plan.optimizer,
+                self._observer(number),
+                self._deliverer(number),
+                self._forward.take if plan.needs_signals else (lambda tensor: []),
+            )
+            for number, plan in enumerate(plans)
+        ]
+        self._own_step = model.train_step
+        self._step = threading.local()  # a replica has a thread of its own
+        self._warned: set[str] = set()
+        attributes = vars(model)
+        before = attributes["train_function"]
+        try:
+            with self._in_place():
+                model.make_train_function(force=True)
+            self._function = attributes["train_function"]
+        finally:
+            attributes["train_function"] = before
+
+    def __call__(self, *arguments: Any) -> tuple[Any, tuple]:
+        """Takes one step.
+
+        Returns:
+            What Keras's own function returns; and for each plan a tuple of rows, one
+            for each update, of dicts with `step`, `skipped`, `values` and, if there are
+            histograms, `counts`.
+        """
+        with self._in_place():
+            outputs = self._function(*arguments)
+        return backends.current().without_rows(outputs)
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Any:
+        attributes = vars(self._model)
+        stand_ins = {"train_step": self._train_step, "steps_per_execution": 1}
+        before = {k: attributes[k] for k in stand_ins if k in attributes}
+        with contextlib.ExitStack() as stack:
+            for hook in self._hooks:
+                stack.enter_context(hook)
+            if self._needs_signals:
+                stack.enter_context(self._forward)
+            attributes.update(stand_ins)
+            try:
+                yield
+            finally:
+                for name in stand_ins:
+                    del attributes[name]
+                attributes.update(before)
+
+    def _train_step(self, *arguments: Any, **options: Any) -> Any:
+        self._step.rows = [[] for _ in self._plans]
+        if self._needs_signals:
+            self._forward.begin()
+        outputs = self._own_step(*arguments, **options)
+        trace_of = backends.current().trace_of
+        outer = trace_of(_first_tensor(arguments))
+        rows: list[tuple] = []
+        for of_plan in self._step.rows:
+            kept = [row for row in of_plan if trace_of(row["values"]) is outer]
+            if len(kept) < len(of_plan):
+                self._warn_once(
+                    "the training step applies its optimizer inside of a branch or a "
+                    "loop of the graph, from which no statistics can be returned. "
+                    "Record it with `layer_stats`"
+                )
+            rows.append(tuple(kept))
+        return backends.current().with_rows(outputs, tuple(rows))
+
+    def _observer(self, number: int) -> Callable:
+        plan, has_histograms = self._plans[number], self._with_histograms[number]
+
+        def observe(replicas: tuple[Given, ...]) -> Callable[[], Any]:
+            plan.prepare()
+            try:
+                finish = _begin_row(plan, replicas, has_histograms)
+            except Exception as error:
+                self._note_failure(error)
+                return lambda: None
+
+            def finish_harmlessly() -> Any:
+                try:
+                    return finish()
+                except Exception as error:
+                    self._note_failure(error)
+                    return None
+
+            return finish_harmlessly
+
+        return observe
+
+    def _deliverer(self, number: int) -> Callable[[Any], None]:
+        def deliver(row: Any) -> None:
+            if row is not None:
+                self._step.rows[number].append(row)
+
+        return deliver
+
+    def _note_failure(self, error: Exception) -> None:
+        self._warn_once(
+            f"a step could not be recorded ({type(error).__name__}: {error})", error
+        )
+
+    def _warn_once(self, fault: str, error: Exception | None = None) -> None:
+        if fault not in self._warned:
+            self._warned.add(fault)
+            log.warning(
+                "keras_initkit: %s. The training goes on.", fault, exc_info=error
+            )
+
+
+def _begin_row(
+    plan: Plan, replicas: tuple[Given, ...], has_histograms: bool
+) -> Callable[[], dict[str, Any]]:
+    """Measures what is there before the update; returns what measures the rest."""
+    apart = backends.current().apart
+    tensors = plan.tensors(replicas)
+    row: dict[str, Any] = {"step": plan.number()}
+    values = [apart(lambda: plan.row.before_update(*tensors))]
+    if has_histograms:
+        row["counts"] = apart(lambda: plan.row.histograms(*tensors))
+    was_skipped = plan.was_skipped()
+
+    def finish() -> dict[str, Any]:
+        if plan.statistics.update:
+            values.append(plan.updates(tensors))
+        row["values"] = values[0] if len(values) == 1 else ops.concatenate(values)
+        return {**row, "skipped": was_skipped()}
+
+    return finish
+
+
+def _first_tensor(arguments: Any) -> Any:
+    leaves = keras.tree.flatten(arguments)
+    return next((leaf for leaf in leaves if hasattr(leaf, "dtype")), None)

@@ -1,0 +1,266 @@
+"""One recording of one model: counts its steps, and collects the rows of some."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_initkit import backends
+from keras_initkit.backends import keras_private
+from keras_initkit.kernels.selection import Selector
+from keras_initkit.stats.history import Histograms, Records
+from keras_initkit.stats.plan import Plan, may_skip
+from keras_initkit.stats.row import HISTOGRAM_SOURCES
+from keras_initkit.stats.schedule import Schedule
+from keras_initkit.stats.statistics import Statistics
+from keras_initkit.stats.train_functions import TrainFunctions
+
+
+class _Delivery(NamedTuple):
+    """The rows of one call of the train function, and what the schedules were then."""
+
+    rows: tuple
+    interval: int | None
+    epoch_start: int
+    counter: int  # of the optimizer, before it
+
+
+class Session:
+    """Records the steps of a model that a schedule selects, from `attach` to `detach`.
+
+    On a selected step the chosen statistics are computed of every trainable kernel
+    before the update, of its gradient as the optimizer is given it, divided by the loss
+    scale if there is one, of the forward pass that led to it, and of what the update
+    did. A step that is not selected is taken by Keras's own train function.
+
+    Example:
+
+    >>> session = Session(model, Schedule(update_freq=1))
+    >>> session.attach()
+    >>> session.before_batch()  # what a callback does in `on_train_batch_begin`
+    >>> model.train_on_batch(x, y)
+    >>> records, histograms = session.read()
+    >>> records.steps
+    array([0])
+
+    Args:
+        model: a `keras.Model`, built or not.
+        schedule: which steps are recorded.
+        statistics: what is recorded of each.
+        histograms: the schedule of the histograms; None if there are none.
+        include_biases: whether every trainable variable is recorded, not only kernels.
+        layers: as in `select_variables`.
+        optimizer: what the model is trained with, if it is not compiled with it.
+
+    Attributes:
+        plan: what is recorded.
+        interval: how many steps lie between two recorded ones; it may be changed.
+        fit: what identifies the call of `fit` that it was attached for.
+        outbox: where a training loop of the user's own leaves its rows, if there is one.
+        num_rows: how many rows have come so far, read or not.
+
+    Raises:
+        ValueError: if there is no optimizer, or no trainable kernel to record.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        schedule: Schedule,
+        statistics: Statistics | None = None,
+        histograms: Schedule | None = None,
+        include_biases: bool = False,
+        layers: Selector | Sequence[Selector] | None = None,
+        optimizer: Any = None,
+    ) -> None:
+        optimizer = optimizer or getattr(model, "optimizer", None)
+        if optimizer is None:
+            raise ValueError(
+                "The model must be compiled with an optimizer before its gradients "
+                f"can be recorded. Received: model {model.name!r} with "
+                f"optimizer={optimizer}"
+            )
+        self._model = model
+        self._schedule = schedule
+        self._histograms = histograms
+        self.plan = Plan(
+            model,
+            optimizer,
+            statistics or Statistics(),
+            include_biases,
+            layers,
+            histograms is not None,
+        )
+        self.interval = schedule.interval
+        self.num_rows = 0
+        self.fit: object = None
+        self.outbox: backends.Outbox | None = None
+        self._functions: TrainFunctions | None = None
+        self._deliveries: deque[_Delivery] = deque()
+        self._counter = 0  # of the optimizer, before the batch that comes or runs
+        self._updates = 1  # of the optimizer in one step
+        self._epoch_start = -1
+        self._is_epoch_start = self._must_look = True
+
+    def attach(self, fit: object = None) -> None:
+        """From now on `before_batch` decides which function takes the next batch.
+
+        Args:
+            fit: what identifies the current call of `fit`. Sessions that an interrupted
+                call left behind carry another one, and are detached.
+        """
+        self.fit = fit
+        self._functions = TrainFunctions.of(self._model)
+        self._functions.add(self)
+        self._count()
+        self._must_look = True  # other callbacks may load another state
+
+    def detach(self) -> None:
+        """Keras's own train function takes all that follows."""
+        if self._functions is not None:
+            self._functions.remove(self)
+        self._functions = None
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it was attached, and neither detached nor replaced since."""
+        return self._functions is not None and self._functions.has(self)
+
+    def mark_epoch(self) -> None:
+        """Tells the schedules that the next batch is the first of an epoch."""
+        self._is_epoch_start = self._must_look = True
+
+    def look_up(self) -> None:
+        """The number of the next step is looked up, and not counted."""
+        self._must_look = True
+
+    def before_batch(self) -> None:
+        """Decides about the next batch; to be called once before each."""
+        self._count()
+        if self._is_epoch_start:
+            self._epoch_start, self._is_epoch_start = self.next_step, False
+        if self._functions is not None:
+            self._functions.choose()
+
+    def selects(self, step: Any) -> Any:
+        """Whether anything is wanted of a step, which may be a tensor."""
+        is_wanted = self._schedule.selects(step, self.interval)
+        if self._histograms is not None:
+            is_wanted = is_wanted | self._histograms.selects(step)
+        return is_wanted
+
+    @property
+    def next_step(self) -> int:
+        """The number of the next step: of `optimizer.iterations` before it."""
+        return self._step(self._counter)
+
+    def wants(self, ahead: int) -> tuple[bool, bool]:
+        counter = self._counter + self._updates * ahead
+        steps = {self._step(counter + update) for update in range(self._updates)}
+        when = self.interval, self._epoch_start
+        return (
+            any(self._schedule.selects(step, *when) for step in steps),
+            any(self._selects_histograms(step, self._epoch_start) for step in steps),
+        )
+
+    def receive(self, rows: tuple) -> None:
+        if rows:
+            self.num_rows += len(rows)
+            self._updates = len(rows)
+            self._deliveries.append(
+                _Delivery(rows, self.interval, self._epoch_start, self._counter)
+            )
+
+    def wait(self) -> None:
+        """Returns when the steps that are under way are done."""
+        counter = keras_private.raw_iterations(self.plan.optimizer)
+        backends.current().held(self._model, counter)
+
+    @property
+    def num_waiting(self) -> int:
+        """How many steps were recorded and not read yet, as far as is known here."""
+        return len(self._deliveries)
+
+    def read(self) -> tuple[Records, dict[str, Histograms]]:
+        """What was recorded since the last call, in the order of the steps.
+
+        It waits until that is computed, and may be called from any thread, but only
+        from one at a time.
+
+        Returns:
+            The rows, and of some steps the histograms of each source.
+        """
+        rows, counts = [], []
+        while self._deliveries:
+            delivery = self._deliveries.popleft()
+            for number, row in enumerate(delivery.rows):
+                step, values, skipped = self._decoded(row)
+                if step != self._step(delivery.counter + number):
+                    self._must_look = True  # somebody else has trained in between
+                when = step, delivery.interval, delivery.epoch_start
+                if self._schedule.selects(*when):
+                    rows.append((step, values, skipped))
+                if "counts" in row and self._selects_histograms(step, *when[2:]):
+                    counts.append((step, backends.current().numbers(row["counts"])))
+        for step, skipped, vector in self._from_loop():
+            num_values = len(self.plan.layers) * len(self.plan.statistics.keys)
+            if self._schedule.selects(step, self.interval):
+                rows.append((step, vector[:num_values], skipped))
+            if self._selects_histograms(step, self._epoch_start):
+                of_step = vector[num_values:].reshape(*self.plan.histogram_shape)
+                counts.append((step, of_step))
+        return self._records(rows), _histograms(counts)
+
+    def _from_loop(self) -> list[tuple[int, bool, np.ndarray]]:
+        rows = self.outbox.read() if self.outbox is not None else []
+        self.num_rows += len(rows)
+        return rows
+
+    def _count(self) -> None:
+        """Which step comes next: counted, and looked up where something may be amiss."""
+        backend, optimizer = backends.current(), self.plan.optimizer
+        if self._must_look or may_skip(optimizer) or backend.can_look(self._model):
+            self._must_look = False
+            variable = keras_private.raw_iterations(optimizer)
+            self._counter = backend.held(self._model, variable)
+        else:
+            self._counter += self._updates * self._model.steps_per_execution
+
+    def _step(self, counter: int) -> int:
+        """The value of `optimizer.iterations`, which leaves out accumulated steps."""
+        return counter // keras_private.accumulated_steps(self.plan.optimizer)
+
+    def _selects_histograms(self, step: int, epoch_start: int) -> bool:
+        return self._histograms is not None and bool(
+            self._histograms.selects(step, epoch_start=epoch_start)
+        )
+
+    def _decoded(self, row: dict[str, Any]) -> tuple[int, np.ndarray, bool]:
+        numbers = backends.current().numbers
+        skipped = row["skipped"]
+        if not isinstance(skipped, bool):
+            skipped = bool(numbers(skipped))
+        step = int(numbers(row["step"]))
+        return step, np.asarray(numbers(row["values"]), "float64"), skipped
+
+    def _records(self, rows: list[tuple[int, np.ndarray, bool]]) -> Records:
+        keys, layers = len(self.plan.statistics.keys), len(self.plan.layers)
+        values = [row.reshape(keys, layers) for _, row, _ in rows]
+        return Records(
+            np.array([step for step, _, _ in rows], "int64"),
+            np.stack(values) if values else np.empty((0, keys, layers)),
+            np.array([skipped for _, _, skipped in rows], bool),
+        )
+
+
+def _histograms(counts: list[tuple[int, np.ndarray]]) -> dict[str, Histograms]:
+    if not counts:
+        return {}
+    steps = np.array([step for step, _ in counts], "int64")
+    by_source = np.stack([of_step for _, of_step in counts], axis=1)
+    return {
+        source: Histograms(steps, np.asarray(of_source, "float64"))
+        for source, of_source in zip(HISTOGRAM_SOURCES, by_source, strict=True)
+    }

@@ -1,0 +1,163 @@
+"""The two train functions of a model, and which of them the next batch gets."""
+
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+
+from keras_initkit import backends
+from keras_initkit.stats.plan import Plan
+from keras_initkit.stats.recording import Recording
+
+# Under this name a model carries what chooses for it, while somebody observes it.
+ATTRIBUTE = "_keras_initkit_train_functions"
+# Under this name Keras's own train function carries the recording ones that were made
+# beside it: they live as long as it does.
+CARRIED = "keras_initkit_recordings"
+
+
+class Observer(Protocol):
+    """What wants rows of some of a model's steps."""
+
+    plan: Plan
+    fit: object
+
+    def wants(self, ahead: int) -> tuple[bool, bool]:
+        """Whether it wants a row, and histograms, of the step so many steps ahead."""
+
+    def receive(self, rows: tuple) -> None:
+        """Takes the rows of a step that it wanted."""
+
+
+class TrainFunctions:
+    """Chooses before each batch: Keras's own train function, or the recording one.
+
+    All trainers of Keras read `model.train_function` anew at every batch. A step that
+    nobody wants to record is taken by the very function that Keras made. The recording
+    one is in its place for a single call, and puts Keras's own back before anything
+    else, whatever happens then.
+
+    Args:
+        model: a compiled `keras.Model`; it is not kept alive.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = weakref.ref(model)
+        self._observers: list[Observer] = []
+        self._first_looks: list[Callable[[Any], None]] = []
+        self._own: Any = None
+        self._stand_in = self._run
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "TrainFunctions":
+        """Those of a model, which carries them while somebody observes it."""
+        # Not by setattr: a model tracks what it is given.
+        return vars(model).setdefault(ATTRIBUTE, cls(model))
+
+    def add(self, observer: Observer) -> None:
+        """From now on it is asked, in place of those of an interrupted `fit`."""
+        self._observers = [
+            o for o in self._observers if o.fit is None or o.fit is observer.fit
+        ]
+        self._observers.append(observer)
+
+    def remove(self, observer: Observer) -> None:
+        """It is asked no more; with the last one, nothing is left on the model."""
+        self._observers = [o for o in self._observers if o is not observer]
+        self.choose()
+        model = self._model()
+        if not self._observers and model is not None:
+            vars(model).pop(ATTRIBUTE, None)
+
+    def has(self, observer: Observer) -> bool:
+        """Whether it was added and not removed since."""
+        return any(o is observer for o in self._observers)
+
+    def look_first(self, function: Callable[[Any], None]) -> None:
+        """Calls a function with the next batch, before the model trains on it.
+
+        A callback is not given the data, the train function is. The function may change
+        variables; it gets None where the batch is spread over several replicas.
+        """
+        self._first_looks.append(function)
+        self.choose()
+
+    def choose(self) -> None:
+        """Puts in place what takes the next batch; after an observer has decided."""
+        model = self._model()
+        if model is None:
+            return
+        is_wanted = bool(self._first_looks) or self._is_wanted(model)
+        current = model.train_function
+        if is_wanted and current is not self._stand_in:
+            self._own = current
+            # Not by setattr: a model looks closely at what it is given.
+            vars(model)["train_function"] = self._stand_in
+        elif not is_wanted and current is self._stand_in:
+            vars(model)["train_function"] = self._own
+
+    def _run(self, *arguments: Any) -> Any:
+        """Takes an execution of one or several steps, and records what is wanted."""
+        model = self._model()
+        assert model is not None  # it is calling
+        if model.train_function is self._stand_in:
+            vars(model)["train_function"] = self._own
+        if self._first_looks:
+            arguments = self._look(model, arguments)
+        if not self._is_wanted(model):
+            return self._own(*arguments)
+        backend = backends.current()
+        num_steps = model.steps_per_execution
+        outputs: Any = None
+        for number in range(num_steps):
+            single = arguments
+            if num_steps > 1:
+                try:
+                    single = backend.next_batch(arguments)
+                except StopIteration:
+                    if number:
+                        break
+                    raise
+            outputs = self._take_step(model, number, single)
+            arguments = backend.next_arguments(arguments, outputs)
+        return outputs
+
+    def _is_wanted(self, model: Any) -> bool:
+        """Whether a step of the next execution is to be recorded."""
+        steps = range(model.steps_per_execution)
+        return any(any(o.wants(n)) for o in self._observers for n in steps)
+
+    def _look(self, model: Any, arguments: tuple) -> tuple:
+        backend = backends.current()
+        looks, self._first_looks = self._first_looks, []
+        batch, arguments = backend.peek(arguments, model.steps_per_execution)
+        return backend.with_state(
+            model, arguments, lambda: [look(batch) for look in looks] and None
+        )
+
+    def _take_step(self, model: Any, number: int, arguments: tuple) -> Any:
+        wanted = [observer.wants(number) for observer in self._observers]
+        if not any(map(any, wanted)):
+            outputs, _ = self._recording(("one step",), model)(*arguments)
+            return outputs
+        observers = list(self._observers)
+        plans = [observer.plan for observer in observers]
+        with_histograms = tuple(histograms for _, histograms in wanted)
+        key = *(plan.key for plan in plans), with_histograms
+        recording = self._recording(key, model, plans, with_histograms)
+        outputs, rows = recording(*arguments)
+        for observer, is_wanted, of_plan in zip(observers, wanted, rows, strict=True):
+            if any(is_wanted):
+                observer.receive(of_plan)
+        return outputs
+
+    def _recording(self, key: tuple, *arguments: Any) -> Recording:
+        """One that Keras's own function carries, or a new one."""
+        own = self._own
+        carrier = vars(own if isinstance(own, types.FunctionType) else self)
+        made = carrier.setdefault(CARRIED, {})
+        if key not in made:
+            made[key] = Recording(*arguments)
+        return made[key]
