@@ -192,6 +192,8 @@ def test_defaults_of_the_options(tmp_path, monkeypatch):
         ("--seed", "1000000", "`seed` must be from 0"),
         ("--output", f"{__file__}/below", "below"),
         ("--log-dir", f"{__file__}/below", "below"),
+        ("--log-dir", "s3://bucket/logs", "Received: log_dir='s3://bucket/logs'"),
+        ("--output", "s3://bucket", "Received: output='s3://bucket'"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(
