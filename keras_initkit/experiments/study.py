@@ -1,6 +1,7 @@
 """What the studies under `examples/` share: options, data, training, results."""
 
 import argparse
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,6 +127,20 @@ class Lab:
         path = self.output / f"{name}.png"
         figure.savefig(path, dpi=120)
         print(f"Picture: {path}")
+
+
+def epochs_for(steps: int, samples: int, batch_size: int) -> int:
+    """The fewest epochs that make at least so many training steps.
+
+    One dataset has forty times the samples of another. Networks are as well trained
+    after as many steps, not after as many epochs.
+
+    Example:
+
+    >>> epochs_for(steps=100, samples=1437, batch_size=64)
+    5
+    """
+    return math.ceil(steps / math.ceil(samples / batch_size))
 
 
 def run_study(

@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_initkit.experiments.datasets import load_dataset
-from keras_initkit.experiments.study import Lab, lab_of, print_findings, run_study
+from keras_initkit.experiments.study import (
+    Lab,
+    epochs_for,
+    lab_of,
+    print_findings,
+    run_study,
+)
 
 SAMPLES = 12
 
@@ -123,6 +129,15 @@ def test_recording_is_as_asked_for(lab, model):
 def test_everything_asked_for_is_recorded_whatever_it_costs(lab, model):
     trained = train(lab, model, update_freq=1, warmup_steps=0, statistics="all")
     assert list(trained.layers.steps) == list(range(2 * SAMPLES // 3))
+
+
+@pytest.mark.parametrize(
+    ("steps", "samples", "epochs"),
+    [(200, 12_800, 1), (201, 12_800, 2), (100, 1437, 5), (46, 1437, 2), (1, 1, 1)],
+)
+def test_epochs_for_a_number_of_steps(steps, samples, epochs):
+    # 1437 samples are 23 batches of up to 64.
+    assert epochs_for(steps, samples, batch_size=64) == epochs
 
 
 def test_picture_is_saved(lab, capsys):
