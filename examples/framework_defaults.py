@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_initkit import TorchUniform, TorchUniformBias
 from keras_initkit.experiments.picture import STYLES
-from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.experiments.study import Findings, Lab, epochs_for, run_study
 
 DEPTHS = (2, 5, 10, 20)  # hidden layers
 WIDTH = 128
@@ -130,7 +130,7 @@ def train(lab, digits, name, model):
         model,
         digits.x_train,
         digits.y_train,
-        epochs=3,
+        epochs=epochs_for(120 if lab.quick else 300, len(digits.x_train), BATCH),
         batch_size=BATCH,
         statistics=STATISTICS[:1] if lab.quick else STATISTICS,
         layers=recorded,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from keras_initkit import Pretrained
 from keras_initkit.experiments.picture import STYLES
-from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.experiments.study import Findings, Lab, epochs_for, run_study
 
 UNITS = 128
 HIDDEN = ("hidden_1", "hidden_2")
@@ -35,13 +35,14 @@ def study(lab: Lab) -> Findings:
     digits = lab.digits(28_000 if lab.quick else 60_000, 10_000)
     x, y = half(digits.x_train, digits.y_train, first=True)
     source = network(digits.num_features, starts(None, lab.seed)["scratch"], lab.seed)
-    epochs = 1 if lab.quick else 3
+    epochs = epochs_for(200 if lab.quick else 1400, len(x), BATCH_SIZE)
     lab.fit("digits 0-4", source, x, y, epochs, BATCH_SIZE, statistics=STATISTICS)
     path = lab.log_dir / "digits_0-4.keras"
     source.save(path)
 
     x, y = half(digits.x_train, digits.y_train, first=False)
     x, y = x[: 12_800 if lab.quick else None], y[: 12_800 if lab.quick else None]
+    epochs = epochs_for(200 if lab.quick else 460, len(x), BATCH_SIZE)
     test = half(digits.x_test, digits.y_test, first=False)
     seeds = [lab.seed + 1 + number for number in range(1 if lab.quick else 3)]
     curves = {}
@@ -55,8 +56,8 @@ def study(lab: Lab) -> Findings:
                 model,
                 x,
                 y,
-                epochs=1,
-                batch_size=BATCH_SIZE,
+                epochs,
+                BATCH_SIZE,
                 callbacks=[evaluation],
                 statistics=STATISTICS,
             )
@@ -133,12 +134,14 @@ class Evaluation(keras.callbacks.Callback):
     def __init__(self, x, y):
         super().__init__()
         self.x, self.y = x, y
+        self.step = 0
         self.accuracies = []
 
     def on_train_batch_begin(self, batch, logs=None):
-        if batch % EVALUATE_EVERY == 0:
+        if self.step % EVALUATE_EVERY == 0:
             classes = np.argmax(self.model.predict_on_batch(self.x), axis=1)
             self.accuracies.append(np.mean(classes == self.y))
+        self.step += 1
 
 
 def smoothed(accuracies):

@@ -4,15 +4,13 @@ All seven networks of one activation and one depth are trained at once, each at 
 rates: as one network whose kernels have one more axis. The better rate counts.
 """
 
-import math
-
 import keras
 import numpy as np
 from keras import layers, ops
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.experiments.study import Findings, Lab, epochs_for, run_study
 
 SCHEMES = (
     "glorot_uniform",
@@ -92,8 +90,7 @@ def train(lab, run, digits, activation, kernels, steps):
         model,
         digits.x_train,
         digits.y_train,
-        # One for MNIST, more for the fewer digits of scikit-learn.
-        epochs=math.ceil(steps * BATCH / len(digits.x_train)),
+        epochs=epochs_for(steps, len(digits.x_train), BATCH),
         batch_size=BATCH,
         # Hidden layers 2 and the last: two kernels of one shape.
         layers=["layer_02", f"layer_{depth:02d}"],

@@ -15,7 +15,7 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from keras_initkit.experiments.picture import STYLES
-from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.experiments.study import Findings, Lab, epochs_for, run_study
 
 DEPTHS = (2, 10)  # hidden layers
 WIDTH = 32
@@ -98,7 +98,8 @@ def train(lab, digits, depth, seeds):
         for n, name in enumerate(DISTRIBUTIONS)
     ]
     run = f"{depth}_layers"
-    lab.fit(run, model, digits.x_train, y, 1, BATCH, statistics=statistics)
+    epochs = epochs_for(60 if lab.quick else 200, len(y), BATCH)
+    lab.fit(run, model, digits.x_train, y, epochs, BATCH, statistics=statistics)
     logits = keras.ops.convert_to_numpy(model(digits.x_test))
     right = logits.argmax(axis=-1) == digits.y_test[:, None]
     return right.mean(axis=0).reshape(-1, seeds)

@@ -15,6 +15,7 @@ from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.networks import dense_network, pre_activation_variances
 from keras_initkit.experiments.run_log import METRICS, RunLog
 from keras_initkit.experiments.settings import LEARNING_RATES, Settings
+from keras_initkit.tensorboard.local_directory import local_directory
 
 MOMENTUM = 0.9
 # Losses on the training set are taken on so many of its samples at most: on MNIST the
@@ -88,14 +89,18 @@ def compare(
     Returns:
         One result per initializer, in the order of `settings.initializers`.
 
+    Raises:
+        ValueError: `log_dir` is not on this machine.
+
     Example:
 
     >>> results = compare(load_dataset("digits"), Settings(epochs=5), "logs")
     >>> {result.initializer: result.test_accuracy for result in results}
     """
+    directory = local_directory(log_dir)
     results = []
     for name in settings.initializers:
-        with RunLog(Path(log_dir) / name, name, dataset, settings) as log:
+        with RunLog(directory / name, name, dataset, settings) as log:
             results.append(_train(name, dataset, settings, log, on_progress))
     return results
 

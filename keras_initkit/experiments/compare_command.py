@@ -10,7 +10,7 @@ from keras_initkit.experiments.compare import RunResult, compare
 from keras_initkit.experiments.datasets import Dataset, load_dataset
 from keras_initkit.experiments.extras import require_extras
 from keras_initkit.experiments.kernel_initializers import kernel_initializers
-from keras_initkit.experiments.run_directory import fresh_run_directory
+from keras_initkit.experiments.run_directory import run_directories
 from keras_initkit.experiments.settings import (
     DATASETS,
     INITIALIZERS,
@@ -242,12 +242,9 @@ def _dataset(arguments: argparse.Namespace, settings: Settings) -> Dataset:
 
 def _directories(arguments: argparse.Namespace) -> tuple[Path, Path]:
     try:
-        run_directory = fresh_run_directory(arguments.log_dir)
-        output = Path(arguments.output or run_directory)
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        return run_directories(arguments.log_dir, arguments.output)
+    except (ValueError, OSError) as error:
         raise UserError(error) from error
-    return run_directory, output
 
 
 def _compare_with_progress(

@@ -1,9 +1,37 @@
-"""A fresh directory for each comparison."""
+"""The directories that a comparison or a study writes to."""
 
 from pathlib import Path
 
+from keras_initkit.tensorboard.local_directory import local_directory
 
-def fresh_run_directory(parent: str | Path) -> Path:
+
+def run_directories(
+    log_dir: str | Path, output: str | Path | None, below: str = ""
+) -> tuple[Path, Path]:
+    """Makes a fresh directory for TensorBoard's files, and the one for all others.
+
+    Args:
+        log_dir: the run directory is a fresh one in it.
+        output: where pictures and tables go; None for the run directory.
+        below: a directory in `log_dir` that the run directory is in, if any.
+
+    Returns:
+        The run directory and the output directory.
+
+    Raises:
+        ValueError: `log_dir` or `output` is not on this machine.
+        OSError: a directory cannot be made.
+    """
+    parent = local_directory(log_dir) / below
+    if not output:
+        run_directory = fresh_run_directory(parent)
+        return run_directory, run_directory
+    output_directory = local_directory(output, "output")
+    output_directory.mkdir(parents=True, exist_ok=True)
+    return fresh_run_directory(parent), output_directory
+
+
+def fresh_run_directory(parent: Path) -> Path:
     """Makes the first free one of `<parent>/001`, `<parent>/002`, ...
 
     TensorBoard shows all event files of a directory as one run, so a comparison that
@@ -13,7 +41,7 @@ def fresh_run_directory(parent: str | Path) -> Path:
         OSError: the directory cannot be made.
     """
     number = 1
-    while (directory := Path(parent) / f"{number:03d}").exists():
+    while (directory := parent / f"{number:03d}").exists():
         number += 1
     directory.mkdir(parents=True)
     return directory

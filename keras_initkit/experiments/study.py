@@ -1,6 +1,7 @@
 """What the studies under `examples/` share: options, data, training, results."""
 
 import argparse
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback
 from keras_initkit.experiments import mnist_files
 from keras_initkit.experiments.datasets import Dataset, load_dataset
-from keras_initkit.experiments.run_directory import fresh_run_directory
+from keras_initkit.experiments.run_directory import run_directories
 from keras_initkit.stats.history import History
 
 if TYPE_CHECKING:
@@ -128,6 +129,20 @@ class Lab:
         print(f"Picture: {path}")
 
 
+def epochs_for(steps: int, samples: int, batch_size: int) -> int:
+    """The fewest epochs that make at least so many training steps.
+
+    One dataset has forty times the samples of another. Networks are as well trained
+    after as many steps, not after as many epochs.
+
+    Example:
+
+    >>> epochs_for(steps=100, samples=1437, batch_size=64)
+    5
+    """
+    return math.ceil(steps / math.ceil(samples / batch_size))
+
+
 def run_study(
     name: str,
     study: Callable[[Lab], Findings],
@@ -198,7 +213,8 @@ def lab_of(name: str, options: argparse.Namespace) -> Lab:
     """The lab that the options of a study ask for, which are checked before all else.
 
     Raises:
-        ValueError: the seed is out of range, or `--mnist-path` does not hold MNIST.
+        ValueError: the seed is out of range, `--mnist-path` does not hold MNIST, or
+            a directory is not on this machine.
         OSError: there is nothing at `--mnist-path`, or a directory cannot be made.
     """
     if not 0 <= options.seed < MAX_SEED:
@@ -207,10 +223,7 @@ def lab_of(name: str, options: argparse.Namespace) -> Lab:
         )
     if options.mnist_path is not None:
         mnist_files.read_mnist(options.mnist_path)
-    if options.output:
-        Path(options.output).mkdir(parents=True, exist_ok=True)
-    log_dir = fresh_run_directory(Path(options.log_dir, name))
-    output = Path(options.output or log_dir)
+    log_dir, output = run_directories(options.log_dir, options.output, name)
     return Lab(options.quick, options.seed, options.mnist_path, log_dir, output)
 
 

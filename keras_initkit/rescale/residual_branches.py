@@ -97,8 +97,11 @@ def scale_residual_branches(
     branches = [branch for step in steps for branch in _branches_into(step, steps)]
     if not branches:
         raise ValueError(
-            "Argument `model` has no residual branch that can be seen: a sum inside of "
-            f"a layer of one's own cannot. Received: model={model.name}"
+            "Argument `model` must have a residual branch: a sum (`Add` or `+`) with a "
+            "shortcut around layers that have kernels. Sums inside the `call` of a "
+            "custom layer cannot be found: give the last layer of such a branch "
+            "`kernel_initializer=ScaledDepth(depth)` instead. "
+            f"Received: model={model.name}, without a residual branch"
         )
     depth = len(branches) if depth is None else int(depth)
     scaled: dict[int, tuple[Any, ScaledBranch]] = {}
@@ -117,10 +120,10 @@ def scale_residual_branches(
 def _check_arguments(model: Any, depth: Any, exponent: Any) -> None:
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise ValueError(
-            "Argument `model` must be a Functional model or a built Sequential one: "
-            "how the layers of a subclassed model are connected is not known. There, "
-            "give the layers that close its branches "
-            "`kernel_initializer=ScaledDepth(depth)`. "
+            "Argument `model` must be a Functional model or a built Sequential model. "
+            "The layers of a subclassed model have no known connections: give the last "
+            "layer of each of its residual branches "
+            "`kernel_initializer=ScaledDepth(depth)` instead. "
             f"Received: model={getattr(model, 'name', model)}"
         )
     if depth is not None and not is_integer(depth):
@@ -242,14 +245,17 @@ def _closing_layers(branch: _Branch, steps: list[_Step]) -> list[tuple[Any, bool
         operation = steps[number].operation
         # Layers and operations of this name: LayerNormalization, RMSNorm, ...
         if "norm" in type(operation).__name__.lower():
-            raise _refusal(branch, operation, "undoes a factor: scale its `gamma`")
+            raise _refusal(
+                branch, operation, "normalizes the branch, which undoes any factor"
+            )
         is_coherent = is_coherent or _is_coherent(operation, branch)
         if _has_kernel(operation):
             closing[number] = is_coherent or closing.get(number, False)
             continue
         parents = set(steps[number].parents) & on_the_way
         if len(parents) > 1 and type(operation).__name__ not in _SUMS:
-            raise _refusal(branch, operation, "is no sum of what it combines")
+            reason = "combines two parts of the branch by something other than a sum"
+            raise _refusal(branch, operation, reason)
         pending += [(parent, is_coherent) for parent in parents]
     return [(steps[number].operation, closing[number]) for number in sorted(closing)]
 
@@ -261,7 +267,7 @@ def _is_coherent(operation: Any, branch: _Branch) -> bool:
     try:
         mean, variance = gaussian_moments(lambda z: activation(z * _TINY))
     except ValueError as error:
-        reason = "does not follow the factor of the kernel before it"
+        reason = "does not become smaller with its input"
         raise _refusal(branch, operation, reason) from error
     if abs(mean) > _CONSTANT_MEAN * math.sqrt(variance):
         raise _refusal(branch, operation, "is not 0 where its input is 0")
@@ -287,12 +293,16 @@ def _last_weights(layer: Any, branch: _Branch) -> list[Any]:
     kernels = [fans.variable for fans in kernel_fans(layer)]
     last = [v for v in kernels if len(kernels) == 1 or v.name == "pointwise_kernel"]
     if len(last) != 1:
-        raise _refusal(branch, layer, "has several kernels, none of them the last")
+        raise _refusal(
+            branch, layer, "has several kernels, and no single one scales its output"
+        )
     return last + [v for v in layer.weights if v.name == "bias"]
 
 
 def _refusal(branch: _Branch, operation: Any, reason: str) -> ValueError:
     return ValueError(
-        "Argument `model` has a residual branch that its last kernel cannot scale: "
-        f"{operation.name!r} {reason}. Received: a branch into {branch.add.name!r}"
+        "Argument `model` must have residual branches that their last kernel scales, "
+        f"but in one of them {operation.name!r} {reason}. End that branch with a layer "
+        "that has one kernel and no activation, such as `Dense`, or scale it yourself. "
+        f"Received: a branch into {branch.add.name!r}"
     )

@@ -63,15 +63,7 @@ class EventFile:
             FileNotFoundError: if the file was removed.
             OSError: if the disk is full or the file system has gone.
         """
-        self.add_serialized(event.SerializeToString())
-
-    def add_serialized(self, data: bytes) -> None:
-        """Writes an event that is serialized already.
-
-        Raises:
-            FileNotFoundError: if the file was removed.
-            OSError: if the disk is full or the file system has gone.
-        """
+        data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
         frame = b"".join((length, _masked_crc(length), data, _masked_crc(data)))
         self._check()

@@ -83,12 +83,10 @@ class LayerStatsWriter:
             for number, layer in enumerate(layers)
         ]
         summaries = zip(*(summary_tags(key) for key in keys), strict=True)
-        scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
-        vectors = [_vector(vector_tag(key), np.zeros(len(layers))) for key in keys]
-        self._vectors = _Template(vectors)
-        self._scalars = _Template([_scalar(tag) for tag in scalar_tags])
-        self._metadata = [_metadata(key, layers) for key in keys]
+        self._vector_tags = [vector_tag(key) for key in keys]
         self._start_tags = [start_tag(key) for key in keys]
+        self._scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
+        self._metadata = [_metadata(key, layers) for key in keys]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
@@ -100,19 +98,14 @@ class LayerStatsWriter:
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
-        for step, values in zip(records.steps, records.values, strict=True):
-            # Serialized messages, one behind the other, are one message.
-            event = Event(wall_time=time.time(), step=int(step)).SerializeToString()
-            event += self._vectors.filled(values)
+        for step, row in zip(records.steps, records.values, strict=True):
+            summary = Summary(value=self._vectors(row))
             if is_kept(self._num_written, MAX_SCALARS):
-                of_layers = values[self._layer_rows].ravel()
-                of_depth = self._over_depth(values).ravel()
-                event += self._scalars.filled(np.concatenate([of_layers, of_depth]))
+                summary.value.extend(self._scalars(row))
             if is_kept(self._num_written, MAX_PROFILES):
-                event += self._profiles(values)
-            if not self._num_written:
-                event = self._with_metadata_and_start(event)
-            self._file.add_serialized(event)
+                summary.value.extend(self._profiles(row))
+            event = Event(wall_time=time.time(), step=int(step), summary=summary)
+            self._file.add(event)
             self._num_written += 1
 
     def write_predicted(self, key: str, values: np.ndarray) -> None:
@@ -138,65 +131,41 @@ class LayerStatsWriter:
         summary = Summary(value=[_scalar(INTERVAL_TAG, interval)])
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
+    def _vectors(self, values: np.ndarray) -> list[Summary.Value]:
+        if self._num_written:
+            pairs = zip(self._vector_tags, values, strict=True)
+            return [_vector(tag, numbers) for tag, numbers in pairs]
+        # TensorBoard learns what a tag is from the first event that has it.
+        return [
+            _vector(tag, numbers, metadata)
+            for tags in (self._vector_tags, self._start_tags)
+            for tag, numbers, metadata in zip(tags, values, self._metadata, strict=True)
+        ]
+
+    def _scalars(self, values: np.ndarray) -> list[Summary.Value]:
+        of_layers = values[self._layer_rows].ravel()
+        of_depth = self._over_depth(values).ravel()
+        numbers = np.concatenate([of_layers, of_depth]).tolist()
+        pairs = zip(self._scalar_tags, numbers, strict=True)
+        return [_scalar(tag, number) for tag, number in pairs]
+
     def _over_depth(self, values: np.ndarray) -> np.ndarray:
-        """Percentiles; of what becomes NaN in one layer they say nothing any more."""
+        """Percentiles; NaN where a layer has become NaN since the first record."""
         if self._measured is None:
             self._measured = ~np.isnan(values)
         summary = depth_summary(values)
         summary[:, (np.isnan(values) & self._measured).any(axis=1)] = np.nan
         return summary
 
-    def _profiles(self, values: np.ndarray) -> bytes:
+    def _profiles(self, values: np.ndarray) -> list[Summary.Value]:
         is_first = not self._num_written
-        profiles = [
+        return [
             depth_profile_value(key, values[row], with_metadata=is_first)
             for key, row in zip(self._layer_keys, self._layer_rows, strict=True)
         ]
-        return Event(summary=Summary(value=profiles)).SerializeToString()
-
-    def _with_metadata_and_start(self, event: bytes) -> bytes:
-        """TensorBoard learns what a tag is from the first event that has it."""
-        message = Event.FromString(event)
-        values = message.summary.value
-        vectors = values[: len(self._metadata)]
-        for value, metadata, tag in zip(
-            vectors, self._metadata, self._start_tags, strict=True
-        ):
-            value.metadata.CopyFrom(metadata)
-            values.add().CopyFrom(value)
-            values[-1].tag = tag
-        return message.SerializeToString()
 
 
-class _Template:
-    """A serialized event in which only the numbers are still to be filled in.
-
-    To build every event anew costs a microsecond for each of its scalars, which is two
-    in a hundred of the training step of a deep, narrow network.
-
-    Args:
-        values: their numbers, float32 zeros, are the last that is serialized of each.
-    """
-
-    def __init__(self, values: Sequence[Summary.Value]) -> None:
-        parts = [Summary(value=[value]).SerializeToString() for value in values]
-        summary = Summary.FromString(b"".join(parts))
-        event = Event(summary=summary).SerializeToString()
-        self._bytes = np.frombuffer(event, np.uint8)
-        ends = len(event) - sum(map(len, parts)) + np.cumsum([len(p) for p in parts])
-        sizes = [len(value.tensor.tensor_content) or 4 for value in values]
-        self._places = np.concatenate(
-            [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        )
-
-    def filled(self, numbers: np.ndarray) -> bytes:
-        """The event with these numbers, as many as there are zeros."""
-        event = self._bytes.copy()
-        event[self._places] = _as_float32(numbers).ravel().view(np.uint8)
-        return event.tobytes()
-
-
-def _scalar(tag: str, number: float = 0) -> Summary.Value:
+def _scalar(tag: str, number: float) -> Summary.Value:
     return Summary.Value(tag=tag, simple_value=number)
 
 
@@ -204,17 +173,10 @@ def _vector(
     tag: str, numbers: np.ndarray, metadata: SummaryMetadata | None = None
 ) -> Summary.Value:
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(numbers))])
-    tensor = TensorProto(
-        dtype=DT_FLOAT,
-        tensor_shape=shape,
-        tensor_content=_as_float32(numbers).tobytes(),
-    )
+    with np.errstate(over="ignore"):  # What is beyond float32 becomes infinite.
+        content = numbers.astype("<f4").tobytes()
+    tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=shape, tensor_content=content)
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
-
-
-def _as_float32(numbers: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # beyond float32 is infinite
-        return numbers.astype("<f4")
 
 
 def _metadata(key: str, layers: Sequence[str]) -> SummaryMetadata:

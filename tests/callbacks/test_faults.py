@@ -126,15 +126,15 @@ def test_a_removed_directory_is_made_again_with_all_that_was_in_it(tmp_path, cap
 
 
 def test_after_a_full_disk_the_file_is_filled_up(tmp_path, caplog, monkeypatch):
-    write = EventFile.add_serialized
+    write = EventFile.add
     full = []
 
-    def add(self, data):
+    def add(self, event):
         if full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(self, data)
+        write(self, event)
 
-    monkeypatch.setattr(EventFile, "add_serialized", add)
+    monkeypatch.setattr(EventFile, "add", add)
     callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
     fill, free = At(30, lambda: full.append(1)), At(150, full.clear)
     assert fit(compiled(), callback, fill, free, epochs=10) == fit(
@@ -148,11 +148,11 @@ def test_after_a_full_disk_the_file_is_filled_up(tmp_path, caplog, monkeypatch):
 def test_a_disk_that_stays_full_costs_the_file_and_nothing_else(
     tmp_path, caplog, monkeypatch
 ):
-    def add(self, data):
+    def add(self, event):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     callback = LayerStatsCallback(tmp_path, **EVERY_STEP, histogram_steps=5)
-    fill = At(0, lambda: monkeypatch.setattr(EventFile, "add_serialized", add))
+    fill = At(0, lambda: monkeypatch.setattr(EventFile, "add", add))
     assert fit(compiled(), callback, fill, epochs=3) == fit(compiled(), epochs=3)
     assert len(warnings_of(caplog)) == 1
     assert callback.history.steps.tolist() == list(range(60))

@@ -399,13 +399,13 @@ def test_files_hold_the_numbers_of_the_history(tmp_path):
 def test_a_file_that_cannot_be_written_does_not_stop_the_training(
     tmp_path, monkeypatch, caplog
 ):
-    def full(self, data):
+    def full(self, event):
         raise OSError(28, "No space left on device")
 
     class FillDisk(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             monkeypatch.setattr(
-                "keras_initkit.tensorboard.event_file.EventFile.add_serialized", full
+                "keras_initkit.tensorboard.event_file.EventFile.add", full
             )
 
     callback = LayerStatsCallback(tmp_path)

@@ -23,7 +23,8 @@ def test_linear_layers_are_an_exact_product(findings, gain):
 def test_only_a_product_of_ones_trains(findings):
     one, half = findings["linear, 1.0 I"], findings["linear, 0.5 I"]
     assert one["loss after"] < 1e-6 * one["loss before"]
-    assert half["loss after"] > 0.9 * half["loss before"]
+    # Ten seeds: 0.83 to 0.99 of it.
+    assert half["loss after"] > 0.7 * half["loss before"]
     assert not math.isfinite(findings["linear, 1.5 I"]["loss after"])
 
 

@@ -92,6 +92,19 @@ def test_path_that_cannot_be_written(command, tmp_path, capsys, option):
     assert str(file) in err
 
 
+@pytest.mark.parametrize("option", ["--output", "--log-dir"])
+def test_directory_on_another_machine(
+    command, log_dir, tmp_path, monkeypatch, capsys, option
+):
+    monkeypatch.chdir(tmp_path)
+    assert command(option, "gs://bucket/logs") == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    argument = option.removeprefix("--").replace("-", "_")
+    assert f"Received: {argument}='gs://bucket/logs'" in err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("extra", ["sklearn", "matplotlib", "rich"])
 def test_missing_extra_is_told_with_the_way_to_install_it(
     command, monkeypatch, capsys, extra

@@ -93,6 +93,13 @@ def test_every_kernel_is_recorded(results):
         assert 0 < result.end_step < 2 * STEPS_PER_EPOCH
 
 
+def test_log_dir_on_another_machine(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="Received: log_dir='gs://bucket'"):
+        compare(digits, TINY, "gs://bucket")
+    assert not list(tmp_path.iterdir())
+
+
 def test_event_files_are_where_tensorboard_is_pointed(results, log_dir):
     for result in results:
         run = log_dir / result.initializer / "layer_stats"

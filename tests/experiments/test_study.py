@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_initkit.experiments.datasets import load_dataset
-from keras_initkit.experiments.study import Lab, lab_of, print_findings, run_study
+from keras_initkit.experiments.study import (
+    Lab,
+    epochs_for,
+    lab_of,
+    print_findings,
+    run_study,
+)
 
 SAMPLES = 12
 
@@ -125,6 +131,15 @@ def test_everything_asked_for_is_recorded_whatever_it_costs(lab, model):
     assert list(trained.layers.steps) == list(range(2 * SAMPLES // 3))
 
 
+@pytest.mark.parametrize(
+    ("steps", "samples", "epochs"),
+    [(200, 12_800, 1), (201, 12_800, 2), (100, 1437, 5), (46, 1437, 2), (1, 1, 1)],
+)
+def test_epochs_for_a_number_of_steps(steps, samples, epochs):
+    # 1437 samples are 23 batches of up to 64.
+    assert epochs_for(steps, samples, batch_size=64) == epochs
+
+
 def test_picture_is_saved(lab, capsys):
     figure = Figure(figsize=(2, 1))
     figure.subplots().plot([0, 1])
@@ -192,6 +207,8 @@ def test_defaults_of_the_options(tmp_path, monkeypatch):
         ("--seed", "1000000", "`seed` must be from 0"),
         ("--output", f"{__file__}/below", "below"),
         ("--log-dir", f"{__file__}/below", "below"),
+        ("--log-dir", "s3://bucket/logs", "Received: log_dir='s3://bucket/logs'"),
+        ("--output", "s3://bucket", "Received: output='s3://bucket'"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(

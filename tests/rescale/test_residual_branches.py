@@ -209,25 +209,28 @@ def test_what_is_no_residual_branch_is_left_alone():
     towers = two_layers(inputs) + two_layers(inputs)
     other = layers.Dense(64)(keras.Input((64,), name="other"))
     for outputs in (towers, inputs + 1.0, inputs + layers.ReLU()(inputs), inputs):
-        with pytest.raises(ValueError, match="no residual branch"):
+        with pytest.raises(ValueError, match="without a residual branch"):
             scale_residual_branches(keras.Model(inputs, outputs))
     two_inputs = keras.Model(
         [inputs, other._keras_history.operation.input], inputs + other
     )
-    with pytest.raises(ValueError, match="no residual branch"):
+    with pytest.raises(ValueError, match="without a residual branch"):
         scale_residual_branches(two_inputs)
 
 
 @pytest.mark.parametrize(
     ("branch", "culprit"),
     [
-        (lambda x: layers.BatchNormalization(name="bn")(dense()(x)), "'bn' undoes"),
-        (lambda x: layers.SpectralNormalization(dense(), name="sn")(x), "'sn' undoes"),
+        (lambda x: layers.BatchNormalization(name="bn")(dense()(x)), "'bn' normalizes"),
+        (
+            lambda x: layers.SpectralNormalization(dense(), name="sn")(x),
+            "'sn' normalizes",
+        ),
         (lambda x: dense(activation="sigmoid", name="s")(x), "'s' is not 0"),
-        (lambda x: layers.Softmax(name="s")(dense()(x)), "'s' does not follow"),
+        (lambda x: layers.Softmax(name="s")(dense()(x)), "'s' does not become smaller"),
         (
             lambda x: layers.Multiply(name="gate")([dense()(x), dense()(x)]),
-            "'gate' is no sum",
+            "'gate' combines",
         ),
         (
             lambda x: layers.LSTM(64, name="lstm")(layers.Reshape((1, 64))(x)),

@@ -132,6 +132,18 @@ def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     assert steps["depth_profile/weight_variance"] == kept
 
 
+def test_what_is_beyond_float32_becomes_infinite(tmp_path):
+    values = np.array([[[1e300, -1e39]]])
+    with EventFile(tmp_path) as file:
+        writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
+        writer.write(Records(np.array([0]), values, np.zeros(1, bool)))
+    accumulator = EventAccumulator(str(tmp_path)).Reload()
+    [event] = accumulator.Tensors("initkit/weight_variance")
+    assert make_ndarray(event.tensor_proto).tolist() == [np.inf, -np.inf]
+    [scalar] = accumulator.Scalars("weight_variance/000_net/first")
+    assert scalar.value == np.inf
+
+
 def test_the_names_of_the_layers_are_written_once(tmp_path):
     layers = [f"layer_{i}" for i in range(100)]
     keys = ["weight_mean", "weight_l2_norm"]  # no scalars for each layer

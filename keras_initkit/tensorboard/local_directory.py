@@ -1,0 +1,47 @@
+"""Where a user's `log_dir` is on this machine."""
+
+import os
+import re
+from os import PathLike
+from pathlib import Path
+from urllib.request import url2pathname
+
+# A scheme has two letters at least: C:/logs is a path. One slash is enough, because
+# `Path` makes gs:/bucket out of gs://bucket.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/.*)", re.DOTALL)
+
+
+def local_directory(log_dir: str | PathLike[str], argument: str = "log_dir") -> Path:
+    """The path of a directory on this machine, which need not exist.
+
+    A leading `~` or `~user` becomes that home directory. A URL of the form
+    `file:///absolute/path` becomes its path, with %20 and the like decoded.
+
+    Example:
+
+    >>> local_directory("file:///tmp/my%20logs")
+    PosixPath('/tmp/my logs')
+
+    Args:
+        log_dir: a path or a `file:///` URL.
+        argument: the name of the argument in the error.
+
+    Raises:
+        ValueError: if it is any other URL, such as `gs://bucket/logs`: files are
+            written to the local file system only.
+    """
+    text = os.fspath(log_dir)
+    url = _URL.fullmatch(text)
+    if url is None:
+        return Path(os.path.expanduser(text))
+    scheme, rest = url.groups()
+    path = rest.removeprefix("//")
+    if scheme.lower() != "file" or not path.startswith("/"):
+        raise ValueError(
+            f"Argument `{argument}` must be a directory on this machine: a path or "
+            f"file:///absolute/path. Received: {argument}={text!r}. Write to a local "
+            "directory and copy it with the storage's own tool, such as `gcloud "
+            "storage rsync` or `aws s3 sync`, or mount the storage and give the path "
+            "of the mount."
+        )
+    return Path(url2pathname(path))
