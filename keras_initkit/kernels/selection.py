@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-NOT_KERNELS = ("bias", "beta", "gamma", "scale")
+from keras_initkit.kernels.kernel import is_kernel, owners
 
 Selector = str | type | Callable[[Any], bool]
 
@@ -44,11 +44,9 @@ def select_variables(
 ) -> list[Any]:
     """The trainable kernels of a built model, in the order of its layers.
 
-    A kernel is a variable of two or more axes that is not called bias, beta, gamma or
-    scale: what a layer multiplies its input with. The order is that of
-    `model.trainable_variables`: for Sequential and Functional models the order of
-    execution, for subclassed models that in which the layers were made. A variable
-    that several layers share is there once.
+    The order is that of `model.trainable_variables`: for Sequential and Functional
+    models the order of execution, for subclassed models that in which the layers were
+    made. A variable that several layers share is there once.
 
     Args:
         model: a built `keras.Model`.
@@ -60,8 +58,8 @@ def select_variables(
     Raises:
         ValueError: if none is found.
     """
-    trainable = model.trainable_variables
-    kernels = [v for v in trainable if include_biases or _is_kernel(v)]
+    trainable, made_by = model.trainable_variables, owners(model)
+    kernels = [v for v in trainable if include_biases or is_kernel(made_by[id(v)], v)]
     if not kernels:
         raise ValueError(
             "The model has no trainable kernel (a trainable variable of two or more "
@@ -84,10 +82,6 @@ def select_variables(
             f"{layer_names(kernels)}. Received: layers={layers!r}"
         )
     return selected
-
-
-def _is_kernel(variable: Any) -> bool:
-    return len(variable.shape) > 1 and variable.name not in NOT_KERNELS
 
 
 def _selects(selector: Selector, layers: Sequence[Any], variable: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.intended_variance import implied_variance, variance
+from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.origin import initializer_name, kernel_initializer
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
 from keras_initkit.report.variance_interval import variance_interval
@@ -44,18 +45,14 @@ def signal_columns(
         loss_scale: what the loss was multiplied by.
         backend: the module of the Keras backend in use, beside `stats.tap`.
     """
-    owners = {
-        id(variable): layer
-        for layer in model._flatten_layers()
-        for variable in layer._trainable_variables
-    }
+    made_by = owners(model)
     signals: dict[int, KernelSignal] = {}
     for signal in signal_pass.signals:
         signals.setdefault(id(signal.call.kernel), signal)
     activations = _Activations(backend)
     rows = []
     for kernel in signal_pass.kernels:
-        row = _of_weights(owners[id(kernel.variable)], kernel)
+        row = _of_weights(made_by[id(kernel.variable)], kernel)
         signal_ = signals.get(id(kernel.variable))
         of_signal = dict.fromkeys(OF_SIGNAL, math.nan)
         if signal_ is not None:
