@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_initkit.callbacks.recorder import WEIGHT_VARIANCE, Recorder, log
-from keras_initkit.kernels.promised_variance import promised_variances
+from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
 from keras_initkit.stats.overhead import Cost, Overhead
@@ -21,9 +21,6 @@ from keras_initkit.tensorboard.thinning import is_kept
 
 # TensorBoard keeps ten pictures of a run.
 MAX_PICTURES = 16
-# An initializer whose variance no formula gives is asked for so large kernels only:
-# 16 draws of them take a few milliseconds.
-MAX_ENTRIES = 2**16
 
 
 class LayerStatsCallback(keras.callbacks.Callback):
@@ -224,7 +221,7 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
         self._recorder = Recorder(log_dir, flush_secs, on_record)
         self._tap: Any = None
         self._num_batches = self._batches_to_wait = 0
-        self._owes_promise = self._has_said_cost = False
+        self._owes_intended = self._has_said_cost = False
 
     @property
     def history(self) -> History:
@@ -251,9 +248,8 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._num_batches += 1
-        if self._owes_promise and self._num_batches > 1:
-            # Nothing is drawn any more: the data may come from the same generators.
-            self._note_promise(max_entries=0)
+        if self._owes_intended and self._num_batches > 1:
+            self._note_intended()
         if self._overhead is not None:
             self._measure_overhead(self._overhead)
         if self._tap.must_read():
@@ -320,7 +316,7 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
             ) from error
         if self.interval is not None:
             self._use_interval(self.interval)
-        self._note_promise(MAX_ENTRIES)
+        self._note_intended()
         return tap
 
     def end(self) -> None:
@@ -328,13 +324,13 @@ over depth for each step; and with `histogram_freq` `weight_histogram/...`, \
         self._recorder.end()
         self._tap = None
 
-    def _note_promise(self, max_entries: int) -> None:
-        """Records what the initializers promised, once the model is built."""
+    def _note_intended(self) -> None:
+        """Records what variances the initializers intend, once the model is built."""
         variables = self._tap.variables
-        self._owes_promise = not variables
+        self._owes_intended = not variables
         if variables and WEIGHT_VARIANCE in self._statistics.keys:
-            promised = promised_variances(self.model, variables, max_entries)
-            self._recorder.note_promised_variances(promised)
+            intended = intended_variances(self.model, variables)
+            self._recorder.note_intended_variances(intended)
 
     def _use_interval(self, interval: int) -> None:
         self._tap.set_interval(interval)

@@ -65,8 +65,8 @@ class Recorder:
         self._histogram_writers: dict[str, HistogramWriter] = {}
         self._heartbeat: Any = None
         self._intervals: list[tuple[int, int]] = []
-        self._promised: np.ndarray | None = None
-        self._has_promised = False
+        self._intended: np.ndarray | None = None
+        self._has_intended = False
         self._num_drawn = 0
         self._last_drawing, self._drawing_secs = 0.0, 0.0
         self._first_of_file = self._num_written = 0
@@ -90,7 +90,7 @@ class Recorder:
             OSError: if the file cannot be written.
         """
         self._tap = tap
-        self._promised = None
+        self._intended = None
         self._last_drawing = time.monotonic()
         optimizer = tap.optimizer
         same = self._optimizer_of_run and self._optimizer_of_run() is optimizer
@@ -163,10 +163,10 @@ class Recorder:
             self._drawing_secs = self._last_drawing - began
             self._num_drawn = len(records)
 
-    def note_promised_variances(self, variances: np.ndarray) -> None:
-        """Records what the initializers promised the layers of the tap."""
+    def note_intended_variances(self, variances: np.ndarray) -> None:
+        """Records the variances that initializers intend for the layers of the tap."""
         with self._lock:
-            self._promised = variances
+            self._intended = variances
 
     def note_interval(self, step: int, interval: int) -> None:
         """Records that from this step on one step in `interval` is recorded."""
@@ -209,9 +209,9 @@ class Recorder:
                 self._file = EventFile(self._run_directory)
             if self._writer is None:
                 self._make_writers()
-            if self._promised is not None and not self._has_promised:
-                self._writer.write_predicted(WEIGHT_VARIANCE, self._promised)
-                self._has_promised = True
+            if self._intended is not None and not self._has_intended:
+                self._writer.write_intended(WEIGHT_VARIANCE, self._intended)
+                self._has_intended = True
             while self._intervals:
                 self._writer.write_interval(*self._intervals[0])
                 del self._intervals[0]
@@ -261,7 +261,7 @@ class Recorder:
         if self._file is not None:
             self._file.close()
         self._file = self._writer = None
-        self._has_promised = False
+        self._has_intended = False
 
     def _new_run(self, step: int) -> Path:
         """Where the records go of which the first is of this step.

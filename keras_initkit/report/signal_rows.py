@@ -8,8 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit.initializers.intended_variance import (
+    effective_entries,
+    intended_variance,
+)
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
-from keras_initkit.kernels.intended_variance import implied_variance, variance
 from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.origin import initializer_name, kernel_initializer
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
@@ -18,6 +21,7 @@ from keras_initkit.stats import measures
 from keras_initkit.stats.measurement import greatest_slope
 from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_function
 from keras_initkit.theory.gaussian_average import gaussian_samples
+from keras_initkit.theory.variance import variance
 
 # Those that a layer applies one after another.
 APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
@@ -104,19 +108,19 @@ class _Activations:
 def _of_weights(layer: Any, kernel: KernelFans) -> dict[str, Any]:
     shape = tuple(kernel.variable.shape)
     initializer = kernel_initializer(layer, kernel)
-    implied = implied_variance(initializer, shape)
+    intended = intended_variance(initializer, shape)
     measured = variance(kernel.variable)
-    low, high = variance_interval(*implied)
+    low, high = variance_interval(intended, effective_entries(initializer, shape))
     fan_in = kernel.fan_in
     return {
         # Only a stride leaves a fraction.
         "fan_in": int(fan_in) if fan_in == int(fan_in) else fan_in,
         "initializer": initializer_name(initializer),
         "weight_variance": measured,
-        "implied_variance": implied.variance,
+        "intended_variance": intended,
         "interval_low": low,
         "interval_high": high,
-        "as_implied": None if math.isnan(low) else low <= measured <= high,
+        "as_intended": None if math.isnan(low) else low <= measured <= high,
     }
 
 
