@@ -250,7 +250,10 @@ class Recorder:
     def _make_writers(self) -> None:
         tap = self._tap
         self._writer = LayerStatsWriter(
-            self._file, tap.statistics.keys, tap.layers, layer_table(tap.variables)
+            self._file,
+            tap.statistics.keys,
+            tap.layers,
+            layer_table(tap.layers, tap.variables),
         )
         self._histogram_writers = {
             source: HistogramWriter(self._file, [source], tap.layers, log_bins.edges())

@@ -1,0 +1,1 @@
+"""Comparisons on data and the command line; nothing that other packages import."""

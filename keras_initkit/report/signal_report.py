@@ -7,8 +7,8 @@ import keras
 
 from keras_initkit.kernels.calls import state_kept, variables_kept
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
-from keras_initkit.kernels.selection import layer_names
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.signal_loss import SignalLoss
@@ -138,5 +138,5 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
         columns = signal_columns(model, signal_pass, loss.scale, backend)
-    names = layer_names([kernel.variable for kernel in signal_pass.kernels])
+    names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
     return SignalReport(names, columns)

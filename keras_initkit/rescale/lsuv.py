@@ -16,8 +16,9 @@ from keras_initkit.kernels.calls import (
     variables_kept,
 )
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import keras_random_state_kept
-from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.theory.number import is_finite_number, is_integer
@@ -170,7 +171,8 @@ class Sweep:
             raise
         kernels, *columns = zip(*self._rows.values(), strict=True)
         names = ("before", "after", "factor", "iterations", "converged")
-        return LayerReport(layer_names(kernels), dict(zip(names, columns, strict=True)))
+        columns_of = dict(zip(names, columns, strict=True))
+        return LayerReport(layer_names(model, kernels), columns_of)
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.names import layer_names
+from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, Records
 from keras_initkit.stats.hook import Given, Hook
@@ -251,7 +252,7 @@ class Tap:
         self.variables = select_variables(
             self._model, self._include_biases, self._selectors
         )
-        self.layers = layer_names(self.variables)
+        self.layers = layer_names(self._model, self.variables)
         self._probe = Probe(
             self.variables,
             self.statistics,

@@ -1,0 +1,1 @@
+"""Records become event files; nothing that knows a model, Keras or TensorFlow."""
