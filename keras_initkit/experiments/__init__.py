@@ -1,1 +1,1 @@
-"""Comparisons on data and the command line; nothing that other packages import."""
+"""Comparisons on data and the command line; no code that other packages import."""

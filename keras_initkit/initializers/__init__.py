@@ -1,1 +1,1 @@
-"""Classes for `kernel_initializer=` and `bias_initializer=`; nothing that reads a model."""
+"""Classes for `kernel_initializer=` and `bias_initializer=`; none sees a model."""

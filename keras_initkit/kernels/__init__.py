@@ -1,1 +1,1 @@
-"""A model's kernels: names, fans, initializers; nothing that measures or changes them."""
+"""Kernels of a model: names, fans, initializers; no code that measures or changes."""

@@ -49,10 +49,11 @@ class Weight(NamedTuple):
 def weights(model: Any) -> Iterator[Weight]:
     """Yields each variable of a built model once, with its names.
 
-    A name that a user gave is kept. A name that Keras made up (`dense_10`) is numbered
-    as if its siblings, the layers in the same layer, were the first ever made: `dense`,
-    `dense_1`. Both are the same in another process, in a clone and in a second model
-    that is built alike.
+    A name that a user gave is kept. One that Keras makes up, the name of the class and
+    a number (`dense_10`), is numbered anew among its siblings, the layers in the same
+    layer: `dense`, `dense_1`. A saved model does not tell who wrote `dense_10`, so that
+    yours would be numbered too. All names are the same in another process, in a clone
+    and in a second model that is built alike.
 
     Args:
         model: a built model or layer.

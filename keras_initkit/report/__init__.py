@@ -1,1 +1,1 @@
-"""What one batch shows of a model: tables and pictures; nothing that changes a model."""
+"""What one batch shows of a model, as a table or picture; no code that changes it."""

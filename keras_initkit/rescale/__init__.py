@@ -1,1 +1,1 @@
-"""What gives a built model other weights, in place; nothing that only looks at them."""
+"""Gives a built model other weights, in place; no code that only looks at them."""

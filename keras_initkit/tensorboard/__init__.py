@@ -1,1 +1,1 @@
-"""Records become event files; nothing that knows a model, Keras or TensorFlow."""
+"""Records become event files; no code that knows a model, Keras or TensorFlow."""
