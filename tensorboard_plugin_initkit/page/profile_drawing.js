@@ -32,12 +32,12 @@ export function layOut(element, { series, scale, band }, width) {
       ),
     )
     .flatMap((bounds) => (bounds ? [...bounds.low, ...bounds.high] : []));
-  const intentions = series.flatMap(({ profiles }) => [...profiles.intended]);
+  const intended = series.flatMap(({ profiles }) => [...profiles.intended]);
   const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
     valueAxis(
       scale,
       series.map(({ profiles }) => profiles.values),
-      [...extremes, ...intentions],
+      [...extremes, ...intended],
       top,
       bottom,
     ),
