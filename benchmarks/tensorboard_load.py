@@ -196,7 +196,7 @@ def write_ours(directory: Path, layers: int, steps: int) -> None:
     with EventFile(directory) as file:
         writer = LayerStatsWriter(file, KEYS, layer_names(layers), "")
         writer.write_interval(0, 1)
-        writer.write_predicted("weight_variance", values[0, 1])
+        writer.write_intended("weight_variance", values[0, 1])
         writer.write(Records(np.arange(steps), values, np.zeros(steps, bool)))
 
 

@@ -29,9 +29,9 @@ def start_tag(key: str) -> str:
     return f"{vector_tag(key)}/start"
 
 
-def predicted_tag(key: str) -> str:
-    """The tag of the vector that was predicted before training."""
-    return f"{vector_tag(key)}/predicted"
+def intended_tag(key: str) -> str:
+    """The tag of what the layers' initializers intend."""
+    return f"{vector_tag(key)}/intended"
 
 
 def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:

@@ -8,9 +8,9 @@ from tensorboard.data.provider import DataProvider, RunTagFilter, TensorDatum
 
 from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
+    intended_tag,
     parse_plugin_content,
     parse_vector_tag,
-    predicted_tag,
     start_tag,
     vector_tag,
 )
@@ -21,12 +21,12 @@ class Profiles(NamedTuple):
 
     Attributes:
         steps: float64, shape (steps,), ascending.
-        predicted: float32, shape (layers,); NaN where nothing was predicted.
+        intended: float32, shape (layers,); NaN where that is unknown.
         values: float32, shape (steps, layers).
     """
 
     steps: np.ndarray
-    predicted: np.ndarray
+    intended: np.ndarray
     values: np.ndarray
 
     def to_bytes(self) -> bytes:
@@ -35,7 +35,7 @@ class Profiles(NamedTuple):
         parts = (
             shape,
             self.steps.astype("<f8"),
-            self.predicted.astype("<f4"),
+            self.intended.astype("<f4"),
             self.values.astype("<f4"),
         )
         return b"".join(part.tobytes() for part in parts)
@@ -77,7 +77,7 @@ class ProfileReader:
             num_layers: how many layers the run has. Where two networks were trained in
                 one directory, profiles of another length are left out.
         """
-        tags = [vector_tag(key), start_tag(key), predicted_tag(key)]
+        tags = [vector_tag(key), start_tag(key), intended_tag(key)]
         read = self._provider.read_tensors(
             context,
             experiment_id=experiment,
@@ -86,7 +86,7 @@ class ProfileReader:
             run_tag_filter=RunTagFilter(runs=[run], tags=tags),
         )
         found = read.get(run, {})
-        points, start, predicted = (
+        points, start, intended = (
             [
                 point
                 for point in found.get(tag, ())
@@ -100,7 +100,7 @@ class ProfileReader:
         values = np.array([p.numpy for p in points], "f4")
         return Profiles(
             np.array([p.step for p in points], "f8"),
-            predicted[0].numpy if predicted else np.full(num_layers, np.nan, "f4"),
+            intended[0].numpy if intended else np.full(num_layers, np.nan, "f4"),
             values.reshape(len(points), num_layers),
         )
 

@@ -12,8 +12,8 @@ class Band(NamedTuple):
 
     Attributes:
         around: `"median"` of the layers at that step, `"last"` of them (the head, whose
-            gradient no depth has changed), `"predicted"` (what the layer's initializer
-            promised), or None for the same bounds everywhere.
+            gradient no depth has changed), `"intended"` (the variance that the
+            layer's initializer intends), or None for the same bounds everywhere.
         low: the lower bound; a factor to what the band is around.
         high: the upper bound, likewise.
         floor: what is too small, whatever the band is around.
@@ -71,8 +71,8 @@ _GRADIENT_NORM = Band(
     None,
     "from 1/1000 of the last layer's to 70 times as large (AutoTrainer)",
 )
-_PROMISE = Band(
-    "predicted", 0.5, 2, 0, None, "within a factor of 2 of the initializer's promise"
+_INTENDED = Band(
+    "intended", 0.5, 2, 0, None, "within a factor of 2 of what the initializer intends"
 )
 _UPDATE = Band(
     None,
@@ -88,7 +88,7 @@ _HALF = Band(
 
 # log10 of the values that Dense networks have from vanishing to exploding.
 _SCALES = {
-    "weight_variance": Scale(True, -6, 2, _PROMISE),
+    "weight_variance": Scale(True, -6, 2, _INTENDED),
     "weight_l2_norm": Scale(True, -2, 4, None),
     "weight_max_abs": Scale(True, -3, 2, None),
     "gradient_variance": Scale(True, -16, 0, _GRADIENT_VARIANCE),

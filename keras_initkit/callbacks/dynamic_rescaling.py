@@ -4,7 +4,6 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,6 +26,7 @@ from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 from keras_initkit.theory.number import is_integer
 
@@ -151,7 +151,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self.stop_after = math.inf if stop_after is None else stop_after
         self.function_preserving = function_preserving
         self._layers = layers
-        self._run = None if log_dir is None else Path(log_dir, RUN_NAME).absolute()
+        self._run = None
+        if log_dir is not None:
+            self._run = local_directory(log_dir).absolute() / RUN_NAME
         self._file: Any = None
         self._session: Any = None
         self._rescaler: Any = None

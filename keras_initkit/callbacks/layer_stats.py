@@ -8,22 +8,19 @@ from typing import Any
 
 import keras
 
-from keras_initkit.callbacks.recorder import WEIGHT_VARIANCE, Recorder, log
-from keras_initkit.kernels.promised_variance import promised_variances
+from keras_initkit.callbacks.recorder import Recorder, log
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
 from keras_initkit.stats.overhead import Overhead
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
+from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.thinning import is_kept
 from keras_initkit.theory.number import is_finite_number
 
 # TensorBoard keeps ten pictures of a run.
 MAX_PICTURES = 16
-# An initializer whose variance no formula gives is asked for so large kernels only:
-# 16 draws of them take a few milliseconds.
-MAX_ENTRIES = 2**16
 
 
 class LayerStatsCallback(keras.callbacks.Callback):
@@ -197,6 +194,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         }
         self._arguments = arguments
         self.log_dir = os.fspath(log_dir)
+        directory = local_directory(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
@@ -213,10 +211,9 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         self._max_overhead = _positive("max_overhead", max_overhead)
         self._overhead: Overhead | None = None
         flush_secs = _positive("flush_secs", flush_secs)
-        self._recorder = Recorder(log_dir, flush_secs, on_record)
+        self._recorder = Recorder(directory, flush_secs, on_record)
         self._session: Any = None
         self._num_batches = 0
-        self._owes_promise = False
 
     @property
     def history(self) -> History:
@@ -244,9 +241,6 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
     # between waiting for every step and calling us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._num_batches += 1
-        if self._owes_promise and self._num_batches > 1:
-            # Nothing is drawn any more: the data may come from the same generators.
-            self._note_promise(max_entries=0)
         if self._overhead is not None:
             self._widen_interval(self._overhead)
         self._session.before_batch()
@@ -311,21 +305,12 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             ) from error
         if session.interval is not None:
             self._recorder.note_interval(session.next_step, session.interval)
-        self._note_promise(MAX_ENTRIES)
         return session
 
     def end(self) -> None:
         """Leaves nothing behind; does nothing where nothing was begun."""
         self._recorder.end()
         self._session = self._overhead = None
-
-    def _note_promise(self, max_entries: int) -> None:
-        """Records what the initializers promised, once the model is built."""
-        plan = self._session.plan
-        self._owes_promise = not plan.variables
-        if plan.variables and WEIGHT_VARIANCE in self._statistics.keys:
-            promised = promised_variances(self._model, plan.variables, max_entries)
-            self._recorder.note_promised_variances(promised)
 
     def _widen_interval(self, overhead: Overhead) -> None:
         cost = overhead.lap()

@@ -9,14 +9,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_initkit import backends
 from keras_initkit.callbacks.heartbeat import Heartbeat
+from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Record, Records
@@ -43,18 +41,18 @@ class Recorder:
     in which rows are fetched that nobody has asked for in time.
 
     Args:
-        log_dir: directory for TensorBoard; runs are made in it.
+        log_dir: local directory for TensorBoard; runs are made in it.
         flush_secs: how old a row may become, in seconds.
         on_record: function of a `Record`; None if there is none.
     """
 
     def __init__(
         self,
-        log_dir: str | PathLike[str],
+        log_dir: Path,
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
     ) -> None:
-        self._log_dir = Path(log_dir).absolute()
+        self._log_dir = log_dir.absolute()
         self._flush_secs = flush_secs
         self._on_record: Any = on_record
         self._lock = threading.RLock()
@@ -70,8 +68,6 @@ class Recorder:
         self._is_writer = True
         self._heartbeat: Any = None
         self._intervals: list[tuple[int, int]] = []
-        self._promised: np.ndarray | None = None
-        self._has_promised = False
         self._num_drawn = 0
         self._last_drawing, self._drawing_secs = 0.0, 0.0
         self._first_of_file = self._num_written = 0
@@ -95,7 +91,6 @@ class Recorder:
             OSError: if the file cannot be written.
         """
         self._session = session
-        self._promised = None
         self._last_drawing = time.monotonic()
         plan = session.plan
         optimizer = plan.optimizer
@@ -173,11 +168,6 @@ class Recorder:
             self._drawing_secs = self._last_drawing - began
             self._num_drawn = len(records)
 
-    def note_promised_variances(self, variances: np.ndarray) -> None:
-        """Records what the initializers promised the layers of the session."""
-        with self._lock:
-            self._promised = variances
-
     def note_interval(self, step: int, interval: int) -> None:
         """Records that from this step on one step in `interval` is recorded."""
         with self._lock:
@@ -219,9 +209,6 @@ class Recorder:
                 self._file = EventFile(self._run_directory)
             if self._writer is None:
                 self._make_writers()
-            if self._promised is not None and not self._has_promised:
-                self._writer.write_predicted(WEIGHT_VARIANCE, self._promised)
-                self._has_promised = True
             while self._intervals:
                 self._writer.write_interval(*self._intervals[0])
                 del self._intervals[0]
@@ -262,8 +249,14 @@ class Recorder:
     def _make_writers(self) -> None:
         plan = self._session.plan
         self._writer = LayerStatsWriter(
-            self._file, plan.statistics.keys, plan.layers, layer_table(plan.variables)
+            self._file,
+            plan.statistics.keys,
+            plan.layers,
+            layer_table(plan.layers, plan.variables),
         )
+        if WEIGHT_VARIANCE in plan.statistics.keys:
+            intended = intended_variances(plan.model, plan.variables)
+            self._writer.write_intended(WEIGHT_VARIANCE, intended)
         self._histogram_writers = {
             source: HistogramWriter(self._file, [source], plan.layers, log_bins.edges())
             for source in HISTOGRAM_SOURCES
@@ -273,7 +266,6 @@ class Recorder:
         if self._file is not None:
             self._file.close()
         self._file = self._writer = None
-        self._has_promised = False
 
     def _new_run(self, step: int) -> Path:
         """Where the records go of which the first is of this step.

@@ -39,7 +39,7 @@ columns of the table, one row for each kernel W in the order of execution:
   fan in           how many inputs a unit has
   initializer      what the kernel was drawn from, as the model has it
   weight variance  of the kernel's entries
-  as implied       whether that is what the initializer stands for: within the
+  as intended       whether that is what the initializer draws from: within the
                    interval that 99.9 % of draws are in; no for what has been
                    trained since
   z variance       of the pre-activations z = W x + b, over samples, positions

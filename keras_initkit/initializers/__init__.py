@@ -1,0 +1,1 @@
+"""Classes for `kernel_initializer=` and `bias_initializer=`; none sees a model."""

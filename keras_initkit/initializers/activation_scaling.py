@@ -78,6 +78,9 @@ class ActivationScaling(MatrixDraw):
         self.method = method
         self.distribution = distribution
 
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        return 0.0, self._gain**2 / num_inputs
+
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         scaled = keras.initializers.VarianceScaling(
             self._gain**2, "fan_in", self.distribution, self.seed

@@ -5,6 +5,11 @@ from typing import Any, TypeAlias
 
 import keras
 
+from keras_initkit.initializers.intended_variance import (
+    effective_entries,
+    is_uncorrelated,
+    with_axes,
+)
 from keras_initkit.initializers.kernel_draw import KernelDraw
 from keras_initkit.initializers.seeded_draw import SeedLike
 
@@ -39,6 +44,19 @@ class BaseDraw(KernelDraw):
             # Read where Keras keeps it: a SeedGenerator goes on, its config restarts.
             seed = getattr(self.base, "seed", base_config["seed"])
         super().__init__(seed, input_axes, output_axes)
+
+    def effective_entries(self, shape: Sequence[int]) -> int:
+        """Returns how many independent normal numbers have a variance as uncertain."""
+        return effective_entries(self._base_with_axes(), shape)
+
+    @property
+    def is_uncorrelated(self) -> bool:
+        """Whether entries have mean 0, and no two of them are correlated."""
+        return is_uncorrelated(self.base)
+
+    def _base_with_axes(self) -> Any:
+        """Returns `base` with the axes it was not given, for its formulas only."""
+        return with_axes(self.base, self.input_axes, self.output_axes)
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
         draw = self._seeded_base()(shape, dtype=dtype)

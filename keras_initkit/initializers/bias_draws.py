@@ -1,6 +1,7 @@
 """Random initial biases, which belong to kernels drawn by other initializers."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -54,6 +55,14 @@ class TorchUniformBias(SeededDraw):
             )
         self.fan_in = int(fan_in)
 
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the variance of the biases over draws: `1 / (3 * fan_in)`.
+
+        Args:
+            shape: Shape of the bias; it does not matter.
+        """
+        return 1 / (3 * self.fan_in)
+
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
         limit = 1 / math.sqrt(self.fan_in)
         uniform = keras.initializers.RandomUniform(-limit, limit, self.seed)
@@ -99,6 +108,14 @@ class NormalBias(SeededDraw):
                 f"Received: stddev={stddev}"
             )
         self.stddev = float(stddev)
+
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the variance of the biases over draws: `stddev^2`.
+
+        Args:
+            shape: Shape of the bias; it does not matter.
+        """
+        return self.stddev**2
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
         normal = keras.initializers.RandomNormal(0.0, self.stddev, self.seed)

@@ -18,7 +18,7 @@ class CentreDraw(MatrixDraw):
     """
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
-        if len(shape) < 3 or 0 in shape or self.input_axes is not None:
+        if not self._has_window(shape):
             return super()._draw(shape, dtype)
         *window, num_inputs, num_units = shape
         matrix = self._draw_matrix(num_inputs, num_units, dtype)
@@ -26,3 +26,11 @@ class CentreDraw(MatrixDraw):
         # Keras pads an even window by one less before than after.
         around = [((size - 1) // 2, size // 2) for size in window]
         return ops.pad(centre, [*around, (0, 0), (0, 0)])
+
+    def _matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        if not self._has_window(shape):
+            return super()._matrix_shape(shape)
+        return shape[-2], shape[-1]
+
+    def _has_window(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) >= 3 and 0 not in shape and self.input_axes is None

@@ -142,6 +142,9 @@ class Critical(MatrixDraw):
             seed = random.Random(seed).getrandbits(31)
         return NormalBias(math.sqrt(self.bias_variance), seed)
 
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        return 0.0, self.weight_variance / num_inputs
+
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         initializer = (
             ScaledOrthogonal(math.sqrt(self.weight_variance), self.seed)

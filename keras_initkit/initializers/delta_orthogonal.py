@@ -1,7 +1,5 @@
 """Orthogonal initial weights of convolutions."""
 
-from typing import Any
-
 import keras
 
 from keras_initkit.initializers.centre_draw import CentreDraw
@@ -16,7 +14,8 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     `ScaledOrthogonal`, `gain * sqrt(max(1, filters / channels)) * Q`; all other weights
     are zero. With strides of 1 and `padding="same"` every pixel, those at the border
     too, is mapped to itself with `gain^2` times its variance, and all singular values
-    of the layer are equal.
+    of the layer are equal. With `taps` of them in the window, the variance of an entry
+    is `gain^2 / (taps * channels)`, zeros included.
 
     The middle of `size` taps is tap `(size - 1) // 2`, counted from 0: with an even
     size, that is the one that `padding="same"` puts on the pixel itself.
@@ -52,11 +51,11 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     - [Xiao et al., 2018](https://arxiv.org/abs/1806.05393)
     """
 
-    def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
+    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
         if len(shape) < 3:
             raise ValueError(
                 "`DeltaOrthogonal` needs the kernel of a convolution, with at least "
                 "three axes; a Dense layer takes `ScaledOrthogonal`. "
                 f"Received: shape={shape}"
             )
-        return super()._draw(shape, dtype)
+        return super()._axes(shape)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
+from keras_initkit.initializers.intended_variance import intended_variance
 from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.theory.gains import gaussian_moments
 from keras_initkit.theory.number import is_finite_number
@@ -90,15 +91,72 @@ class DynamicRescaling(BaseDraw):
             )
         return super().__call__(shape, dtype=dtype)
 
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the variance of the entries, over entries and draws.
+
+        For a `base` of uncorrelated entries of mean 0, with the fan_in `n`, `u` units
+        and the mean `m` and variance `v` of `f(z)`, it is
+
+        `target_variance / (n * (v + m^2 * (1 - 1 / u)))`
+
+        times one plus the relative variance of the sum in that denominator, which is of
+        order `1 / u`. What remains is of order `1 / u^2`, or `1 / u` with an orthogonal
+        base, whose sum varies less.
+
+        Args:
+            shape: Shape of the kernel.
+
+        Returns:
+            A float, NaN if `base` is not known to draw such entries.
+        """
+        base = self._base_with_axes()
+        if not self.is_uncorrelated or math.isnan(intended_variance(base, shape)):
+            return math.nan
+        num_inputs, num_units = self._sizes(shape)
+        mean, variance = self._input_moments
+        of_unit = num_inputs * (variance + mean**2 * (1 - 1 / num_units))
+        return self.target_variance / of_unit * (1 + self._relative_variance(shape))
+
+    def effective_entries(self, shape: Sequence[int]) -> int:
+        """Returns how many independent normal numbers have a variance as uncertain.
+
+        That of a draw is fixed but for the sums of the units, which are part of what is
+        rescaled: `2 / relative_variance` of it, and no more than there are entries.
+        """
+        relative = self._relative_variance(shape)
+        entries = math.prod(shape)
+        return int(min(entries, 2 / relative)) if relative else entries
+
+    def _relative_variance(self, shape: Sequence[int]) -> float:
+        """Returns Var[V] / E[V]^2, V being the draw's variance for a fixed sum(W^2).
+
+        The share of sum(W^2) that lies in the units' sums, less their mean, is Beta
+        distributed: that part has `u - 1` of the `n * u` dimensions.
+        """
+        num_inputs, num_units = self._sizes(shape)
+        mean, variance = self._input_moments
+        entries = num_inputs * num_units
+        share = (num_units - 1) / entries
+        of_share = 2 * share * (1 - share) / (entries + 2)
+        expected = variance + mean**2 * num_inputs * share
+        return (mean**2 * num_inputs) ** 2 * of_share / expected**2
+
+    def _sizes(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Returns the number of inputs of a unit, and of units."""
+        num_inputs = math.prod(shape[axis] for axis in self._axes(len(shape)))
+        return num_inputs, math.prod(shape) // num_inputs
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        """Returns the axes of the kernel that are inputs."""
+        return tuple(range(rank - 1) if self.input_axes is None else self.input_axes)
+
     def _factor(self, draw: Any) -> Any:
         variance = self._pre_activation_variance(draw)
         self._check_scalable(variance, draw)
         return ops.sqrt(self.target_variance / variance)
 
     def _pre_activation_variance(self, kernel: Any) -> Any:
-        axes = self.input_axes
-        input_axes = tuple(range(kernel.ndim - 1)) if axes is None else tuple(axes)
-        unit_sums = ops.sum(kernel, axis=input_axes)
+        unit_sums = ops.sum(kernel, axis=self._axes(kernel.ndim))
         num_units = math.prod(unit_sums.shape)
         mean, variance = self._input_moments
         # One flat sum, which backends add up pairwise: exact for any fan_in.

@@ -1,7 +1,7 @@
 """Initial weights with which a rectifier network starts as a linear one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -29,6 +29,10 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
     angles, forward and backward. The same is true of GELU and SiLU. For
     `leaky_relu(a)`, `f(z) - f(-z) = (1 + a) z`: give the hidden and the last layers
     `gain=1 / (1 + a)`.
+
+    The variance of an entry is that of its `W`: `gain^2 / num_inputs` at `"first"`,
+    `2 * gain^2 / num_inputs` at the other positions, and in a convolution that over the
+    number of taps, zeros included.
 
     This needs a chain of layers, `"first"`, any number of `"hidden"`, `"last"`, with
     one and the same of these activations in between and none at the end, with biases of
@@ -75,6 +79,8 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
     - [Balduzzi et al., 2017](https://arxiv.org/abs/1702.08591)
     """
 
+    is_uncorrelated: ClassVar[bool] = False
+
     def __init__(
         self,
         position: str = "hidden",
@@ -91,7 +97,21 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
             )
         self.position = position
 
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        _, half_shape = self._mirrored(num_inputs, num_units)
+        return super()._moments(*half_shape)
+
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
+        mirrored_axes, half_shape = self._mirrored(num_inputs, num_units)
+        matrix = super()._draw_matrix(*half_shape, dtype)
+        for axis in mirrored_axes:
+            matrix = ops.concatenate([matrix, -matrix], axis=axis)
+        return matrix
+
+    def _mirrored(
+        self, num_inputs: int, num_units: int
+    ) -> tuple[list[int], tuple[int, int]]:
+        """Returns the axes that are mirrored, and the shape of `W`."""
         mirrored_axes = {"first": [1], "hidden": [0, 1], "last": [0]}[self.position]
         half_shape = [num_inputs, num_units]
         for axis in mirrored_axes:
@@ -102,10 +122,7 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
                     f"of inputs and units. Received: shape={(num_inputs, num_units)}"
                 )
             half_shape[axis] //= 2
-        matrix = super()._draw_matrix(half_shape[0], half_shape[1], dtype)
-        for axis in mirrored_axes:
-            matrix = ops.concatenate([matrix, -matrix], axis=axis)
-        return matrix
+        return mirrored_axes, (half_shape[0], half_shape[1])
 
     def get_config(self) -> dict[str, Any]:
         return {"position": self.position, **super().get_config()}

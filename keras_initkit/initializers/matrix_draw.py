@@ -1,7 +1,8 @@
 """Initializers that draw a kernel of any rank as one matrix of inputs and units."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -19,7 +20,39 @@ class MatrixDraw(KernelDraw):
         seed, input_axes, output_axes: As in `KernelDraw`.
     """
 
+    # Entries have mean 0, and no two of them are correlated.
+    is_uncorrelated: ClassVar[bool] = True
+
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the variance of the entries of a kernel, over entries and draws.
+
+        All entries count, also those that are always zero. The class names the formula.
+
+        Args:
+            shape: Shape of the kernel.
+
+        Raises:
+            ValueError: If it draws no kernel of this shape.
+        """
+        shape = tuple(shape)
+        num_inputs, num_units = self._matrix_shape(shape)
+        mean, mean_square = self._moments(num_inputs, num_units)
+        share = num_inputs * num_units / math.prod(shape)
+        return share * mean_square - (share * mean) ** 2
+
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
+        matrix = self._draw_matrix(*self._matrix_shape(shape), dtype)
+        inputs, units = self._axes(shape)
+        order = inputs + units
+        kernel = ops.reshape(matrix, [shape[axis] for axis in order])
+        return (
+            kernel
+            if order == sorted(order)
+            else ops.transpose(kernel, np.argsort(order).tolist())
+        )
+
+    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        """Returns the axes of the kernel that are inputs, and those that are units."""
         if len(shape) < 2 or 0 in shape:
             raise ValueError(
                 f"`{type(self).__name__}` needs a kernel with at least two axes, none "
@@ -28,17 +61,19 @@ class MatrixDraw(KernelDraw):
         rank = len(shape)
         given = range(rank - 1) if self.input_axes is None else self.input_axes
         inputs = [axis % rank for axis in given]
-        units = [axis for axis in range(rank) if axis not in inputs]
-        num_inputs = math.prod(shape[axis] for axis in inputs)
-        num_units = math.prod(shape[axis] for axis in units)
-        matrix = self._draw_matrix(num_inputs, num_units, dtype)
-        order = inputs + units
-        kernel = ops.reshape(matrix, [shape[axis] for axis in order])
+        return inputs, [axis for axis in range(rank) if axis not in inputs]
+
+    def _matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Returns the number of inputs and of units of a kernel."""
+        inputs, units = self._axes(shape)
         return (
-            kernel
-            if order == sorted(order)
-            else ops.transpose(kernel, np.argsort(order).tolist())
+            math.prod(shape[axis] for axis in inputs),
+            math.prod(shape[axis] for axis in units),
         )
+
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        """Returns the mean and the mean square of the entries of the matrix."""
+        raise NotImplementedError
 
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         """Returns a matrix of shape (num_inputs, num_units), float32 or float64."""

@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,8 @@ import keras
 import ml_dtypes
 import numpy as np
 from keras import ops
+
+from keras_initkit.theory.variance import variance
 
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
@@ -86,6 +89,22 @@ class Pretrained(keras.initializers.Initializer):
                 f"was asked for. Received: shape={tuple(shape)}"
             )
         return ops.cast(self._values, dtype)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there are no values, as the file was gone when a model was loaded."""
+        return self._values is None
+
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the population variance of the values.
+
+        Args:
+            shape: Shape of the weight; it does not matter.
+
+        Returns:
+            A float, NaN if the file is gone.
+        """
+        return math.nan if self._values is None else variance(self._values)
 
     def get_config(self) -> dict[str, Any]:
         source = keras.saving.serialize_keras_object(self.source)

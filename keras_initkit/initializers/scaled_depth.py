@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
+from keras_initkit.initializers.intended_variance import intended_variance
 from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.theory.number import is_finite_number
 
@@ -82,6 +83,20 @@ class ScaledDepth(BaseDraw):
         self.depth = _count("depth", depth)
         self.exponent = float(exponent)
         self.residual_multiplier = float(residual_multiplier)
+
+    def intended_variance(self, shape: Sequence[int]) -> float:
+        """Returns the variance of the entries, over entries and draws.
+
+        It is that of `base`, times `depth ** (-2 * exponent)`.
+
+        Args:
+            shape: Shape of the kernel.
+
+        Returns:
+            A float, NaN if the variance of `base` is unknown.
+        """
+        of_base = intended_variance(self._base_with_axes(), shape)
+        return of_base * self.depth ** (-2 * self.exponent)
 
     def _factor(self, draw: Any) -> float:
         return self.depth**-self.exponent

@@ -20,7 +20,7 @@ class ScaledOrthogonal(MatrixDraw):
     where there are more units than inputs. `keras.initializers.Orthogonal` leaves out
     the square root, so that a layer that expands loses variance; here the outputs have
     `gain^2` times the variance of the inputs at any shape. All singular values are
-    equal.
+    equal, and the variance of an entry is `gain^2 / num_inputs`.
 
     Examples:
 
@@ -66,6 +66,9 @@ class ScaledOrthogonal(MatrixDraw):
                 f"Received: gain={gain}"
             )
         self.gain = float(gain)
+
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        return 0.0, self.gain**2 / num_inputs
 
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         expansion = math.sqrt(max(1, num_units / num_inputs))

@@ -49,6 +49,9 @@ class TorchUniform(MatrixDraw):
     - [torch.nn.Conv2d](https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html)
     """
 
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        return 0.0, 1 / (3 * num_inputs)
+
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         limit = 1 / math.sqrt(num_inputs)
         uniform = keras.initializers.RandomUniform(-limit, limit, self.seed)

@@ -1,7 +1,7 @@
 """Initial weights that are not random: only zeros and ones, up to a factor."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -29,7 +29,8 @@ class ZerO(CentreDraw):
     half of which a ReLU takes away again.
 
     In a convolution the matrix is in the middle of the window, as in `DeltaOrthogonal`,
-    and all other weights are zero.
+    and all other weights are zero. Of all entries of an identity the variance is
+    `p * (1 - p)`, with `p = 1 / (taps * num_inputs)`.
 
     Examples:
 
@@ -54,6 +55,8 @@ class ZerO(CentreDraw):
     - [Zhao et al., 2022](https://arxiv.org/abs/2110.12661)
     """
 
+    is_uncorrelated: ClassVar[bool] = False
+
     def __init__(
         self,
         input_axes: Sequence[int] | None = None,
@@ -61,12 +64,17 @@ class ZerO(CentreDraw):
     ) -> None:
         super().__init__(None, input_axes, output_axes)
 
+    def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
+        if num_units <= num_inputs:
+            return 1 / num_inputs, 1 / num_inputs
+        scale = _hadamard_scale(num_units)
+        return scale * _hadamard_corner(num_inputs, num_units).mean(), scale**2
+
     def _draw_matrix(self, num_inputs: int, num_units: int, dtype: str) -> Any:
         if num_units <= num_inputs:
             return ops.eye(num_inputs, num_units, dtype=dtype)
-        exponent = (int(num_units) - 1).bit_length()
         signs = _hadamard_corner(num_inputs, num_units)
-        return 2 ** (-(exponent - 1) / 2) * ops.cast(signs, dtype)
+        return _hadamard_scale(num_units) * ops.cast(signs, dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"input_axes": self.input_axes, "output_axes": self.output_axes}
@@ -75,6 +83,11 @@ class ZerO(CentreDraw):
     def from_config(cls, config: dict[str, Any]) -> "ZerO":
         # EinsumDense puts a seed into the config of every kernel that knows axes.
         return cls(config.get("input_axes"), config.get("output_axes"))
+
+
+def _hadamard_scale(num_units: int) -> float:
+    exponent = (int(num_units) - 1).bit_length()
+    return 2 ** (-(exponent - 1) / 2)
 
 
 def _hadamard_corner(num_rows: int, num_columns: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Kernels of a model: names, fans, initializers; no code that measures or changes."""

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-# What a layer multiplies its input with has two or more axes, and none of these names.
-_NOT_KERNELS = ("alpha", "beta", "bias", "gamma", "scale")
+from keras_initkit.kernels.kernel import is_kernel, owners
 
 
 class KernelFans(NamedTuple):
@@ -25,10 +24,10 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
 
     For a kernel `w` of independent entries of mean 0, an input `x` and an output `y`,
     all linear, `Var[y] = fan_in * Var[w] * E[x^2]` and
-    `Var[dL/dx] = fan_out * Var[w] * E[(dL/dy)^2]`. A kernel is a variable of two or
-    more axes that the layer trains, unless it is frozen, and that is not called alpha,
-    beta, bias, gamma or scale. With a window of `k` taps, a stride of `s` positions and
-    `g` groups:
+    `Var[dL/dx] = fan_out * Var[w] * E[(dL/dy)^2]`. A kernel is a weight that multiplies
+    the layer's input, trained or frozen: a variable of two or more axes that is no
+    bias and neither slope nor scale of single units. With a window of `k` taps, a
+    stride of `s` positions and `g` groups:
 
     layer | fan_in | fan_out
     --|--|--
@@ -69,21 +68,12 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
 
     - [He et al., 2015](https://arxiv.org/abs/1502.01852)
     """
-    # A wrapper may hold the kernel of the layer in it too: the inner one comes later.
-    owners = {
-        id(variable): owner
-        for owner in layer._flatten_layers()
-        for variable in owner._trainable_variables
-    }
+    made_by = owners(layer)
     return [
-        _fans(owners[id(variable)], variable)
+        _fans(made_by[id(variable)], variable)
         for variable in layer.weights
-        if id(variable) in owners and _is_kernel(variable)
+        if id(variable) in made_by and is_kernel(made_by[id(variable)], variable)
     ]
-
-
-def _is_kernel(variable: Any) -> bool:
-    return len(variable.shape) > 1 and variable.name not in _NOT_KERNELS
 
 
 def _fans(layer: Any, kernel: Any) -> KernelFans:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initkit.initializers.intended_variance import with_axes
 from keras_initkit.kernels.fans import KernelFans
 
 # A longer text, such as a path, says less than it takes up in a table.
@@ -56,16 +57,16 @@ def _forget_gate_bias(cell: Any) -> Callable[..., Any]:
 
 
 def kernel_initializer(layer: Any, kernel: KernelFans) -> Callable[..., Any] | None:
-    """What a layer drew its kernel from, with its axes; None if unknown."""
+    """What a layer drew its kernel from, with its axes; None if unknown.
+
+    It is for formulas and for its name, not to draw from.
+    """
     initializer = own_initializer(layer, kernel.variable)
     if isinstance(layer, keras.layers.EinsumDense) and isinstance(
         initializer, keras.initializers.VarianceScaling
     ):
         # As the layer does, which keeps the one without axes.
-        config = initializer.get_config()
-        axes = {"input_axes": kernel.input_axes, "output_axes": kernel.output_axes}
-        if all(config.get(name, ()) is None for name in axes):
-            return type(initializer).from_config({**config, **axes})
+        return with_axes(initializer, kernel.input_axes, kernel.output_axes)
     return initializer
 
 

@@ -1,4 +1,4 @@
-"""Which variables of a model are recorded, and what they are called."""
+"""Which variables of a model are recorded."""
 
 import fnmatch
 import math
@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-NOT_KERNELS = ("bias", "beta", "gamma", "scale")
+from keras_initkit.kernels.kernel import is_kernel, owners
+from keras_initkit.kernels.names import layer_names, weights
 
 Selector = str | type | Callable[[Any], bool]
 
@@ -44,24 +45,22 @@ def select_variables(
 ) -> list[Any]:
     """The trainable kernels of a built model, in the order of its layers.
 
-    A kernel is a variable of two or more axes that is not called bias, beta, gamma or
-    scale: what a layer multiplies its input with. The order is that of
-    `model.trainable_variables`: for Sequential and Functional models the order of
-    execution, for subclassed models that in which the layers were made. A variable
-    that several layers share is there once.
+    The order is that of `model.trainable_variables`: for Sequential and Functional
+    models the order of execution, for subclassed models that in which the layers were
+    made. A variable that several layers share is there once.
 
     Args:
         model: a built `keras.Model`.
         include_biases: whether all the other trainable variables are selected too.
         layers: only what lies in a layer that one of these selects: a pattern, as of
-            file names, of the layer's name or path; a layer; a class; a predicate; or
-            a list of them.
+            file names, of the layer's name (see `layer_names`), of its `name` or its
+            `path` in Keras; a layer; a class; a predicate; or a list of them.
 
     Raises:
         ValueError: if none is found.
     """
-    trainable = model.trainable_variables
-    kernels = [v for v in trainable if include_biases or _is_kernel(v)]
+    trainable, made_by = model.trainable_variables, owners(model)
+    kernels = [v for v in trainable if include_biases or is_kernel(made_by[id(v)], v)]
     if not kernels:
         raise ValueError(
             "The model has no trainable kernel (a trainable variable of two or more "
@@ -73,27 +72,40 @@ def select_variables(
     if not selectors:
         return kernels
     around = layers_around(model)
+    names = _names(model, kernels, around)
     selected = [
         variable
         for variable in kernels
-        if any(_selects(s, around[id(variable)], variable) for s in selectors)
+        if any(
+            _selects(s, around[id(variable)], names[id(variable)]) for s in selectors
+        )
     ]
     if not selected:
         raise ValueError(
             "Argument `layers` selects none of the model's layers "
-            f"{layer_names(kernels)}. Received: layers={layers!r}"
+            f"{layer_names(model, kernels)}. Received: layers={layers!r}"
         )
     return selected
 
 
-def _is_kernel(variable: Any) -> bool:
-    return len(variable.shape) > 1 and variable.name not in NOT_KERNELS
+def _names(
+    model: keras.Model, variables: Sequence[Any], around: dict[int, list[Any]]
+) -> dict[int, list[str]]:
+    """What a pattern may match, for each variable by its `id`."""
+    paths = {id(weight.variable): weight.paths[1:] for weight in weights(model)}
+    return {
+        id(variable): [
+            name,
+            *paths[id(variable)],
+            *(layer.name for layer in around[id(variable)]),
+            *(layer.path for layer in around[id(variable)]),
+        ]
+        for name, variable in zip(layer_names(model, variables), variables, strict=True)
+    }
 
 
-def _selects(selector: Selector, layers: Sequence[Any], variable: Any) -> bool:
+def _selects(selector: Selector, layers: Sequence[Any], names: Sequence[str]) -> bool:
     if isinstance(selector, str):
-        names = [layer.name for layer in layers]
-        names += [layer.path for layer in layers] + layer_names([variable])
         return any(fnmatch.fnmatchcase(name, selector) for name in names)
     if isinstance(selector, type):
         return any(isinstance(layer, selector) for layer in layers)
@@ -117,35 +129,18 @@ def layers_around(model: keras.Model) -> dict[int, list[Any]]:
     return around
 
 
-def layer_names(variables: Sequence[Any]) -> list[str]:
-    """The name of each variable's layer: its `path` without the last part.
+def layer_table(names: Sequence[str], variables: Sequence[Any]) -> str:
+    """A Markdown table of the recorded variables, one line each.
 
-    Where a layer has several variables, the second and later ones keep the whole path:
-    `lstm/lstm_cell`, `lstm/lstm_cell/recurrent_kernel`. Of variables that have one path
-    in common, as in models within a model, the later ones have a number: `block/dense`,
-    `block/dense#2`.
+    Args:
+        names: those of `layer_names`.
+        variables: the variables that they are for.
     """
-    names: list[str] = []
-    of_layers: dict[str, str] = {}  # the path of the first variable of each
-    counts: dict[str, int] = {}
-    for variable in variables:
-        layer, _, _ = variable.path.rpartition("/")
-        is_first = of_layers.setdefault(layer, variable.path) == variable.path
-        name = layer if layer and is_first else variable.path
-        counts[name] = counts.get(name, 0) + 1
-        names.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
-    return names
-
-
-def layer_table(variables: Sequence[Any]) -> str:
-    """A Markdown table of the recorded variables, one line each."""
     lines = [
         "number | layer | variable | shape | parameters | dtype",
         "--|--|--|--|--|--",
     ]
-    for number, (layer, variable) in enumerate(
-        zip(layer_names(variables), variables, strict=True)
-    ):
+    for number, (layer, variable) in enumerate(zip(names, variables, strict=True)):
         shape = " x ".join(map(str, variable.shape))
         cells = (layer, variable.name, shape, math.prod(variable.shape), variable.dtype)
         escaped = (str(cell).replace("|", "\\|") for cell in cells)

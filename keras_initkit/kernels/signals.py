@@ -49,7 +49,7 @@ class Signal:
 
     @property
     def has_z(self) -> bool:
-        """Whether z is known: a `call` of the user's own may draw or change something."""
+        """Whether z is known: nothing of the user's own is called once more for it."""
         return self.caught_z is not None
 
     def z(self) -> Any:
@@ -98,7 +98,7 @@ def is_pure(function: Callable[[Any], Any], shape: Sequence[int | None]) -> bool
 
 
 def take_over(signals: list[Any], inputs: Any, outputs: Any, function: Any) -> None:
-    """Gives an activation layer to the linear layer directly before it, if there is one.
+    """Gives an activation layer to the linear layer directly before it, if any.
 
     Args:
         signals: those so far, each with an `output` and a `function`.

@@ -8,8 +8,8 @@ import keras
 from keras_initkit import backends
 from keras_initkit.kernels.calls import state_kept, variables_kept
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
-from keras_initkit.kernels.selection import layer_names
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.signal_loss import SignalLoss
@@ -24,7 +24,7 @@ class SignalReport(LayerReport):
         "fan_in": "fan\nin",
         "initializer": "initializer",
         "weight_variance": "weight\nvariance",
-        "as_implied": "as\nimplied",
+        "as_intended": "as\nintended",
         "predicted_variance": "z variance\npredicted",
         "measured_variance": "z variance\nmeasured",
         "gain": "gain",
@@ -61,9 +61,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     `fan_in` | how many inputs a unit has (`kernel_fans`)
     `initializer` | what the layer drew the kernel from
     `weight_variance` | of the kernel W, over its entries
-    `implied_variance` | what the initializer stands for (`implied_variance`)
+    `intended_variance` | that of what the initializer draws; NaN if unknown
     `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
-    `as_implied` | whether this one does; None if there is no telling
+    `as_intended` | whether W is in that interval; None if unknown
     `predicted_variance` | `fan_in * mean(W^2) * mean(x^2) + mean(b^2)`, x measured
     `measured_variance` | of the pre-activations z = W x + b
     `gain` | the measured variance over that of the layer before
@@ -95,7 +95,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     >>> report = signal_report(model, np.random.normal(size=(512, 64)))
     >>> report.short_names()
     ['hidden', 'head']
-    >>> report["as_implied"]
+    >>> report["as_intended"]
     array([ True,  True])
     >>> np.round(report["measured_variance"] / report["predicted_variance"])
     array([1., 1.])
@@ -138,5 +138,5 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
         columns = signal_columns(model, signal_pass, loss.scale, backend)
-    names = layer_names([kernel.variable for kernel in signal_pass.kernels])
+    names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
     return SignalReport(names, columns)

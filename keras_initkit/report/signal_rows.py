@@ -8,8 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit.initializers.intended_variance import (
+    effective_entries,
+    intended_variance,
+)
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
-from keras_initkit.kernels.intended_variance import implied_variance, variance
+from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.origin import initializer_name, kernel_initializer
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
 from keras_initkit.report.variance_interval import variance_interval
@@ -17,6 +21,7 @@ from keras_initkit.stats import measures
 from keras_initkit.stats.row import greatest_slope
 from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_function
 from keras_initkit.theory.gaussian_average import gaussian_samples
+from keras_initkit.theory.variance import variance
 
 # Those that a layer applies one after another.
 APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
@@ -44,18 +49,14 @@ def signal_columns(
         loss_scale: what the loss was multiplied by.
         backend: the module of the Keras backend in use, beside `stats.tap`.
     """
-    owners = {
-        id(variable): layer
-        for layer in model._flatten_layers()
-        for variable in layer._trainable_variables
-    }
+    made_by = owners(model)
     signals: dict[int, KernelSignal] = {}
     for signal in signal_pass.signals:
         signals.setdefault(id(signal.call.kernel), signal)
     activations = _Activations(backend)
     rows = []
     for kernel in signal_pass.kernels:
-        row = _of_weights(owners[id(kernel.variable)], kernel)
+        row = _of_weights(made_by[id(kernel.variable)], kernel)
         signal_ = signals.get(id(kernel.variable))
         of_signal = dict.fromkeys(OF_SIGNAL, math.nan)
         if signal_ is not None:
@@ -107,19 +108,19 @@ class _Activations:
 def _of_weights(layer: Any, kernel: KernelFans) -> dict[str, Any]:
     shape = tuple(kernel.variable.shape)
     initializer = kernel_initializer(layer, kernel)
-    implied = implied_variance(initializer, shape)
+    intended = intended_variance(initializer, shape)
     measured = variance(kernel.variable)
-    low, high = variance_interval(*implied)
+    low, high = variance_interval(intended, effective_entries(initializer, shape))
     fan_in = kernel.fan_in
     return {
         # Only a stride leaves a fraction.
         "fan_in": int(fan_in) if fan_in == int(fan_in) else fan_in,
         "initializer": initializer_name(initializer),
         "weight_variance": measured,
-        "implied_variance": implied.variance,
+        "intended_variance": intended,
         "interval_low": low,
         "interval_high": high,
-        "as_implied": None if math.isnan(low) else low <= measured <= high,
+        "as_intended": None if math.isnan(low) else low <= measured <= high,
     }
 
 

@@ -16,12 +16,13 @@ from keras_initkit.kernels.calls import (
     variables_kept,
 )
 from keras_initkit.kernels.fans import kernel_fans
-from keras_initkit.kernels.intended_variance import variance as variance_of
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import keras_random_state_kept
-from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.theory.number import is_finite_number, is_integer
+from keras_initkit.theory.variance import variance as variance_of
 
 # A smaller step may change no number of bfloat16, so that nothing comes of it.
 _ROUNDING = 2**-7
@@ -170,7 +171,8 @@ class Sweep:
             raise
         kernels, *columns = zip(*self._rows.values(), strict=True)
         names = ("before", "after", "factor", "iterations", "converged")
-        return LayerReport(layer_names(kernels), dict(zip(names, columns, strict=True)))
+        columns_of = dict(zip(names, columns, strict=True))
+        return LayerReport(layer_names(model, kernels), columns_of)
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)

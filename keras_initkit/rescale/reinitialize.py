@@ -2,31 +2,19 @@
 
 import fnmatch
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_initkit.initializers.base_draw import InitializerLike
+from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
+from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
+from keras_initkit.kernels.names import Weight
+from keras_initkit.kernels.names import weights as weights_of
 from keras_initkit.kernels.origin import own_initializer
-
-
-class _Weight(NamedTuple):
-    """A variable, the layers around it, and its name in any equally built model."""
-
-    variable: Any
-    layers: tuple[Any, ...]
-    key: str
-
-    @property
-    def layer(self) -> Any:
-        """The layer that made it."""
-        return self.layers[-1]
 
 
 def reinitialize(
@@ -76,10 +64,11 @@ def reinitialize(
     Raises:
         ValueError: If an argument is not as above, a pattern matches no kernel, or a
             trainable weight has no initializer: a layer keeps that of its weight `x` as
-            `self.x_initializer`. Nothing is changed then.
+            `self.x_initializer`. Or if the file of a `Pretrained` initializer cannot
+            be read. Nothing is changed then.
     """
     _check_arguments(model, seed, optimizer)
-    weights = list(_weights((model,)))
+    weights = list(weights_of(model))
     fans = {id(fans.variable): fans for fans in kernel_fans(model)}
     chosen = _chosen_initializers(weights, fans, initializers)
     without = [w for w in weights if id(w.variable) not in chosen]
@@ -125,38 +114,7 @@ def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
         )
 
 
-def _weights(
-    layers: tuple[Any, ...], prefix: str = "", seen: set[int] | None = None
-) -> Iterator[_Weight]:
-    """Yields each variable of the last layer once, from the innermost layer it is in.
-
-    `layers` are the model and the layers in it that lead to that layer.
-    """
-    seen = set() if seen is None else seen
-    counts: Counter[str] = Counter()
-
-    def place(name: str) -> str:
-        counts[name] += 1
-        return f"{prefix}/{name}:{counts[name]}"
-
-    for inner in layers[-1]._flatten_layers(include_self=False, recursive=False):
-        yield from _weights((*layers, inner), place(_stable_name(inner)), seen)
-    for variable in layers[-1].variables:
-        if id(variable) not in seen:
-            seen.add(id(variable))
-            yield _Weight(variable, layers, place(variable.name))
-
-
-def _stable_name(layer: Any) -> str:
-    """Returns the layer's name, without its number if Keras made it up."""
-    stem = re.sub(r"_\d+$", "", layer.name)
-    # Bidirectional puts these before what may be a name of Keras.
-    made_up = re.sub(r"^(forward|backward)_", "", stem).replace("_", "")
-    class_name = type(layer).__name__.replace("_", "").lower()
-    return stem if made_up == class_name else layer.name
-
-
-def _is_trained(weight: _Weight) -> bool:
+def _is_trained(weight: Weight) -> bool:
     # A frozen layer's variables count, those made with trainable=False do not.
     return any(weight.variable is v for v in weight.layer._trainable_variables)
 
@@ -166,7 +124,7 @@ def _is_seed_state(variable: Any) -> bool:
 
 
 def _chosen_initializers(
-    weights: list[_Weight], fans: dict[int, KernelFans], initializers: Any
+    weights: list[Weight], fans: dict[int, KernelFans], initializers: Any
 ) -> dict[int, Callable[..., Any]]:
     """Returns the initializer of each variable that has one, by the variable's id."""
     own = {id(w.variable): own_initializer(w.layer, w.variable) for w in weights}
@@ -195,9 +153,10 @@ def _chosen_initializers(
     return chosen
 
 
-def _matches(pattern: str, weight: _Weight) -> bool:
+def _matches(pattern: str, weight: Weight) -> bool:
     inside = weight.layers[1:] or weight.layers
     names = [name for layer in inside for name in (layer.name, layer.path)]
+    names += weight.paths[1:]
     return any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
@@ -217,13 +176,13 @@ def _resolve(identifier: Any) -> Callable[..., Any]:
 
 
 def _draw(
-    weight: _Weight,
+    weight: Weight,
     chosen: dict[int, Callable[..., Any]],
     fans: dict[int, KernelFans],
     seed: int,
 ) -> Any:
     variable = weight.variable
-    own_seed = _seed_of(weight.key, seed)
+    own_seed = _seed_of("/".join(weight.names), seed)
     if _is_seed_state(variable):
         return ops.convert_to_tensor([own_seed, 0], dtype=variable.dtype)
     initializer = chosen[id(variable)]
@@ -235,7 +194,19 @@ def _draw(
                 known[axes] = getattr(fans[id(variable)], axes)
         if known:
             initializer = type(initializer).from_config({**config, **known})
+        _check_has_values(initializer)
     return initializer(variable.shape, dtype=variable.dtype)
+
+
+def _check_has_values(initializer: Any) -> None:
+    while isinstance(initializer, BaseDraw):
+        initializer = initializer.base
+    if isinstance(initializer, Pretrained) and initializer.is_missing:
+        raise ValueError(
+            "Argument `model` has a weight with a `Pretrained` initializer whose file "
+            "cannot be read. Put the file back, or give other `initializers`. "
+            f"Received: source={initializer.source}"
+        )
 
 
 def _seed_of(key: str, seed: int) -> int:

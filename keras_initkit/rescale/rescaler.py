@@ -9,8 +9,9 @@ import keras
 
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
 from keras_initkit.kernels.calls import LAYERS, kernel_of
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.origin import own_initializer
-from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.rescale.optimizer_slots import transport_slots
 from keras_initkit.rescale.successor import NoSuccessorError, successor
 
@@ -97,7 +98,7 @@ def find_targets(
     }
     targets = [
         Target(name, owners[id(variable)], variable, _target_variance(initializer))
-        for name, variable in zip(layer_names(variables), variables, strict=True)
+        for name, variable in zip(layer_names(model, variables), variables, strict=True)
         if id(variable) in owners
         for initializer in [own_initializer(owners[id(variable)], variable)]
         if layers is not None or isinstance(initializer, DynamicRescaling)
@@ -107,7 +108,7 @@ def find_targets(
             "Argument `layers` must select a Dense, EinsumDense or convolution layer; "
             "without it, a layer must have "
             "`kernel_initializer=DynamicRescaling(...)`. Received: "
-            f"layers={layers!r}, and a model with {layer_names(variables)}"
+            f"layers={layers!r}, and a model with {layer_names(model, variables)}"
         )
     return targets
 

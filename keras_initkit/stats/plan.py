@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_initkit import backends
 from keras_initkit.backends import keras_private
-from keras_initkit.kernels.selection import Selector, layer_names, select_variables
+from keras_initkit.kernels.names import layer_names
+from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.kernels.signals import Signal
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.measures import widen
@@ -43,6 +44,7 @@ class Plan:
         has_histograms: whether histograms may be asked for.
 
     Attributes:
+        model: as given.
         optimizer: as given.
         statistics: as given.
         variables: the recorded variables; empty until the model is built.
@@ -61,7 +63,7 @@ class Plan:
         layers: Selector | Sequence[Selector] | None = None,
         has_histograms: bool = False,
     ) -> None:
-        self._model = model
+        self.model = model
         self._include_biases = include_biases
         self._selectors = layers
         self.optimizer = optimizer
@@ -83,7 +85,7 @@ class Plan:
             self.statistics.identity,
             self._include_biases,
             tuple(s if isinstance(s, str) else id(s) for s in listed),
-            tuple(id(variable) for variable in self._model.trainable_variables),
+            tuple(id(variable) for variable in self.model.trainable_variables),
             self.needs_signals,
         )
 
@@ -95,9 +97,9 @@ class Plan:
         """
         if not self.variables:
             self.variables = select_variables(
-                self._model, self._include_biases, self._selectors
+                self.model, self._include_biases, self._selectors
             )
-            self.layers = layer_names(self.variables)
+            self.layers = layer_names(self.model, self.variables)
 
     @property
     def histogram_shape(self) -> tuple[int, ...]:
@@ -139,7 +141,7 @@ class Plan:
         return lambda: ops.equal(value(counter), before)
 
     def _gradients(self, replicas: tuple[Given, ...]) -> list[Any]:
-        """Over several replicas the sum: the loss of each is divided by their number."""
+        """Of several replicas the sum: the loss of each is divided by their number."""
         backend = backends.current()
         scale = _loss_scale(self.optimizer)
         given = [
@@ -148,12 +150,12 @@ class Plan:
         ]
         gradients: list[Any] = []
         for variable in self.variables:
-            parts = [replica.get(id(variable)) for replica in given]
+            parts: list[Any] = [replica.get(id(variable)) for replica in given]
             if any(part is None for part in parts):
                 gradients.append(None)
                 continue
             parts = [widen(backend.dense(part, variable.shape)) for part in parts]
-            gradient = sum(parts[1:], start=parts[0])
+            gradient: Any = sum(parts[1:], start=parts[0])
             if scale is not None:
                 gradient = gradient / ops.cast(scale, gradient.dtype)
             gradients.append(gradient)

@@ -37,7 +37,11 @@ class Schedule:
     def __init__(
         self, update_freq: int | str, warmup_steps: int = 0, name: str = "update_freq"
     ) -> None:
-        words = {"batch": 1, "epoch": None, "auto": AUTO_INTERVAL}
+        words: dict[Any, int | None] = {
+            "batch": 1,
+            "epoch": None,
+            "auto": AUTO_INTERVAL,
+        }
         is_word = isinstance(update_freq, str) and update_freq in words
         if not is_word and not _is_int(update_freq, least=1):
             raise ValueError(

@@ -58,7 +58,7 @@ class Session:
         plan: what is recorded.
         interval: how many steps lie between two recorded ones; it may be changed.
         fit: what identifies the call of `fit` that it was attached for.
-        outbox: where a training loop of the user's own leaves its rows, if there is one.
+        outbox: where a training loop of the user's own leaves its rows, if any.
         num_rows: how many rows have come so far, read or not.
 
     Raises:
@@ -219,7 +219,7 @@ class Session:
         return rows
 
     def _count(self) -> None:
-        """Which step comes next: counted, and looked up where something may be amiss."""
+        """Which step comes next: counted, or looked up where that may be wrong."""
         backend, optimizer = backends.current(), self.plan.optimizer
         if self._must_look or may_skip(optimizer) or backend.can_look(self._model):
             self._must_look = False

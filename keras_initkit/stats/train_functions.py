@@ -133,9 +133,12 @@ class TrainFunctions:
         backend = backends.current()
         looks, self._first_looks = self._first_looks, []
         batch, arguments = backend.peek(arguments, model.steps_per_execution)
-        return backend.with_state(
-            model, arguments, lambda: [look(batch) for look in looks] and None
-        )
+
+        def look_at_batch() -> None:
+            for look in looks:
+                look(batch)
+
+        return backend.with_state(model, arguments, look_at_batch)
 
     def _take_step(self, model: Any, number: int, arguments: tuple) -> Any:
         wanted = [observer.wants(number) for observer in self._observers]

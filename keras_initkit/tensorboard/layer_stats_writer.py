@@ -26,8 +26,8 @@ from tensorboard_plugin_initkit.metadata import (
     INTERVAL_TAG,
     LAYER_TABLE_TAG,
     PLUGIN_NAME,
+    intended_tag,
     plugin_content,
-    predicted_tag,
     scalar_tag,
     start_tag,
     summary_tags,
@@ -108,18 +108,18 @@ class LayerStatsWriter:
             self._file.add(event)
             self._num_written += 1
 
-    def write_predicted(self, key: str, values: np.ndarray) -> None:
-        """Writes a statistic of the layers as it was predicted before training.
+    def write_intended(self, key: str, values: np.ndarray) -> None:
+        """Writes a statistic of the layers as their initializers intend it.
 
         Args:
-            key: its name; it goes under `initkit/<key>/predicted`.
-            values: shape (layers,); NaN where nothing can be said.
+            key: its name; it goes under `initkit/<key>/intended`.
+            values: shape (layers,); NaN where it is unknown.
 
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
         metadata = _metadata(key, self._layers)
-        value = _vector(predicted_tag(key), values, metadata)
+        value = _vector(intended_tag(key), values, metadata)
         self._file.add(Event(wall_time=time.time(), summary=Summary(value=[value])))
 
     def write_interval(self, step: int, interval: int) -> None:

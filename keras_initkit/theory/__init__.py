@@ -1,0 +1,1 @@
+"""How variance travels through activations and depth: numbers only, no model."""

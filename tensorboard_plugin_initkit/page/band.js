@@ -11,10 +11,10 @@ const BAD = new Set(["NaN", "infinite", "zero", "below", "above"]);
  *
  * @param {object?} band as `scales.py` has it
  * @param {ArrayLike<number>} values one a layer
- * @param {ArrayLike<number>} predicted one a layer
+ * @param {ArrayLike<number>} intended one a layer
  * @returns {{low: number[], high: number[]}?} null where nothing is known
  */
-export function boundsOf(band, values, predicted) {
+export function boundsOf(band, values, intended) {
   if (!band) return null;
   const ceiling = band.ceiling ?? Infinity;
   const limited = (number) => Math.min(Math.max(number, band.floor), ceiling);
@@ -22,7 +22,7 @@ export function boundsOf(band, values, predicted) {
   const of = (factor) =>
     Array.from(values, (_, layer) =>
       // Around 0, as of a branch that begins with zeros, there is no telling.
-      limited(factor * ((band.around === "predicted" ? predicted[layer] : middle) || NaN)),
+      limited(factor * ((band.around === "intended" ? intended[layer] : middle) || NaN)),
     );
   const bounds = { low: of(band.low), high: of(band.high) };
   return bounds.high.some(Number.isFinite) ? bounds : null;

@@ -42,7 +42,7 @@ export function forgetProfiles() {
  *
  * @typedef {object} Profiles
  * @property {Float64Array} steps ascending
- * @property {Float32Array} predicted one a layer; NaN where nothing was predicted
+ * @property {Float32Array} intended one a layer; NaN where that is unknown
  * @property {Float32Array} values steps x layers, row by row
  * @property {number} width the number of layers
  * @property {boolean[]} measured for each layer, whether it was ever a number; all true
@@ -55,14 +55,14 @@ export function forgetProfiles() {
 export function decode(buffer, isMeasured) {
   const [count, width] = new Uint32Array(buffer, 0, 2);
   const steps = new Float64Array(buffer, 8, count);
-  const predicted = new Float32Array(buffer, 8 + 8 * count, width);
+  const intended = new Float32Array(buffer, 8 + 8 * count, width);
   const values = new Float32Array(buffer, 8 + 8 * count + 4 * width, count * width);
   const measured = Array.from({ length: width }, (_, layer) =>
     steps.some((_, record) => !Number.isNaN(values[record * width + layer])),
   );
   return {
     steps,
-    predicted,
+    intended,
     values,
     width,
     measured: measured.includes(true) && !isMeasured ? measured : measured.fill(true),

@@ -32,12 +32,12 @@ export function layOut(element, { series, scale, band }, width) {
       ),
     )
     .flatMap((bounds) => (bounds ? [...bounds.low, ...bounds.high] : []));
-  const predictions = series.flatMap(({ profiles }) => [...profiles.predicted]);
+  const intended = series.flatMap(({ profiles }) => [...profiles.intended]);
   const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
     valueAxis(
       scale,
       series.map(({ profiles }) => profiles.values),
-      [...extremes, ...predictions],
+      [...extremes, ...intended],
       top,
       bottom,
     ),
@@ -53,7 +53,7 @@ export function layOut(element, { series, scale, band }, width) {
     const group = svg("g", { class: one.style.hollow ? "run hollow" : "run" });
     group.style.setProperty("--colour", one.style.colour);
     const line = (name) => svg("path", { class: name, "data-run": one.run });
-    const predicted = line("predicted");
+    const intended = line("intended");
     const start = line("start");
     const profile = line("profile");
     const marks = svg("path", { class: "marks" });
@@ -69,7 +69,7 @@ export function layOut(element, { series, scale, band }, width) {
         "data-layer": layer,
       }),
     );
-    group.append(predicted, start, profile, marks, ...circles);
+    group.append(intended, start, profile, marks, ...circles);
     element.append(group);
     const aside =
       (index - (series.length - 1) / 2) * Math.min(ASIDE, ROOM / series.length);
@@ -80,7 +80,7 @@ export function layOut(element, { series, scale, band }, width) {
         const y = plot.axis.y(value) + (kind ? aside : 0);
         return { x: xs[layer], y, line: plot.axis.line(value), kind };
       });
-    predicted.setAttribute("d", linePath(place(one.profiles.predicted), plot.axis));
+    intended.setAttribute("d", linePath(place(one.profiles.intended), plot.axis));
     start.setAttribute("d", linePath(place(rowOf(one.profiles, 0)), plot.axis));
     return { ...one, group, profile, marks, circles, place };
   });
@@ -134,7 +134,7 @@ function movePoint(point, { y, kind }, isBad) {
 }
 
 function rowBounds({ band }, profiles, record) {
-  return boundsOf(band, rowOf(profiles, record), profiles.predicted);
+  return boundsOf(band, rowOf(profiles, record), profiles.intended);
 }
 
 /** A value in short, as far as there is one. */

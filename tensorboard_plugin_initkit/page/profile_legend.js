@@ -7,7 +7,7 @@ import { inShort } from "./numbers.js";
 const KEYS = {
   profile: ["path", { class: "key-profile", d: "M1,7H25" }],
   start: ["path", { class: "key-start", d: "M1,7H25" }],
-  predicted: ["path", { class: "key-predicted", d: "M1,7H25" }],
+  intended: ["path", { class: "key-intended", d: "M1,7H25" }],
   band: ["rect", { class: "band", width: 26, height: 12, y: 1 }],
   outside: ["circle", { class: "key-outside", cx: 13, cy: 7, r: 4 }],
   unmeasured: ["path", { class: "key-profile", d: "M9,7h8" }],
@@ -24,7 +24,7 @@ export function createLegend(choose) {
   const entries = {
     profile: entry("profile", "at this step"),
     start: entry("start", "first record"),
-    predicted: entry("predicted", "predicted"),
+    intended: entry("intended", "intended"),
     unmeasured: entry("unmeasured", "not measured"),
     outside: entry("outside", "outside its healthy band"),
     band: entry("band", ""),
@@ -34,7 +34,7 @@ export function createLegend(choose) {
     .querySelector("select")
     .setAttribute("aria-label", "Run whose healthy band is drawn");
   const update = (series, band, hasBands) => {
-    entries.predicted.hidden = !series.some(isPredicted);
+    entries.intended.hidden = !series.some(isIntended);
     entries.unmeasured.hidden = !series.some(({ profiles }) =>
       profiles.measured.includes(false),
     );
@@ -55,13 +55,13 @@ export function createLegend(choose) {
 /** What a band is, and who says so; nothing where there is none. */
 export function inWordsOf(band, series) {
   if (!band) return "";
-  if (band.around === "predicted" && !series.some(isPredicted)) return "";
+  if (band.around === "intended" && !series.some(isIntended)) return "";
   const { around, low, high, source } = band;
   return around === null ? `${inShort(low)} to ${inShort(high)}, ${source}` : source;
 }
 
-function isPredicted({ profiles }) {
-  return profiles.predicted.some(Number.isFinite);
+function isIntended({ profiles }) {
+  return profiles.intended.some(Number.isFinite);
 }
 
 function entry(name, words) {

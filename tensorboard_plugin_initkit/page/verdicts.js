@@ -72,9 +72,9 @@ function judged({ layers, profiles }, scale, step) {
     const words = `no record at or before step ${step}.`;
     return { words, short: words, trouble: false };
   }
-  const { steps, measured, predicted } = profiles;
+  const { steps, measured, intended } = profiles;
   const values = rowOf(profiles, record);
-  const bounds = boundsOf(scale.band, values, predicted);
+  const bounds = boundsOf(scale.band, values, intended);
   const found = verdict({ layers, values, measured }, bounds, isZeroBad(scale));
   if (found.trouble) {
     const first = steps[beginOf(troubled(profiles, scale), record)];
@@ -88,7 +88,7 @@ function troubled(profiles, scale) {
   if (!troubles.has(profiles)) {
     const each = Array.from(profiles.steps, (_, record) => {
       const values = rowOf(profiles, record);
-      const bounds = boundsOf(scale.band, values, profiles.predicted);
+      const bounds = boundsOf(scale.band, values, profiles.intended);
       return isInTrouble(values, profiles.measured, bounds, isZeroBad(scale));
     });
     troubles.set(profiles, each);

@@ -185,11 +185,11 @@ def test_the_sweep_brings_each_layer_to_its_target_on_the_first_batch(
     before = model.get_weights()
     fit(model, callback := ours(tmp_path, check_freq=1000))
     swept = [event for event in callback.events if event.step == 0]
-    assert [event.layer for event in swept] == ["net/h0", "net/h1", "net/h2"]
+    assert [event.layer for event in swept] == ["h0", "h1", "h2"]
     # The weights as they were when it began, times the factors.
     model.set_weights(before)
     for event in swept:
-        layer = model.get_layer(event.layer.removeprefix("net/"))
+        layer = model.get_layer(event.layer)
         layer.kernel.assign(layer.kernel * event.factor)
     variances = [z.var() for z in signals(model, X[:BATCH]).values()]
     assert variances[:3] == pytest.approx([1.0, 1.0, 1.0], rel=1e-3)
@@ -292,7 +292,7 @@ def test_a_layer_that_leaves_its_band_is_brought_back(steps_per_execution, tmp_p
     [first, *_] = [event for event in callback.events if event.step]
     # Recorded at step 6, the first multiple of 3 behind the harm.
     assert first.step == 7
-    assert first.layer == "net/h1"
+    assert first.layer == "h1"
     # z was about 1, and 16 times as large then; 5 is the edge of the band.
     assert first.factor == pytest.approx(math.sqrt(5**0.9 / 16), rel=0.5)
     outputs.append(model(X).numpy())
@@ -357,8 +357,8 @@ def test_accumulated_gradients_count_as_one_step(tmp_path):
     fit(model, callback, At(5, scale_kernels(4.0, "h1")), epochs=3)
     # The sixth batch belongs to step 2, which is recorded; the next one is step 3.
     first, second = callback.events[:2]
-    assert (first.step, first.layer) == (3, "net/h1")
-    assert (second.step, second.layer) == (3, "net/h2")
+    assert (first.step, first.layer) == (3, "h1")
+    assert (second.step, second.layer) == (3, "h2")
 
 
 def test_momentum_follows(tmp_path):
@@ -377,7 +377,7 @@ def test_momentum_follows(tmp_path):
     fit(model, harm, before, callback, after)
     event = next(event for event in callback.events if event.step)
     assert event.step == 5
-    assert event.layer == "net/h1"
+    assert event.layer == "h1"
     index = [v.path for v in model.trainable_variables].index("net/h1/kernel")
     ratio = np.linalg.norm(momenta[1][index]) / np.linalg.norm(momenta[0][index])
     assert ratio == pytest.approx(event.factor, rel=1e-5)
@@ -388,7 +388,7 @@ def test_a_kernel_of_zeros_does_not_keep_others_from_being_rescaled(tmp_path):
     model.get_layer("h0").kernel.assign(np.zeros((32, 32)))
     callback = ours(tmp_path, monitor="weight_norm", function_preserving=False)
     fit(model, callback, At(2, scale_kernels(4.0, "h1")))
-    assert "net/h1" in [event.layer for event in callback.events if event.step]
+    assert "h1" in [event.layer for event in callback.events if event.step]
 
 
 # -- refusals --------------------------------------------------------------------------
@@ -406,7 +406,7 @@ def test_where_the_function_cannot_be_kept_each_layer_is_named_once(
     messages = [r.getMessage() for r in caplog.records if "not rescaled" in r.msg]
     assert len(messages) == 3
     for i, message in enumerate(messages):
-        assert f"'net/h{i}'" in message
+        assert f"'h{i}'" in message
     assert all(event.step == 0 for event in callback.events)
 
 
@@ -580,6 +580,6 @@ def test_with_several_replicas_it_is_rescaled_in_training_only(tmp_path):
     events, is_finite, steps = json.loads(result.stdout.splitlines()[-1])
     assert is_finite
     assert steps == 4
-    assert events[0][:2] == [1, "sequential/h0"]
+    assert events[0][:2] == [1, "h0"]
     assert events[0][2] < 0.5
     assert "spread over several replicas" in result.stderr

@@ -123,7 +123,7 @@ def test_equal_to_a_gradient_tape_on_the_same_batches(tmp_path):
         optimizer.apply(gradients, model.trainable_variables)
 
     assert callback.history.steps.tolist() == list(range(7))
-    assert callback.history.layers == ["net/first", "net/second", "net/head"]
+    assert callback.history.layers == ["first", "second", "head"]
     for source, values in expected.items():
         mean, variance, norm, rms = np.moveaxis(values, -1, 0)  # each (steps, layers)
         history = {key: callback.history[f"{source}_{key}"] for key in STATISTICS}
@@ -146,7 +146,7 @@ def test_weights_are_those_before_the_update(tmp_path):
 def test_biases_on_request(tmp_path):
     callback = LayerStatsCallback(tmp_path, include_biases=True)
     train(network, [callback])
-    assert callback.history.layers[:2] == ["net/first", "net/first/bias"]
+    assert callback.history.layers[:2] == ["first", "first/bias"]
     assert callback.history["weight_variance"][0, 1] == 0
     assert callback.history["gradient_variance"][0, 1] > 0
 
@@ -274,7 +274,7 @@ def test_layers_frozen_between_fits_begin_another_history(tmp_path):
     model.layers[0].trainable = False
     model.compile("sgd", model.loss)
     model.fit(X, Y, verbose=0, callbacks=[callback])
-    assert callback.history.layers == ["net/second", "net/head"]
+    assert callback.history.layers == ["second", "head"]
 
 
 def test_an_interrupted_fit_keeps_its_records_and_leaves_no_hook(tmp_path):
@@ -386,14 +386,14 @@ def test_files_hold_the_numbers_of_the_history(tmp_path):
         assert [event.step for event in tensors] == callback.history.steps.tolist()
         written = np.stack([make_ndarray(event.tensor_proto) for event in tensors])
         np.testing.assert_array_equal(written, values.astype("float32"))
-    scalars = accumulator.Scalars("gradient_variance/001_net/second")
+    scalars = accumulator.Scalars("gradient_variance/001_second")
     np.testing.assert_allclose(
         [event.value for event in scalars],
         callback.history["gradient_variance"][:, 1],
         rtol=1e-7,
     )
     (table,) = accumulator.Tensors("layers")
-    assert b"net/second | kernel | 16 x 16" in make_ndarray(table.tensor_proto).item()
+    assert b"second | kernel | 16 x 16" in make_ndarray(table.tensor_proto).item()
 
 
 def test_a_file_that_cannot_be_written_does_not_stop_the_training(

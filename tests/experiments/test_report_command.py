@@ -215,7 +215,7 @@ def test_help_explains_every_heading_and_has_examples(capsys, monkeypatch):
         main(["report", "--help"])
     assert exit_.value.code == 0
     text = capsys.readouterr().out
-    for heading in ("fan in", "as implied", "gain", "gradient", "dead", "saturated"):
+    for heading in ("fan in", "as intended", "gain", "gradient", "dead", "saturated"):
         assert heading in text
     assert "keras-initkit report model.keras --data digits.npz" in text
     assert max(map(len, text.splitlines())) <= 80

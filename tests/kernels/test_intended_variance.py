@@ -1,157 +1,104 @@
-import inspect
-import math
-import random
-
 import keras
 import numpy as np
 import pytest
-from keras import initializers
+from keras import layers
 
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
 from keras_initkit.initializers.scaled_depth import ScaledDepth
-from keras_initkit.kernels.intended_variance import implied_variance
-from keras_initkit.kernels.random_state import random_state_kept
-from keras_initkit.report.variance_interval import variance_interval
-
-SHAPE = (300, 200)
+from keras_initkit.kernels.intended_variance import intended_variances
+from keras_initkit.kernels.selection import select_variables
 
 
-@pytest.mark.parametrize(
-    ("initializer", "expected"),
-    [
-        (initializers.GlorotUniform(), 2 / 500),
-        (initializers.GlorotNormal(), 2 / 500),
-        (initializers.HeNormal(), 2 / 300),
-        (initializers.HeUniform(), 2 / 300),
-        (initializers.LecunNormal(), 1 / 300),
-        (initializers.VarianceScaling(3.0, mode="fan_out"), 3 / 200),
-        (initializers.RandomNormal(1.0, 0.2), 0.04),
-        (initializers.TruncatedNormal(stddev=0.2), 0.04 * 0.77374),
-        (initializers.RandomUniform(-1, 2), 9 / 12),
-        (initializers.Orthogonal(gain=2.0), 4 / 300),
-        (initializers.Identity(2.0), 4 / 300 * (1 - 1 / 300)),
-        (initializers.Zeros(), 0),
-        (initializers.Ones(), 0),
-        (initializers.Constant(0.1), 0),
-        (ScaledDepth(9, base="he_normal"), 2 / 300 / 9),
-        (DynamicRescaling("glorot_normal"), 1 / 300),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_it_is_the_variance_of_what_is_drawn(initializer, expected):
-    implied = implied_variance(initializer, SHAPE).variance
-    # 16 draws of 60,000 entries are off by 0.15 %.
-    assert implied == pytest.approx(expected, rel=0.01, abs=1e-30)
-    drawn = np.var(np.array(initializer(SHAPE), "float64"))
-    assert implied == pytest.approx(drawn, rel=0.04, abs=1e-16)
+def intended(model, include_biases=False):
+    return intended_variances(model, select_variables(model, include_biases))
 
 
-@pytest.mark.skipif(
-    "input_axes" not in inspect.signature(initializers.VarianceScaling).parameters,
-    reason="this Keras does not know the axes of einsums",
-)
-def test_axes_of_an_einsum():
-    initializer = initializers.VarianceScaling(input_axes=[1], output_axes=[0])
-    assert implied_variance(initializer, SHAPE).variance == pytest.approx(1 / 200)
+def test_closed_formulas():
+    model = keras.Sequential(
+        [
+            keras.Input((50,)),
+            layers.Dense(200),
+            layers.Dense(100, kernel_initializer="he_normal"),
+            layers.Dense(10, kernel_initializer="lecun_uniform"),
+            layers.Dense(10, kernel_initializer="zeros"),
+        ]
+    )
+    expected = [2 / (50 + 200), 2 / 200, 1 / 100, 0]
+    np.testing.assert_allclose(intended(model), expected)
 
 
-def test_convolution_has_the_fans_of_keras():
-    he = initializers.HeNormal()
-    assert implied_variance(he, (3, 3, 16, 32)).variance == 2 / (9 * 16)
-    glorot = initializers.GlorotUniform()
-    implied = implied_variance(glorot, (3, 3, 16, 32)).variance
-    assert implied == pytest.approx(2 / (9 * 48))
-    orthogonal = initializers.Orthogonal()
-    assert implied_variance(orthogonal, (3, 3, 16, 32)).variance == 1 / 144
+def test_the_kernel_may_have_changed_since():
+    model = keras.Sequential([keras.Input((50,)), layers.Dense(200)])
+    model.layers[0].kernel.assign(model.layers[0].kernel * 3)
+    np.testing.assert_allclose(intended(model), [2 / 250])
 
 
-class OwnDraw(initializers.HeNormal):
-    """Inherits the formula, but not what it does."""
-
-    def __call__(self, shape, dtype=None):
-        return 3 * super().__call__(shape, dtype=dtype)
-
-
-def test_subclass_that_draws_in_its_own_way_is_drawn_from():
-    implied = implied_variance(OwnDraw(), SHAPE).variance
-    assert implied == pytest.approx(9 * 2 / 300, rel=0.01)
+def test_a_kernel_that_lies_in_several_layers():
+    inner = keras.Sequential([keras.Input((7, 20)), layers.LSTM(30)])
+    model = keras.Sequential([keras.Input((7, 20)), inner])
+    # Glorot's fans of a kernel of (20, 4 * 30); the recurrent one is orthogonal.
+    expected = [2 / (20 + 120), 1 / 120]
+    np.testing.assert_allclose(intended(model), expected)
 
 
-class WithoutConfig(initializers.Initializer):
-    def __call__(self, shape, dtype=None):
-        return keras.ops.zeros(shape)
+def test_attention_has_the_fans_of_its_axes():
+    x = keras.Input((5, 24))
+    model = keras.Model(x, layers.MultiHeadAttention(4, 6)(x, x))
+    drawn = [np.var(v.numpy()) for v in select_variables(model)]
+    np.testing.assert_allclose(intended(model), drawn, rtol=0.2)
 
 
-class Failing(initializers.Initializer):
-    def __call__(self, shape, dtype=None):
-        raise RuntimeError
-
-    def get_config(self):
-        return {"seed": None}
-
-
-@pytest.mark.parametrize(
-    "initializer", [None, lambda shape, dtype: 0, WithoutConfig(), Failing()]
-)
-def test_where_there_is_no_telling_it_is_nan(initializer):
-    assert math.isnan(implied_variance(initializer, SHAPE).variance)
+def test_our_own_initializers_state_it():
+    rescaled, scaled = DynamicRescaling(), ScaledDepth(4)
+    model = keras.Sequential(
+        [
+            keras.Input((100,)),
+            layers.Dense(100, kernel_initializer=rescaled),
+            layers.Dense(100, kernel_initializer=scaled),
+        ]
+    )
+    np.testing.assert_allclose(intended(model), [1 / 100, 2 / 100 / 4])
 
 
-def test_too_large_a_kernel_is_not_drawn():
-    assert math.isnan(implied_variance(OwnDraw(), (1100, 1000)).variance)
+@pytest.mark.parametrize("initializer", [ScaledDepth(1), DynamicRescaling("he_normal")])
+def test_our_own_get_the_fans_of_an_einsum(initializer):
+    x = keras.Input((5, 24))
+    attention = layers.MultiHeadAttention(4, 6, kernel_initializer=initializer)
+    model = keras.Model(x, attention(x, x))
+    drawn = [np.var(v.numpy()) for v in select_variables(model)]
+    np.testing.assert_allclose(intended(model), drawn, rtol=0.2)
 
 
-def test_independent_entries_count_as_they_are():
-    assert implied_variance(initializers.HeNormal(), (30, 20)).entries == 600
-    assert implied_variance(ScaledDepth(4), SHAPE).entries == math.prod(SHAPE)
+def test_weights_of_a_layer_that_does_not_say_what_it_draws_from_are_unknown():
+    class Own(layers.Layer):
+        def build(self, input_shape):
+            self.matrix = self.add_weight(shape=(4, 4), name="matrix")
+
+        def call(self, x):
+            return x @ self.matrix
+
+    assert np.isnan(intended(keras.Sequential([keras.Input((4,)), Own()]))).all()
 
 
-def test_one_factor_for_all_entries_makes_them_count_for_fewer():
-    # The sums of 512 columns, whose variance is a part of what is normalized.
-    initializer, shape = DynamicRescaling(activation="relu"), (512, 512)
-    implied = implied_variance(initializer, shape)
-    assert implied.entries < 512**2 / 4
-    low, high = variance_interval(*implied)
-    draws = [np.var(np.array(initializer(shape))) for _ in range(100)]
-    assert all(low < draw < high for draw in draws)
-    assert high / low < 1.3
+def test_biases_and_own_callables_are_unknown():
+    def own(shape, dtype=None):
+        return keras.ops.ones(shape, dtype)
+
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(3, kernel_initializer=own)]
+    )
+    assert np.isnan(intended(model, include_biases=True)).all()
 
 
-def test_nobodys_seed_is_advanced():
-    generator = keras.random.SeedGenerator(3)
-    seeded = [
-        kind(seed=seed)
-        for seed in (None, 1, generator)
-        for kind in (OwnDraw, lambda seed: ScaledDepth(4, seed=seed))
-    ]
-    keras.utils.set_random_seed(5)
-    keras.random.normal((1,))
-    states = random.getstate(), str(np.random.get_state())
-    expected = _next_of_keras()
-    for initializer in seeded:
-        assert implied_variance(initializer, (8, 8)).variance > 0
-    assert (random.getstate(), str(np.random.get_state())) == states
-    assert np.array(generator.state).tolist() == [3, 0]
-    assert _next_of_keras() == expected
+def test_weights_of_a_model_itself_are_unknown():
+    class Plain(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.matrix = self.add_weight(shape=(4, 4), name="matrix")
 
+        def call(self, x):
+            return x @ self.matrix
 
-def _next_of_keras():
-    with random_state_kept():
-        return np.array(keras.random.normal((2,))).tolist()
-
-
-def test_kept_random_states_are_restored_after_an_exception():
-    keras.utils.set_random_seed(5)
-    expected = _next_of_keras()  # this makes the generator, and takes it back
-
-    def draw_and_fail():
-        keras.random.normal((1,))
-        random.random()
-        np.random.rand()
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError), random_state_kept():
-        draw_and_fail()
-    assert _next_of_keras() == expected
-    assert random.random() == random.Random(5).random()
-    assert np.random.rand() == np.random.RandomState(5).rand()
+    model = Plain()
+    model.build((None, 4))
+    assert np.isnan(intended(model)).all()

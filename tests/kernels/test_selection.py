@@ -2,16 +2,16 @@ import keras
 import pytest
 from keras import layers
 
+from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.selection import (
     check_selectors,
-    layer_names,
     layer_table,
     select_variables,
 )
 
 
 def names(model, include_biases=False):
-    return layer_names(select_variables(model, include_biases))
+    return layer_names(model, select_variables(model, include_biases))
 
 
 def test_kernels_in_the_order_of_execution():
@@ -25,7 +25,7 @@ def test_kernels_in_the_order_of_execution():
 
 def test_biases_on_request():
     model = keras.Sequential([keras.Input((5,)), layers.Dense(4, name="a")], name="net")
-    assert names(model, include_biases=True) == ["net/a", "net/a/bias"]
+    assert names(model, include_biases=True) == ["a", "a/bias"]
 
 
 def test_shared_layer_once_and_nested_model_in_its_place():
@@ -44,7 +44,7 @@ def test_frozen_layers_are_left_out():
         name="net",
     )
     model.layers[0].trainable = False
-    assert names(model) == ["net/b"]
+    assert names(model) == ["b"]
 
 
 def test_what_is_a_kernel():
@@ -52,7 +52,8 @@ def test_what_is_a_kernel():
     x = layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)
     x = layers.LayerNormalization(axis=(1, 2), name="norm")(x)
     x = layers.LSTM(3, name="lstm")(x)
-    found = select_variables(keras.Model(inputs, x), include_biases=False)
+    model = keras.Model(inputs, x)
+    found = select_variables(model, include_biases=False)
     # Neither the biases of two axes in the heads nor the gamma of two axes.
     assert [v.path for v in found] == [
         "attention/query/kernel",
@@ -62,10 +63,7 @@ def test_what_is_a_kernel():
         "lstm/lstm_cell/kernel",
         "lstm/lstm_cell/recurrent_kernel",
     ]
-    assert layer_names(found)[-2:] == [
-        "lstm/lstm_cell",
-        "lstm/lstm_cell/recurrent_kernel",
-    ]
+    assert layer_names(model, found)[-2:] == LSTM
 
 
 def test_no_kernel():
@@ -79,7 +77,8 @@ def test_no_kernel():
 def test_table():
     inputs = keras.Input((5,))
     model = keras.Model(inputs, layers.Dense(4, name="a|b")(inputs))
-    lines = layer_table(select_variables(model, include_biases=False)).splitlines()
+    found = select_variables(model)
+    lines = layer_table(layer_names(model, found), found).splitlines()
     assert lines[0].startswith("number | layer | variable | shape")
     assert lines[2] == r"0 | a\|b | kernel | 5 x 4 | 20 | float32"
 
@@ -98,7 +97,7 @@ def network():
 
 ATTENTION = [f"attention/{name}" for name in ("query", "key", "value")]
 ATTENTION.append("attention/attention_output")
-LSTM = ["lstm/lstm_cell", "lstm/lstm_cell/recurrent_kernel"]
+LSTM = ["lstm", "lstm/recurrent_kernel"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ LSTM = ["lstm/lstm_cell", "lstm/lstm_cell/recurrent_kernel"]
     ],
 )
 def test_selected_layers_in_the_order_of_the_model(network, selector, expected):
-    assert layer_names(select_variables(network, layers=selector)) == expected
+    assert layer_names(network, select_variables(network, layers=selector)) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_selected_layers_in_the_order_of_the_model(network, selector, expected):
 def test_a_layer_is_selected_with_the_layers_that_it_is_made_of(
     network, selector, expected
 ):
-    assert layer_names(select_variables(network, layers=selector)) == expected
+    assert layer_names(network, select_variables(network, layers=selector)) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,9 @@ def test_a_layer_is_selected_with_the_layers_that_it_is_made_of(
 def test_a_layer_itself_is_selected(network, name, expected):
     layer = network.get_layer(name)
     for selector in (layer, [layer]):
-        assert layer_names(select_variables(network, layers=selector)) == expected
+        assert (
+            layer_names(network, select_variables(network, layers=selector)) == expected
+        )
 
 
 def test_a_layer_of_another_model_selects_nothing(network):
@@ -183,11 +184,22 @@ def test_what_is_no_selector(network, selector):
         assert str(error.value).endswith(f"Received: layers={selector!r}")
 
 
-def test_layers_of_one_path_have_numbers():
-    x = outputs = keras.Input((4,))
-    for _ in range(3):
-        inner = keras.Input((4,))
-        outputs = keras.Model(inner, layers.Dense(4, name="dense")(inner))(outputs)
-    found = names(keras.Model(x, outputs), include_biases=True)
-    assert found[::2] == ["dense", "dense#2", "dense#3"]
-    assert found[1::2] == ["dense/bias", "dense/bias#2", "dense/bias#3"]
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("dense_1", ["dense_1"]),
+        ("dense*", ["dense", "dense_1"]),
+        ("sequential", ["sequential/dense"]),
+        ("sequential/*", ["sequential/dense"]),
+    ],
+)
+def test_made_up_names_are_selected_as_they_are_shown(selector, expected):
+    for _ in range(2):  # Keras goes on counting.
+        inner = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+        stack = [layers.Dense(4), inner, layers.Dense(4)]
+        model = keras.Sequential([keras.Input((4,)), *stack])
+    selected = layer_names(model, select_variables(model, layers=selector))
+    assert set(expected) <= set(selected)
+    own = model.layers[-1]
+    for name in (own.name, own.path):
+        assert "dense_1" in layer_names(model, select_variables(model, layers=name))

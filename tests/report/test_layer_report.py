@@ -9,7 +9,7 @@ COLUMNS = {
     "fan_in": [3, 400],
     "variance": [0.123456, float("nan")],
     "is_good": [True, False],
-    "as_implied": [None, True],
+    "as_intended": [None, True],
     "initializer": ["Zeros", "<lambda>"],
 }
 
@@ -21,9 +21,9 @@ def report():
 
 def test_text_is_a_table(report):
     assert repr(report).splitlines() == [
-        "layer         fan in  variance  is good  as implied  initializer",
-        "first              3     0.123      yes           -        Zeros",
-        "second/inner     400         -       no         yes     <lambda>",
+        "layer         fan in  variance  is good  as intended  initializer",
+        "first              3     0.123      yes            -        Zeros",
+        "second/inner     400         -       no          yes     <lambda>",
     ]
 
 
@@ -54,9 +54,9 @@ def test_columns_that_do_not_fit_are_in_tables_below(report):
         "first              3     0.123",
         "second/inner     400         -",
         "",
-        "layer         is good  as implied",
-        "first             yes           -",
-        "second/inner       no         yes",
+        "layer         is good  as intended",
+        "first             yes            -",
+        "second/inner       no          yes",
         "",
         "layer         initializer",
         "first               Zeros",
@@ -80,7 +80,7 @@ def test_columns_are_arrays_and_the_dict_is_plain(report):
     np.testing.assert_array_equal(report["fan_in"], [3, 400])
     plain = report.to_dict()
     assert plain["layer"] == ["first", "second/inner"]
-    assert plain["as_implied"] == [None, True]
+    assert plain["as_intended"] == [None, True]
     assert type(plain["fan_in"][0]) is int
 
 

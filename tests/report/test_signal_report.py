@@ -144,7 +144,7 @@ def test_predictions_hold_in_wide_networks(activation, initializer, seed):
     ):
         ratio = report[predicted][hidden] / report[measured][hidden]
         np.testing.assert_allclose(ratio, 1, atol=0.1)
-    assert report["as_implied"].all()
+    assert report["as_intended"].all()
 
 
 def test_prediction_is_off_in_the_very_layer_whose_weights_are_not_independent():
@@ -164,13 +164,13 @@ def test_other_weights_than_the_initializers_are_told():
     kernel = model.layers[1].kernel
     kernel.assign(kernel * 1.2)
     report = signal_report(model, normal(32, 64))
-    assert report["as_implied"].tolist() == [True, False, True, True, True]
-    np.testing.assert_allclose(report["implied_variance"][:4], 2 / 64)
-    assert (report["interval_low"] < report["implied_variance"]).all()
-    assert (report["interval_high"] > report["implied_variance"]).all()
+    assert report["as_intended"].tolist() == [True, False, True, True, True]
+    np.testing.assert_allclose(report["intended_variance"][:4], 2 / 64)
+    assert (report["interval_low"] < report["intended_variance"]).all()
+    assert (report["interval_high"] > report["intended_variance"]).all()
 
 
-def test_constant_kernels_are_as_implied():
+def test_constant_kernels_are_as_intended():
     model = sequential(
         keras.Input((8,)),
         layers.Dense(8, kernel_initializer="zeros"),
@@ -178,7 +178,7 @@ def test_constant_kernels_are_as_implied():
         layers.Dense(8, kernel_initializer="identity"),
     )
     report = signal_report(model, normal(4, 8))
-    assert report["as_implied"].all()
+    assert report["as_intended"].all()
     assert report["weight_variance"][:2].tolist() == [0, 0]
 
 
@@ -208,7 +208,7 @@ def test_there_is_no_telling_what_a_plain_function_implies():
         return keras.ops.ones(shape)
 
     model = sequential(keras.Input((8,)), layers.Dense(8, kernel_initializer=ones))
-    assert signal_report(model, normal(4, 8))["as_implied"].tolist() == [None]
+    assert signal_report(model, normal(4, 8))["as_intended"].tolist() == [None]
 
 
 # -- models of every kind --------------------------------------------------------------
@@ -223,8 +223,8 @@ def test_attention_has_the_variances_that_keras_gives_it():
     assert report["fan_in"].tolist() == [48, 48, 48, 128]
     if KNOWS_EINSUM_AXES:
         # Glorot's, which are the same in both directions.
-        np.testing.assert_allclose(report["implied_variance"], 2 / (48 + 128))
-    assert report["as_implied"].all()
+        np.testing.assert_allclose(report["intended_variance"], 2 / (48 + 128))
+    assert report["as_intended"].all()
 
 
 def test_a_shortcut_leaves_no_gradient_prediction():
@@ -317,7 +317,7 @@ def test_kernels_of_other_layers_are_reported_with_their_weights():
     assert report["initializer"].tolist() == [
         *["RandomUniform", "GlorotUniform", "Orthogonal", "GlorotUniform"]
     ]
-    assert report["as_implied"].all()
+    assert report["as_intended"].all()
     assert np.isnan(report["measured_variance"]).tolist() == [True, True, True, False]
 
 
@@ -552,7 +552,7 @@ def test_text_fits_a_terminal_and_the_dict_has_everything():
     assert len(lines) == 2 + 4
     assert max(map(len, lines)) <= 120
     assert set(report) < set(report.to_dict())
-    assert {"interval_low", "implied_variance", "gain"} < set(report)
+    assert {"interval_low", "intended_variance", "gain"} < set(report)
 
 
 def test_picture_shows_both_variances():

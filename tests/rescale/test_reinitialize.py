@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.rescale.reinitialize import reinitialize
 
@@ -356,3 +357,19 @@ def test_a_quantized_model_is_refused():
 def test_an_unbuilt_model_is_refused(model):
     with pytest.raises(ValueError, match=r"`model` must be built.*Received: model="):
         reinitialize(model, seed=1)
+
+
+@pytest.mark.parametrize("wrap", [lambda i: i, lambda i: ScaledDepth(4, base=i)])
+def test_a_file_of_pretrained_weights_that_is_gone(tmp_path, wrap):
+    file = tmp_path / "values.npz"
+    np.savez(file, only=np.ones((6, 3), "float32"))
+    model = dense_model((3,), kernel_initializer=wrap(Pretrained(file)))
+    model.save(tmp_path / "model.keras")
+    file.unlink()
+    model = keras.models.load_model(tmp_path / "model.keras")
+    before = weights(model)
+    with pytest.raises(ValueError, match=f"Pretrained.*Received: source={file}$"):
+        reinitialize(model, seed=1)
+    assert_equal(weights(model), before)
+    reinitialize(model, seed=1, initializers="he_normal")
+    assert model.layers[0].kernel.numpy().std() > 0

@@ -100,12 +100,12 @@ def test_profiles_over_depth(accumulator):
     np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
 
 
-def test_what_was_predicted(tmp_path):
+def test_what_was_intended(tmp_path):
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, KEYS, LAYERS, "")
-        writer.write_predicted("weight_variance", np.array([0.1, np.nan]))
+        writer.write_intended("weight_variance", np.array([0.1, np.nan]))
     accumulator = EventAccumulator(str(tmp_path)).Reload()
-    tag = "initkit/weight_variance/predicted"
+    tag = "initkit/weight_variance/intended"
     [event] = accumulator.Tensors(tag)
     vector = make_ndarray(event.tensor_proto)
     np.testing.assert_array_equal(vector, np.array([0.1, np.nan], "float32"))

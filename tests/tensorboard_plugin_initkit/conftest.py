@@ -18,19 +18,19 @@ def write_run():
     """A function that writes statistics under our tags, without Keras.
 
     `statistics` has the values of each key, of shape (steps, layers). Only with `start`
-    the first of them is there under a tag of its own, too; `predicted` has a vector of
+    the first of them is there under a tag of its own, too; `intended` has a vector of
     some of the keys. `content` is put in the place of what our writer writes.
     """
 
     def write(
-        directory, steps, layers, statistics, start=False, predicted=None, content=None
+        directory, steps, layers, statistics, start=False, intended=None, content=None
     ):
         if content is None:
             content = metadata.plugin_content(layers)
         with EventFile(directory) as file:
             first = steps[0]
-            for key, vector in (predicted or {}).items():
-                _add(file, first, {metadata.predicted_tag(key): vector}, content)
+            for key, vector in (intended or {}).items():
+                _add(file, first, {metadata.intended_tag(key): vector}, content)
             if start:
                 vectors = {metadata.start_tag(k): v[0] for k, v in statistics.items()}
                 _add(file, first, vectors, content)
@@ -54,7 +54,7 @@ def _add(file, step, vectors, content):
 
 @pytest.fixture(scope="session")
 def unpack():
-    """A function: the steps, the predicted vector and the values in bytes of ours."""
+    """A function: the steps, the intended vector and the values in bytes of ours."""
 
     def numbers(data):
         num_steps, num_layers = struct.unpack_from("<II", data)

@@ -8,7 +8,7 @@ KEY = "gradient_variance"
 def test_tags_of_a_statistic():
     assert metadata.vector_tag(KEY) == "initkit/gradient_variance"
     assert metadata.start_tag(KEY) == "initkit/gradient_variance/start"
-    assert metadata.predicted_tag(KEY) == "initkit/gradient_variance/predicted"
+    assert metadata.intended_tag(KEY) == "initkit/gradient_variance/intended"
 
 
 @pytest.mark.parametrize("num_layers", [1, 24, 1000, 1001, 12345])

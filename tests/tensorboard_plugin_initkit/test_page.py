@@ -46,7 +46,7 @@ ONE, TWO = (
     }
     for _ in range(2)
 )
-PREDICTED = np.array([0.1, 0.2, np.nan, 0.05], "float32")
+INTENDED = np.array([0.1, 0.2, np.nan, 0.05], "float32")
 STRANGE = np.full((3, 4), 0.01, "float32")
 STRANGE[0, 1], STRANGE[1, 2], STRANGE[2, 3] = np.nan, np.inf, 0
 # One run that explodes, among runs whose gradients are as they should be.
@@ -280,10 +280,8 @@ def network():
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory, write_run):
     log_dir = tmp_path_factory.mktemp("logs")
-    predicted = {"weight_variance": PREDICTED}
-    write_run(
-        log_dir / "steps/one", STEPS, LAYERS, ONE, start=True, predicted=predicted
-    )
+    intended = {"weight_variance": INTENDED}
+    write_run(log_dir / "steps/one", STEPS, LAYERS, ONE, start=True, intended=intended)
     write_run(log_dir / "steps/two", STEPS, LAYERS, TWO, start=True)
     strange = {"gradient_variance": STRANGE, "update_ratio": STRANGE}
     write_run(log_dir / ODD, range(3), LAYERS, strange)
@@ -379,10 +377,10 @@ def test_the_slider_moves_the_lines(page, url):
     assert page.path("start", "steps/one") == paths[0]
 
 
-def test_what_was_predicted_and_what_is_healthy(page, url):
+def test_what_was_intended_and_what_is_healthy(page, url):
     page.open(url, statistic="weight_variance", runs="steps/one,steps/two")
-    assert page.path("predicted", "steps/one")
-    assert not page.path("predicted", "steps/two")
+    assert page.path("intended", "steps/one")
+    assert not page.path("intended", "steps/two")
     assert any(d for (d,) in page.data("path.band", "d"))
 
 

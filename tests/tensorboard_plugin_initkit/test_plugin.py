@@ -21,7 +21,7 @@ HOSTILE_LAYERS = ["net/first", "<script>alert(1)</script>", '"\\\n', "ü 層"]
 MANY = 1500
 SAMPLES = 1000  # which TensorBoard keeps
 REUSED = ("reused, from the first step", "reused, from the next step")
-NAMES = ("many", "many with start", "newer", "predicted", *REUSED, "strange")
+NAMES = ("intended", "many", "many with start", "newer", *REUSED, "strange")
 SENTENCE = re.compile(r"[A-Z].*\.|[A-Z].* Received: .*")
 
 
@@ -44,7 +44,7 @@ def strange_values():
 
 STRANGE = {KEY: strange_values(), HOSTILE_KEY: strange_values() / 2}
 LONG = {KEY: np.arange(2.0 * MANY, dtype="float32").reshape(MANY, 2)}
-PREDICTED = np.array([0.5, np.nan], "float32")
+INTENDED = np.array([0.5, np.nan], "float32")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def log_dir(tmp_path_factory, write_run):
     write_run(log_dir / "many", many, ["a", "b"], LONG)
     write_run(log_dir / "many with start", many, ["a", "b"], LONG, start=True)
     first = {key: values[:3] for key, values in LONG.items()}
-    predicted = {KEY: PREDICTED}
-    write_run(log_dir / "predicted", range(3), ["a", "b"], first, predicted=predicted)
+    intended = {KEY: INTENDED}
+    write_run(log_dir / "intended", range(3), ["a", "b"], first, intended=intended)
     newer = b'{"version": 2, "layers": ["a", "b"]}'
     write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
     for name, begin in zip(REUSED, (0, 3), strict=True):
@@ -141,17 +141,17 @@ def test_runs(ask):
 
 @pytest.mark.parametrize("key", STRANGE)
 def test_profiles_are_what_was_written(profiles, key):
-    steps, predicted, values = profiles(f"strange/{HOSTILE_RUN}", key)
+    steps, intended, values = profiles(f"strange/{HOSTILE_RUN}", key)
     assert steps == [0, 1, 2, 50, 2**40]
     np.testing.assert_array_equal(values, STRANGE[key])
     np.testing.assert_array_equal(np.signbit(values), np.signbit(STRANGE[key]))
-    assert np.isnan(predicted).all()
+    assert np.isnan(intended).all()
 
 
-def test_predicted(profiles):
-    steps, predicted, values = profiles("predicted")
+def test_intended(profiles):
+    steps, intended, values = profiles("intended")
     assert steps == [0, 1, 2]
-    np.testing.assert_array_equal(predicted, PREDICTED)
+    np.testing.assert_array_equal(intended, INTENDED)
     np.testing.assert_array_equal(values, LONG[KEY][:3])
 
 

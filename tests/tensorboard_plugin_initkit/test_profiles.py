@@ -10,7 +10,7 @@ from tensorboard_plugin_initkit.profiles import ProfileReader, Profiles
 KEY = "weight_variance"
 LAYERS = ["net/first", "net/<b>"]
 VALUES = {0: [1, 2], 10: [np.nan, np.inf], 20: [1 / 3, -np.inf], 30: [1e-45, 3e38]}
-TAG, START, PREDICTED = (f"initkit/{KEY}{end}" for end in ("", "/start", "/predicted"))
+TAG, START, INTENDED = (f"initkit/{KEY}{end}" for end in ("", "/start", "/intended"))
 
 
 class FakeProvider:
@@ -76,9 +76,9 @@ def test_bytes(unpack):
     data = profiles.to_bytes()
     assert len(data) == 2 * 4 + 3 * 8 + 2 * 4 + 3 * 2 * 4
     assert struct.unpack_from("<II3d", data) == (3, 2, 0, 2**40, 2**53)
-    steps, predicted, values = unpack(data)
+    steps, intended, values = unpack(data)
     assert steps == [0, 2**40, 2**53]
-    np.testing.assert_array_equal(predicted, np.array([0.1, np.nan], "float32"))
+    np.testing.assert_array_equal(intended, np.array([0.1, np.nan], "float32"))
     np.testing.assert_array_equal(values, profiles.values.astype("float32"))
 
 
@@ -92,14 +92,14 @@ def test_values():
     assert profiles.steps.tolist() == [0, 10, 20, 30]
     np.testing.assert_array_equal(profiles.values, stacked(0, 10, 20, 30))
     assert profiles.values.dtype == np.float32
-    assert profiles.predicted.shape == (2,)
-    assert np.isnan(profiles.predicted).all()
+    assert profiles.intended.shape == (2,)
+    assert np.isnan(profiles.intended).all()
 
 
-def test_predicted():
-    profiles = read({TAG: VALUES, PREDICTED: {0: [0.1, np.nan]}})
+def test_intended():
+    profiles = read({TAG: VALUES, INTENDED: {0: [0.1, np.nan]}})
     expected = np.array([0.1, np.nan], "float32")
-    np.testing.assert_array_equal(profiles.predicted, expected)
+    np.testing.assert_array_equal(profiles.intended, expected)
 
 
 def test_the_start_goes_first_where_it_was_dropped():
@@ -127,11 +127,11 @@ def test_nothing_is_there_any_more():
 
 def test_profiles_of_another_network_are_left_out():
     mixed = {0: [1, 2, 3], **{step: VALUES[step] for step in (10, 20)}}
-    tags = {TAG: mixed, START: {0: [1, 2, 3]}, PREDICTED: {0: [1, 2, 3]}}
+    tags = {TAG: mixed, START: {0: [1, 2, 3]}, INTENDED: {0: [1, 2, 3]}}
     profiles = read(tags)
     assert profiles.steps.tolist() == [10, 20]
     np.testing.assert_array_equal(profiles.values, stacked(10, 20))
-    assert np.isnan(profiles.predicted).all()
+    assert np.isnan(profiles.intended).all()
 
 
 def test_steps_that_come_back_take_the_place_of_lost_ones():
@@ -172,7 +172,7 @@ def test_runs_are_sorted_by_name():
 
 
 def test_a_run_without_a_step_yet():
-    (run,) = runs({START: {0: VALUES[0]}, PREDICTED: {0: VALUES[0]}})
+    (run,) = runs({START: {0: VALUES[0]}, INTENDED: {0: VALUES[0]}})
     assert run == {"name": "run", "error": "No step was recorded yet."}
 
 

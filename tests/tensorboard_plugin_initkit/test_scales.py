@@ -78,8 +78,8 @@ def test_a_band_that_is_the_same_everywhere_lies_on_the_axis(key):
         assert low <= ends[0] < ends[1] <= high
 
 
-def test_only_weights_have_a_band_around_what_was_predicted():
-    around = {key for key in WITH_BAND if scale(key).band.around == "predicted"}
+def test_only_weights_have_a_band_around_what_was_intended():
+    around = {key for key in WITH_BAND if scale(key).band.around == "intended"}
     assert around == {"weight_variance"}
 
 
