@@ -183,8 +183,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         if self._session.num_waiting:
             self._harmlessly(self._check)
         self._session.before_batch()
-        if self._is_first_batch:
-            self._is_first_batch = False
+        if self._is_first_batch:  # until one has come
             TrainFunctions.of(self._model).look_first(self._begin)
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -196,6 +195,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
 
     def _begin(self, batch: Any) -> None:
         """Brings the layers to their targets, and looks for those behind them."""
+        self._is_first_batch = False
         x = keras.utils.unpack_x_y_sample_weight(batch)[0]
         if x is not None:
             build_on(self._model, x)

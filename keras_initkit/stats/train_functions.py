@@ -48,6 +48,7 @@ class TrainFunctions:
         self._observers: list[Observer] = []
         self._first_looks: list[Callable[[Any], None]] = []
         self._own: Any = None
+        self._before: dict[str, Any] = {}
         self._stand_in = self._run
 
     @classmethod
@@ -90,22 +91,44 @@ class TrainFunctions:
         if model is None:
             return
         is_wanted = bool(self._first_looks) or self._is_wanted(model)
-        current = model.train_function
-        if is_wanted and current is not self._stand_in:
-            self._own = current
-            # Not by setattr: a model looks closely at what it is given.
-            vars(model)["train_function"] = self._stand_in
-        elif not is_wanted and current is self._stand_in:
+        if is_wanted and model.train_function is not self._stand_in:
+            self._put_in_place(model)
+        elif not is_wanted:
+            self._put_back(model)
+
+    def _put_in_place(self, model: Any) -> None:
+        # Not by setattr: a model looks closely at what it is given.
+        attributes = vars(model)
+        self._own = model.train_function
+        self._before = {
+            k: v for k, v in attributes.items() if k == "make_train_function"
+        }
+        attributes["train_function"] = self._stand_in
+        attributes["make_train_function"] = self._begin_another
+
+    def _put_back(self, model: Any) -> None:
+        self._first_looks = []
+        if model.train_function is self._stand_in:
             vars(model)["train_function"] = self._own
+            vars(model).pop("make_train_function", None)
+            vars(model).update(self._before)
+
+    def _begin_another(self, *arguments: Any, **options: Any) -> Any:
+        """What a trainer calls first: the batch that was chosen for did not come.
+
+        Nobody says so when a `fit` ends with an exception.
+        """
+        model = self._model()
+        self._put_back(model)
+        return model.make_train_function(*arguments, **options)
 
     def _run(self, *arguments: Any) -> Any:
         """Takes an execution of one or several steps, and records what is wanted."""
         model = self._model()
-        assert model is not None  # it is calling
-        if model.train_function is self._stand_in:
-            vars(model)["train_function"] = self._own
-        if self._first_looks:
-            arguments = self._look(model, arguments)
+        looks = self._first_looks
+        self._put_back(model)
+        if looks:
+            arguments = self._look(model, looks, arguments)
         if not self._is_wanted(model):
             return self._own(*arguments)
         backend = backends.current()
@@ -129,9 +152,8 @@ class TrainFunctions:
         steps = range(model.steps_per_execution)
         return any(any(o.wants(n)) for o in self._observers for n in steps)
 
-    def _look(self, model: Any, arguments: tuple) -> tuple:
+    def _look(self, model: Any, looks: list[Callable], arguments: tuple) -> tuple:
         backend = backends.current()
-        looks, self._first_looks = self._first_looks, []
         batch, arguments = backend.peek(arguments, model.steps_per_execution)
 
         def look_at_batch() -> None:

@@ -223,6 +223,7 @@ def test_what_an_interrupt_leaves_is_taken_away_by_the_next_fit(tmp_path):
     callback.set_params({})
     with pytest.raises(KeyboardInterrupt):
         fit(model, callback, At(7, interrupt))
+    _ = callback.history  # what waits is written
     file = callback._recorder._file
     other = LayerStatsCallback(tmp_path / "other", flush_secs=0.1, **EVERY_STEP)
     fit(model, other)
@@ -237,26 +238,6 @@ def test_what_an_interrupt_leaves_is_taken_away_by_the_next_fit(tmp_path):
 
 
 # -- very large models -----------------------------------------------------------------
-
-
-def test_room_for_rows_is_what_the_documentation_says(tmp_path):
-    depth = 30
-    model = keras.Sequential(
-        [keras.Input((8,)), *(layers.Dense(8) for _ in range(depth))]
-    )
-    model.compile("sgd", "mse")
-    callback = LayerStatsCallback(tmp_path, statistics="all", histogram_steps=5)
-    callback.set_model(model)
-    callback.set_params({})
-    callback.on_train_begin()
-    probe = callback._tap._probe
-    rows = probe.ring._rows.shape.num_elements() * 8
-    assert rows == pytest.approx(512 * depth * len(callback._statistics.keys), rel=0.01)
-    histograms = sum(
-        ring._rows.shape.num_elements() * 8 for ring in probe.histogram_rings.values()
-    )
-    assert histograms == pytest.approx(49e3 * depth, rel=0.01)
-    callback.on_train_end()
 
 
 LARGE = """

@@ -342,25 +342,36 @@ def messages(caplog):
 
 
 def test_the_interval_is_widened_where_recording_costs_too_much(tmp_path, caplog):
-    callback = LayerStatsCallback(tmp_path, update_freq=1, statistics=expensive)
-    train(network, [callback], epochs=30)
-    assert callback.interval > 10
+    callback = LayerStatsCallback(tmp_path, statistics=expensive)
+    assert callback.interval == 50
+    intervals = []
+
+    class Interval(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            intervals.append(callback.interval)
+
+    train(network, [callback, Interval()], epochs=40)
+    interval = intervals[-1]
+    assert interval > 50
     (message,) = messages(caplog)
-    assert "more than max_overhead=0.02" in message
-    assert f"one step in {callback.interval} is recorded" in message
-    steps = callback.history.steps
-    assert (steps[:20] == np.arange(20)).all()
-    assert len(steps) < 60
+    assert "max_overhead=0.02" in message
+    assert f"records one step in {interval} from now on" in message
+    assert (callback.history.steps[:20] == np.arange(20)).all()
+    assert (callback.history.steps[20:] % interval == 0).all()
     scalars = events(tmp_path).Scalars("recording/interval")
-    assert [event.value for event in scalars] == [2, callback.interval]
-    assert 20 < scalars[1].step < 100
+    assert [event.value for event in scalars] == [50, interval]
+    assert 20 < scalars[1].step < 200
 
 
-def test_whatever_it_costs_with_max_overhead_none(tmp_path, caplog):
-    callback = LayerStatsCallback(tmp_path, update_freq=1, statistics=expensive)
+@pytest.mark.parametrize("update_freq", [1, 3, "batch"])
+def test_what_is_asked_for_is_obeyed_whatever_it_costs(update_freq, tmp_path, caplog):
+    callback = LayerStatsCallback(
+        tmp_path, update_freq=update_freq, warmup_steps=0, statistics=expensive
+    )
     train(network, [callback], epochs=5)
-    assert callback.interval == 1
-    assert callback.history.steps.tolist() == list(range(35))
+    step = 1 if update_freq == "batch" else update_freq
+    assert callback.interval == step
+    assert callback.history.steps.tolist() == list(range(0, 35, step))
     assert messages(caplog) == []
 
 
