@@ -58,14 +58,15 @@ class Backend(Protocol):
     def numbers(self, tensor: Any) -> np.ndarray:
         """What a tensor holds, of the whole batch, once it is computed."""
 
-    def moments(self, rows: Any) -> tuple[Any, Any, Any]:
-        """Mean, population variance and sum of squares of each row, exact at any mean.
+    def reduce(self, kind: str, tensors: Sequence[Any]) -> Any:
+        """One number of each tensor, in whichever way is the fastest here.
 
         Args:
-            rows: float32 or float64, shape (n, entries).
+            kind: `"mean"`, `"sum_of_squares"`, `"max"` or `"min"`, over all entries.
+            tensors: float32 or float64, of any shapes.
 
         Returns:
-            Three tensors of shape (n,).
+            Shape (tensors,).
         """
 
     def float_bits(self, tensor: Any) -> Any:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_initkit.backends import keras_private
+from keras_initkit.backends.stacks import reduce_in_stacks
 
 
 def value(variable: Any) -> Any:
@@ -42,12 +43,16 @@ def numbers(tensor: Any) -> np.ndarray:
     return np.asarray(tensor)
 
 
-def moments(rows: Any) -> tuple[Any, Any, Any]:
-    mean = jnp.mean(rows, axis=1)
-    deviation = rows - mean[:, None]
-    rest = jnp.mean(deviation, axis=1)  # of the rounding of the mean
-    variance = jnp.mean(jnp.square(deviation), axis=1) - jnp.square(rest)
-    return mean, jnp.maximum(variance, 0), jnp.sum(jnp.square(rows), axis=1)
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda rows: jnp.mean(rows, axis=1),
+    "sum_of_squares": lambda rows: jnp.sum(jnp.square(rows), axis=1),
+    "max": lambda rows: jnp.max(rows, axis=1),
+    "min": lambda rows: jnp.min(rows, axis=1),
+}
+
+
+def reduce(kind: str, tensors: Sequence[Any]) -> Any:
+    return reduce_in_stacks(_REDUCTIONS[kind], tensors, jnp.stack, jnp.concatenate)
 
 
 def float_bits(tensor: Any) -> Any:

@@ -36,25 +36,23 @@ def numbers(tensor: Any) -> np.ndarray:
     return tensor.numpy()
 
 
-def moments(rows: Any) -> tuple[Any, Any, Any]:
-    mean = tf.reduce_mean(rows, axis=1)
-    if rows.shape[0] == 1:  # without a tensor of the squares
-        squares = tf.reshape(2 * tf.nn.l2_loss(rows), [1])
-    else:
-        squares = tf.reduce_sum(tf.square(rows), axis=1)
-    square_of_mean = tf.square(mean)
-    size = tf.cast(tf.shape(rows)[1], rows.dtype)
-    # As exact as its terms while they are of the size of the variance.
-    difference = squares / size - square_of_mean
+# One op a tensor: to copy many small ones into one would take longer.
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": tf.reduce_mean,
+    "sum_of_squares": tf.nn.l2_loss,  # half of it, without a tensor of the squares
+    "max": tf.reduce_max,
+    "min": tf.reduce_min,
+}
 
-    def from_deviations() -> Any:
-        deviation = rows - mean[:, None]
-        rest = tf.reduce_mean(deviation, axis=1)  # of the rounding of the mean
-        variance = tf.reduce_mean(tf.square(deviation), axis=1) - tf.square(rest)
-        return tf.maximum(variance, 0)
 
-    is_far = tf.reduce_any(square_of_mean > difference)
-    return mean, tf.cond(is_far, from_deviations, lambda: difference), squares
+def reduce(kind: str, tensors: Sequence[Any]) -> Any:
+    numbers = _stacked([_REDUCTIONS[kind](tensor) for tensor in tensors])
+    return 2 * numbers if kind == "sum_of_squares" else numbers
+
+
+def _stacked(scalars: Sequence[Any]) -> Any:
+    wide = tf.float64 if any(s.dtype == tf.float64 for s in scalars) else tf.float32
+    return tf.stack([s if s.dtype == wide else tf.cast(s, wide) for s in scalars])
 
 
 def float_bits(tensor: Any) -> Any:

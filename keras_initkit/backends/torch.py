@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from keras_initkit.backends.stacks import reduce_in_stacks
+
 
 def value(variable: Any) -> Any:
     return variable.value.detach()
@@ -31,9 +33,16 @@ def numbers(tensor: Any) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def moments(rows: Any) -> tuple[Any, Any, Any]:
-    variance, mean = torch.var_mean(rows, dim=1, correction=0)
-    return mean, variance, torch.linalg.vector_norm(rows, dim=1) ** 2
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda rows: rows.mean(1),
+    "sum_of_squares": lambda rows: torch.linalg.vector_norm(rows, dim=1) ** 2,
+    "max": lambda rows: rows.amax(1),
+    "min": lambda rows: rows.amin(1),
+}
+
+
+def reduce(kind: str, tensors: Sequence[Any]) -> Any:
+    return reduce_in_stacks(_REDUCTIONS[kind], tensors, torch.stack, torch.cat)
 
 
 def float_bits(tensor: Any) -> Any:

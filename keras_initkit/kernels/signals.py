@@ -55,18 +55,14 @@ class Signal:
     def z(self) -> Any:
         """z, shape (batch, ..., units); to be asked for before the weights change."""
         must_recompute = backends.current().must_recompute(self.caught_activation)
-        return self.again() if must_recompute else self.caught_z
+        return self.again() if must_recompute and self.has_z else self.caught_z
 
-    def activation(self) -> Any:
-        """a, of the shape of z; to be asked for before the weights change."""
-        must_recompute = backends.current().must_recompute(self.caught_activation)
-        if (
-            must_recompute
-            and self.has_z
-            and is_pure(self.function, self.caught_z.shape)
-        ):
-            return self.function(self.again())
-        return self.caught_activation
+    def tensors(self) -> tuple[Any, Any]:
+        """z, or None, and a; to be asked for before the weights change."""
+        z = self.z()
+        if z is not self.caught_z and is_pure(self.function, z.shape):
+            return z, self.function(z)
+        return z, self.caught_activation
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,10 +1,11 @@
-"""The statistics: pure functions of stacks of tensors, in any Keras backend.
+"""The statistics: pure functions of tensors, in any Keras backend.
 
-A stack is several tensors of one shape along a new first axis, (n, ...); each function
-returns n numbers. A network has many layers of few shapes, and one operation on a stack
-takes about as long as one on a tensor. Half precision is widened to float32 first.
+Each is a function of one tensor, over all of its entries or over its units. Half
+precision is widened to float32 first. Where several are wanted of several tensors,
+`of_entries` reads them fewer times than they would one by one.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,96 +34,65 @@ def widen(tensor: Any) -> Any:
 # -- over all entries ------------------------------------------------------------------
 
 
-def mean(stack: Any) -> Any:
+def mean(tensor: Any) -> Any:
     """The mean of all entries, in their unit.
 
-    >>> mean(keras.ops.array([[1.0, 2.0, 3.0, 4.0]]))
-    [2.5]
+    >>> mean(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    2.5
     """
-    return backends.current().moments(rows_of(stack))[0]
+    return of_entries([tensor], ["mean"])["mean"][0]
 
 
-def variance(stack: Any) -> Any:
+def variance(tensor: Any) -> Any:
     """The population variance (divisor: the number of entries), in the unit squared.
 
-    Computed from the deviations from the mean wherever the mean is not small beside
-    them (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
+    Computed from the deviations from the mean wherever the mean is larger than they
+    are (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
 
-    >>> variance(keras.ops.array([[1.0, 2.0, 3.0, 4.0]]))
-    [1.25]
+    >>> variance(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    1.25
     """
-    return backends.current().moments(rows_of(stack))[1]
+    return of_entries([tensor], ["variance"])["variance"][0]
 
 
-def l2_norm(stack: Any) -> Any:
+def l2_norm(tensor: Any) -> Any:
     """The square root of the sum of the squares of all entries, in their unit, >= 0.
 
     In float32 entries below 1e-19 add nothing, and beyond 1e19 it is infinite.
 
-    >>> l2_norm(keras.ops.array([[3.0, 4.0]]))
-    [5.0]
+    >>> l2_norm(keras.ops.array([3.0, 4.0]))
+    5.0
     """
-    return ops.sqrt(backends.current().moments(rows_of(stack))[2])
+    return of_entries([tensor], ["l2_norm"])["l2_norm"][0]
 
 
-def max_abs(stack: Any) -> Any:
+def max_abs(tensor: Any) -> Any:
     """The largest absolute value, in the unit of the entries; NaN if any entry is NaN.
 
-    >>> max_abs(keras.ops.array([[1.0, -4.0, 3.0]]))
-    [4.0]
+    >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
+    4.0
     """
-    rows = rows_of(stack)
-    largest = ops.max(ops.abs(rows), axis=1)
-    # A maximum may pass over NaN.
-    has_nan = ops.any(ops.isnan(rows), axis=1)
-    return ops.where(has_nan, ops.cast(np.nan, largest.dtype), largest)
+    return of_entries([tensor], ["max_abs"])["max_abs"][0]
 
 
-def zero_fraction(stack: Any) -> Any:
+def zero_fraction(tensor: Any) -> Any:
     """The share of the entries that are 0, between 0 and 1.
 
     On most devices what is smaller than 1.2e-38 in float32 is 0.
 
-    >>> zero_fraction(keras.ops.array([[0.0, 2.0, 0.0, 1.0]]))
-    [0.5]
+    >>> zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0]))
+    0.5
     """
-    return _share(ops.equal(rows_of(stack), 0), axis=1)
+    return of_entries([tensor], ["zero_fraction"])["zero_fraction"][0]
 
 
-def nonfinite_count(stack: Any) -> Any:
+def nonfinite_count(tensor: Any) -> Any:
     """How many entries are NaN or infinite, exact up to 2**24 of them.
 
-    >>> nonfinite_count(keras.ops.array([[1.0, float("nan"), float("inf")]]))
-    [2.0]
+    >>> nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")]))
+    2.0
     """
-    is_nonfinite = ops.logical_not(ops.isfinite(rows_of(stack)))
-    return ops.sum(ops.cast(is_nonfinite, "float32"), axis=1)
-
-
-def of_entries(stack: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Several of the statistics above at once, by name: they share what they can.
-
-    >>> of_entries(keras.ops.array([[3.0, 4.0]]), ["mean", "l2_norm"])
-    {'mean': [3.5], 'l2_norm': [5.0]}
-    """
-    rows = rows_of(stack)
-    results: dict[str, Any] = {}
-    if {"mean", "variance", "l2_norm"} & set(names):
-        results["mean"], results["variance"], squares = backends.current().moments(rows)
-        results["l2_norm"] = ops.sqrt(squares)
-    return {
-        name: results[name] if name in results else TENSOR_MEASURES[name](rows)
-        for name in names
-    }
-
-
-def rows_of(stack: Any) -> Any:
-    """The stack with each tensor in one row, wide: shape (n, entries)."""
-    return ops.reshape(widen(stack), (stack.shape[0], -1))
-
-
-def _share(condition: Any, axis: Any) -> Any:
-    return ops.mean(ops.cast(condition, "float32"), axis=axis)
+    return of_entries([tensor], ["nonfinite_count"])["nonfinite_count"][0]
 
 
 TENSOR_MEASURES: dict[str, Callable[[Any], Any]] = {
@@ -135,19 +105,106 @@ TENSOR_MEASURES: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
+    """What a few passes over each tensor tell, at once.
+
+    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
+    the variance. Only where the mean of some tensor is larger than its standard
+    deviation are the variances taken from the deviations, and only where some sum of
+    squares is not finite are NaN and infinities looked for.
+
+    >>> of_entries([keras.ops.array([3.0, 4.0])], ["mean", "l2_norm"])
+    {'mean': [3.5], 'l2_norm': [5.0]}
+
+    Args:
+        tensors: floating-point tensors of any shapes, each with at least one entry.
+        names: keys of `TENSOR_MEASURES`.
+
+    Returns:
+        For each name a tensor of shape (tensors,), float64 if any tensor is, else
+        float32.
+    """
+    reduce = backends.current().reduce
+    tensors = [widen(tensor) for tensor in tensors]
+    squares = reduce("sum_of_squares", tensors)
+    size = ops.cast([_size_of(tensor) for tensor in tensors], squares.dtype)
+    results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
+    if "mean" in names or "variance" in names:
+        results["mean"] = reduce("mean", tensors)
+    if "variance" in names:
+        square_of_mean = ops.square(results["mean"])
+        difference = squares / size - square_of_mean
+        results["variance"] = ops.cond(
+            ops.any(square_of_mean > difference),
+            lambda: _variances(tensors, results["mean"]),
+            lambda: difference,
+        )
+    if "max_abs" in names:
+        largest = ops.maximum(reduce("max", tensors), -reduce("min", tensors))
+        # A maximum may pass over NaN, a sum does not.
+        results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
+    if "zero_fraction" in names:
+        signs = [ops.sign(tensor) for tensor in tensors]
+        results["zero_fraction"] = ops.cond(
+            ops.all(ops.isfinite(squares)),
+            lambda: 1 - reduce("sum_of_squares", signs) / size,
+            lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
+        )
+    if "nonfinite_count" in names:
+        results["nonfinite_count"] = ops.cond(
+            ops.all(ops.isfinite(squares)),
+            lambda: ops.zeros_like(squares),
+            lambda: (
+                size
+                * reduce("mean", [1 - _as_number(ops.isfinite(t), t) for t in tensors])
+            ),
+        )
+    return {name: results[name] for name in names}
+
+
+def _variances(tensors: Sequence[Any], means: Any) -> Any:
+    reduce = backends.current().reduce
+    deviations = [t - means[number] for number, t in enumerate(tensors)]
+    rest = reduce("mean", deviations)  # of the rounding of the mean
+    squares = reduce("mean", [ops.square(d) for d in deviations])
+    return ops.maximum(squares - ops.square(rest), 0)
+
+
+def _size_of(tensor: Any) -> Any:
+    """The number of entries, where the shape is known without the graph's help."""
+    shape = tuple(tensor.shape)
+    return ops.size(tensor) if None in shape else math.prod(shape)
+
+
+def _as_number(condition: Any, like: Any) -> Any:
+    return ops.cast(condition, like.dtype)
+
+
+def _share(condition: Any, axis: Any = None) -> Any:
+    return ops.mean(ops.cast(condition, "float32"), axis=axis)
+
+
 # -- of the update ---------------------------------------------------------------------
 
 
 def update_ratio(before: Any, after: Any) -> Any:
-    """`||after - before|| / ||before||` of weights, >= 0: how far an update moved them.
+    """`||after - before|| / ||before||` of a weight, >= 0: how far an update moved it.
 
     0 for a weight that stayed where it was, 0 itself included; infinite for one that
     left 0.
 
-    >>> update_ratio(keras.ops.array([[3.0, 4.0]]), keras.ops.array([[3.0, 3.5]]))
-    [0.1]
+    >>> update_ratio(keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 3.5]))
+    0.1
     """
-    moved, norm = l2_norm(widen(after) - widen(before)), l2_norm(before)
+    return update_ratios([before], [after])[0]
+
+
+def update_ratios(before: Sequence[Any], after: Sequence[Any]) -> Any:
+    """`update_ratio` of several weights, shape (weights,)."""
+    before = [widen(tensor) for tensor in before]
+    changes = [widen(new) - old for old, new in zip(before, after, strict=True)]
+    moved = of_entries(changes, ["l2_norm"])["l2_norm"]
+    norm = of_entries(before, ["l2_norm"])["l2_norm"]
     return ops.where(ops.equal(moved, 0), moved, moved / norm)
 
 
@@ -157,14 +214,14 @@ def update_ratio(before: Any, after: Any) -> Any:
 def dead_fraction(activation: Any) -> Any:
     """The share of units that are 0 for the whole batch, between 0 and 1.
 
-    >>> dead_fraction(keras.ops.array([[[0.0, 1.0], [0.0, 0.0]]]))
-    [0.5]
+    >>> dead_fraction(keras.ops.array([[0.0, 1.0], [0.0, 0.0]]))
+    0.5
 
     Args:
-        activation: shape (n, batch, ..., units).
+        activation: shape (batch, ..., units).
     """
     is_zero = ops.equal(activation, 0)
-    return _share(ops.all(is_zero, axis=_within(is_zero)), axis=1)
+    return _share(ops.all(is_zero, axis=_all_but_last(is_zero)))
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
@@ -173,20 +230,19 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
     Next to none is less than 1 % of the greatest slope that the activation has. A ReLU
     that is off for over half of the batch counts as saturated.
 
-    >>> saturated_fraction(keras.ops.array([[[0.001, 1.0], [0.0, 0.5]]]), max_slope=1.0)
-    [0.5]
+    >>> saturated_fraction(keras.ops.array([[0.001, 1.0], [0.0, 0.5]]), max_slope=1.0)
+    0.5
 
     Args:
-        slope: f'(z) at each pre-activation z, shape (n, batch, ..., units).
+        slope: f'(z) at each pre-activation z, shape (batch, ..., units).
         max_slope: the greatest |f'(z)| over all z.
     """
     is_flat = ops.less(ops.abs(slope), SATURATED_SLOPE * max_slope)
-    return _share(_share(is_flat, axis=_within(is_flat)) > 0.5, axis=1)
+    return _share(_share(is_flat, axis=_all_but_last(is_flat)) > 0.5)
 
 
-def _within(signal: Any) -> tuple[int, ...]:
-    """The axes of the batch and of positions, of a stack of signals."""
-    return tuple(range(1, len(signal.shape) - 1))
+def _all_but_last(tensor: Any) -> tuple[int, ...]:
+    return tuple(range(len(tensor.shape) - 1))
 
 
 def duplicate_fraction(weight: Any, gradient: Any) -> Any:
@@ -199,15 +255,22 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     single entry (of biases) are equal up to rounding by chance now and then: among
     2,048 of them one in a hundred.
 
-    >>> weight, gradient = keras.ops.ones((1, 3, 4)), keras.ops.ones((1, 3, 4))
+    >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
     >>> duplicate_fraction(weight, gradient)
-    [1.0]
+    1.0
 
     Args:
-        weight: shape (n, ..., units).
+        weight: shape (..., units).
         gradient: the same shape.
     """
-    weight_keys, gradient_keys = _unit_keys(weight), _unit_keys(gradient)
+    return duplicate_fractions([weight], [gradient])[0]
+
+
+def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
+    """`duplicate_fraction` of several layers of one width, shape (layers,)."""
+    weight_keys = ops.stack([_unit_keys(weight) for weight in weights])
+    gradient_keys = ops.stack([_unit_keys(gradient) for gradient in gradients])
+    weight_keys = ops.cast(weight_keys, gradient_keys.dtype)
     units = weight_keys.shape[-1]
     weight_size, weight_direction = _size_and_direction(weight_keys)
     gradient_size, gradient_direction = _size_and_direction(gradient_keys)
@@ -234,14 +297,18 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     return ops.mean(is_duplicate, axis=-1)
 
 
-def _unit_keys(stack: Any) -> Any:
+def units_of(tensor: Any) -> int:
+    """The number of entries of the last axis; 1 of a scalar."""
+    return tensor.shape[-1] if len(tensor.shape) else 1
+
+
+def _unit_keys(tensor: Any) -> Any:
     """Random projections of each unit's column: equal columns, equal keys.
 
-    The same directions at each call: (n, ..., units) to (n, NUM_PROJECTIONS, units).
+    The same directions at each call: (..., units) to (NUM_PROJECTIONS, units).
     """
-    units = stack.shape[-1] if len(stack.shape) > 1 else 1
-    columns = ops.reshape(widen(stack), (stack.shape[0], -1, units))
-    shape = (NUM_PROJECTIONS, columns.shape[1])
+    columns = ops.reshape(widen(tensor), (-1, units_of(tensor)))
+    shape = (NUM_PROJECTIONS, columns.shape[0])
     directions = np.random.default_rng(0).standard_normal(shape)
     return ops.matmul(ops.cast(directions, columns.dtype), columns)
 

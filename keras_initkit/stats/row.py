@@ -1,6 +1,5 @@
 """One row: all the chosen statistics of all layers at one update, a pure function."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +14,6 @@ from keras_initkit.stats.statistics import Statistics
 
 NAN = float("nan")
 ROUNDING = 1e-5  # what is left of the slope of a softmax
-# Larger tensors are not copied into a stack: that would take longer than it saves.
-MAX_STACKED = 2**14
 HISTOGRAM_SOURCES = ("weight", "gradient", "pre_activation")
 
 
@@ -51,9 +48,10 @@ class Row:
         self._measure_tensors("weight", weights, table)
         self._measure_tensors("gradient", gradients, table)
         if self._statistics.duplicates:
-            for places, stack in in_stacks(gradients):
-                of_weights = ops.stack([weights[place] for place in places])
-                fractions = measures.duplicate_fraction(of_weights, stack)
+            for places in _of_one_width(gradients):
+                of_weights = [weights[place] for place in places]
+                of_gradients = [gradients[place] for place in places]
+                fractions = measures.duplicate_fractions(of_weights, of_gradients)
                 table.put("duplicate_fraction", places, fractions)
         if self._statistics.forward:
             self._measure_signals(signals, table)
@@ -62,9 +60,8 @@ class Row:
     def of_update(self, before: Sequence[Any], after: Sequence[Any]) -> Any:
         """update_ratio of each layer: shape (layers,)."""
         table = _Table(len(before))
-        for places, stack in in_stacks(before):
-            new = ops.stack([after[place] for place in places])
-            table.put("update_ratio", places, measures.update_ratio(stack, new))
+        ratios = measures.update_ratios(before, after)
+        table.put("update_ratio", range(len(before)), ratios)
         return table.vector(["update_ratio"])
 
     def histograms(
@@ -90,67 +87,70 @@ class Row:
         self, source: str, tensors: Sequence[Any], table: "_Table"
     ) -> None:
         names = self._statistics.names(source)
+        there = [place for place, tensor in enumerate(tensors) if tensor is not None]
+        if not there:
+            return
+        tensors = [tensors[place] for place in there]
         shared = [name for name in names if name in measures.TENSOR_MEASURES]
         if shared:
-            for places, stack in in_stacks(tensors):
-                for name, values in measures.of_entries(stack, shared).items():
-                    table.put(f"{source}_{name}", places, values)
+            for name, values in measures.of_entries(tensors, shared).items():
+                table.put(f"{source}_{name}", there, values)
         for name in names:
             if name not in shared:
                 function = self._statistics.measures[source][name]
-                for place, tensor in enumerate(tensors):
-                    if tensor is not None:
-                        value = ops.reshape(function(measures.widen(tensor)), (1,))
-                        table.put(f"{source}_{name}", [place], value)
+                values = [function(measures.widen(tensor)) for tensor in tensors]
+                table.put(f"{source}_{name}", there, _stacked(values))
 
     def _measure_signals(
         self, signals: Sequence[Sequence[Signal]], table: "_Table"
     ) -> None:
-        keys = self._statistics.forward
-        of_z = [k for k in keys if k.startswith(("pre_activation", "saturated"))]
-        of_a = [k for k in keys if k not in of_z]
-        for places in _alike(signals):
-            of_layers = [signals[place] for place in places]
-            if of_a:
-                activations = [[s.activation() for s in layer] for layer in of_layers]
-                batch = _Batch(activations)
-                for key in of_a:
-                    table.put(key, places, batch.statistic(key))
-            if of_z and all(s.has_z for layer in of_layers for s in layer):
-                z = [[s.z() for s in layer] for layer in of_layers]
-                batch = _Batch(z)
-                for key in of_z:
-                    if key != "saturated_fraction":
-                        table.put(key, places, batch.statistic(key))
-                if "saturated_fraction" in of_z:
-                    self._measure_saturation(batch, of_layers, z, places, table)
-
-    def _measure_saturation(
-        self,
-        batch: "_Batch",
-        of_layers: list[Any],
-        z: list[list[Any]],
-        places: list[int],
-        table: "_Table",
-    ) -> None:
-        functions = [s.function for layer in of_layers for s in layer]
-        tensors = [tensor for of_layer in z for tensor in of_layer]
-        greatest = [
-            self._max_slope(function, tensor.shape[1:])
-            for function, tensor in zip(functions, tensors, strict=True)
-        ]
-        if np.isnan(greatest).any():
+        there = [place for place, of_layer in enumerate(signals) if of_layer]
+        if not there:
             return
-        slope = backends.current().slope
-        is_one_function = all(function is functions[0] for function in functions)
-        if is_one_function and len(tensors[0].shape) == 2:
-            slopes = slope(functions[0], batch.entries) / greatest[0]
-        else:  # an activation may have parameters for each position
-            each = zip(functions, tensors, greatest, strict=True)
-            slopes = _joined([slope(f, measures.widen(t)) / g for f, t, g in each])
-        is_flat = ops.abs(slopes) < measures.SATURATED_SLOPE
-        saturated = batch.share_of_units(is_flat, above=0.5)
-        table.put("saturated_fraction", places, saturated)
+        z, activations = [], []
+        for place in there:
+            of_layer = [signal.tensors() for signal in signals[place]]
+            activations.append(_joined([a for _, a in of_layer]))
+            z.append([z for z, _ in of_layer])
+        self._measure_moments("activation", there, activations, table)
+        if "dead_fraction" in self._statistics.forward:
+            dead = [measures.dead_fraction(activation) for activation in activations]
+            table.put("dead_fraction", there, _stacked(dead))
+        known = [
+            n for n, of_layer in enumerate(z) if all(t is not None for t in of_layer)
+        ]
+        if known:
+            places = [there[number] for number in known]
+            joined = [_joined(z[number]) for number in known]
+            self._measure_moments("pre_activation", places, joined, table)
+        if "saturated_fraction" in self._statistics.forward:
+            for number in known:
+                place = there[number]
+                functions = [signal.function for signal in signals[place]]
+                fraction = self._saturated(functions, z[number])
+                if fraction is not None:
+                    table.put("saturated_fraction", [place], _stacked([fraction]))
+
+    def _measure_moments(
+        self, source: str, places: list[int], tensors: list[Any], table: "_Table"
+    ) -> None:
+        keys = [k for k in self._statistics.forward if k.startswith(f"{source}_")]
+        if keys:
+            names = [key.removeprefix(f"{source}_") for key in keys]
+            moments = measures.of_entries(tensors, names)
+            for key, name in zip(keys, names, strict=True):
+                table.put(key, places, moments[name])
+
+    def _saturated(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
+        """saturated_fraction of all calls, each with its own function; None if unknown."""
+        slopes = []
+        for function, tensor in zip(functions, z, strict=True):
+            max_slope = self._max_slope(function, tensor.shape[1:])
+            if np.isnan(max_slope):
+                return None
+            slope = backends.current().slope(function, measures.widen(tensor))
+            slopes.append(slope if max_slope == 1 else slope / max_slope)
+        return measures.saturated_fraction(_joined(slopes), max_slope=1.0)
 
     def _max_slope(self, function: Callable[[Any], Any], shape: Sequence[Any]) -> float:
         """The greatest |f'| between -10 and 10; NaN if f is not elementwise."""
@@ -197,84 +197,6 @@ class _Table:
         return ops.take(ops.concatenate(parts), np.concatenate([nothing[:0], *order]))
 
 
-class _Batch:
-    """The signals of layers of one width, one batch behind the other.
-
-    A layer may be called several times, and batches may have any length, which a graph
-    does not know.
-
-    Args:
-        signals: for each layer a list of tensors of shape (..., units).
-    """
-
-    def __init__(self, signals: list[list[Any]]) -> None:
-        self._count = len(signals)
-        self._units = signals[0][0].shape[-1]
-        self.entries = _joined([tensor for layer in signals for tensor in layer])
-        sizes = [[_rows_of(tensor) for tensor in of_layer] for of_layer in signals]
-        totals = [sum(of_layer) for of_layer in sizes]
-        self._is_even = all(isinstance(t, int) and t == totals[0] for t in totals)
-        self._lengths = ops.cast(ops.stack(totals), self.entries.dtype)
-        if not self._is_even:
-            positions = ops.arange(ops.shape(self.entries)[0], dtype="int32")
-            ends = ops.cast(ops.cumsum(ops.stack(totals)), "int32")
-            self._owners = ops.cast(
-                ops.searchsorted(ends, positions, side="right"), "int32"
-            )
-
-    def statistic(self, key: str) -> Any:
-        """One of mean, variance or dead_fraction of each layer, shape (layers,)."""
-        if key.endswith("mean"):
-            return self._means(self.entries)
-        if key.endswith("variance"):
-            mean = self._means(self.entries)
-            deviation = self.entries - self._of_entries(mean)
-            rest = self._means(deviation)  # of the rounding of the mean
-            variance = self._means(ops.square(deviation)) - ops.square(rest)
-            return ops.maximum(variance, 0)
-        return self.share_of_units(ops.equal(self.entries, 0), above=1 - 1e-6)
-
-    def share_of_units(self, condition: Any, above: float) -> Any:
-        """The share of units for which it holds in more than a share of the batch."""
-        holds = self._sums(ops.cast(condition, self.entries.dtype))
-        often = ops.greater(holds, above * self._lengths[:, None])
-        return ops.mean(ops.cast(often, "float32"), axis=1)
-
-    def _means(self, entries: Any) -> Any:
-        return ops.sum(self._sums(entries), axis=1) / (self._lengths * self._units)
-
-    def _sums(self, entries: Any) -> Any:
-        """Of each layer and unit over its batch: shape (layers, units)."""
-        if self._is_even:
-            return ops.sum(ops.reshape(entries, (self._count, -1, self._units)), axis=1)
-        return ops.segment_sum(entries, self._owners, num_segments=self._count)
-
-    def _of_entries(self, of_layers: Any) -> Any:
-        """A number of each layer for each row of its batch, shape (rows, 1)."""
-        if self._is_even:
-            rows = self.entries.shape[0] // self._count
-            return ops.repeat(of_layers, rows)[:, None]
-        return ops.take(of_layers, self._owners)[:, None]
-
-
-def in_stacks(tensors: Sequence[Any]) -> list[tuple[list[int], Any]]:
-    """The tensors that are there, those of one shape together: places, and a stack."""
-    groups: dict[Any, list[int]] = {}
-    for place, tensor in enumerate(tensors):
-        if tensor is not None:
-            shape = tuple(tensor.shape)
-            is_small = math.prod(shape) <= MAX_STACKED
-            groups.setdefault((shape, tensor.dtype) if is_small else place, []).append(
-                place
-            )
-    return [
-        (places, ops.stack([tensors[place] for place in places]))
-        if len(places) > 1
-        else (places, ops.expand_dims(tensors[places[0]], 0))
-        for places in groups.values()
-    ]
-
-
 def greatest_slope(function: Callable[[Any], Any], shape: Sequence[Any]) -> float:
     """The greatest |f'| between -10 and 10; NaN if f is not elementwise.
 
@@ -299,30 +221,32 @@ def greatest_slope(function: Callable[[Any], Any], shape: Sequence[Any]) -> floa
     return largest if is_elementwise and largest > ROUNDING else NAN
 
 
-def _alike(signals: Sequence[Sequence[Signal]]) -> list[list[int]]:
-    """Layers whose signals can be measured together: of one width and one function."""
-    groups: dict[Any, list[int]] = {}
-    for place, of_layer in enumerate(signals):
-        if of_layer:
-            kinds = {
-                (id(s.function), tuple(s.caught_activation.shape[1:]), s.has_z)
-                for s in of_layer
-            }
-            key = kinds.pop() if len(kinds) == 1 else place
-            groups.setdefault(key, []).append(place)
+def _of_one_width(tensors: Sequence[Any]) -> list[list[int]]:
+    """The places of those tensors that are there, by the width of their layer."""
+    groups: dict[int, list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        if tensor is not None:
+            groups.setdefault(measures.units_of(tensor), []).append(place)
     return list(groups.values())
 
 
+def _stacked(scalars: Sequence[Any]) -> Any:
+    dtypes = {keras.backend.standardize_dtype(s.dtype) for s in map(_tensor, scalars)}
+    dtype = "float64" if "float64" in dtypes else "float32"
+    return ops.stack([ops.cast(ops.reshape(s, ()), dtype) for s in scalars])
+
+
+def _tensor(scalar: Any) -> Any:
+    return ops.convert_to_tensor(scalar)
+
+
 def _joined(tensors: Sequence[Any]) -> Any:
-    """Signals of one width as one batch, wide: shape (rows, units)."""
+    """All calls of a layer as one batch, wide."""
+    if len(tensors) == 1:
+        return measures.widen(tensors[0])
     units = tensors[0].shape[-1]
     flat = [ops.reshape(measures.widen(tensor), (-1, units)) for tensor in tensors]
-    return flat[0] if len(flat) == 1 else ops.concatenate(flat)
-
-
-def _rows_of(tensor: Any) -> Any:
-    """How many vectors of units a signal has; a tensor where only a graph knows."""
-    return math.prod(ops.shape(tensor)[:-1])
+    return ops.concatenate(flat)
 
 
 def _histogram(tensors: Sequence[Any]) -> Any:
