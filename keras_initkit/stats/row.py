@@ -142,7 +142,7 @@ class Row:
                 table.put(key, places, moments[name])
 
     def _saturated(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
-        """saturated_fraction of all calls, each with its own function; None if unknown."""
+        """saturated_fraction of all calls, each with its function; None if unknown."""
         slopes = []
         for function, tensor in zip(functions, z, strict=True):
             max_slope = self._max_slope(function, tensor.shape[1:])
