@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 
 import keras
+import numpy as np
 import pytest
 
 
@@ -17,6 +18,99 @@ import pytest
 def _seeded():
     """The same weights and data in every run: what passes once passes again."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def loss_gradients():
+    """The gradients of a loss, by the framework's own differentiation.
+
+    A function of a model, `x`, `y`, the weight of each sample, and what the loss is
+    multiplied by, to a float64 array for each of `model.trainable_variables`; NaN for
+    one that has no gradient.
+    """
+    return {"tensorflow": _by_tape, "jax": _by_jax, "torch": _by_autograd}[
+        keras.backend.backend()
+    ]
+
+
+@pytest.fixture(scope="session")
+def apply_gradients():
+    """A function: an optimizer takes gradients, step by step and without a trainer."""
+    is_jax = keras.backend.backend() == "jax"
+    return _apply_stateless if is_jax else lambda o, g, v: o.apply(g, v)
+
+
+def _apply_stateless(optimizer, gradients, variables):
+    # With JAX, Keras's own `apply` cannot have a LossScaleOptimizer.
+    if not optimizer.built:
+        optimizer.build(variables)
+    new_values, new_slots = optimizer.stateless_apply(
+        [v.value for v in optimizer.variables], gradients, [v.value for v in variables]
+    )
+    for variable, value in zip(variables, new_values, strict=True):
+        variable.assign(value)
+    for variable, value in zip(optimizer.variables, new_slots, strict=True):
+        variable.assign(value)
+
+
+def _by_tape(model, x, y, weight=None, scale=1.0, jit_compile=False):
+    import tensorflow as tf
+
+    @tf.function(jit_compile=jit_compile)
+    def gradients_of(x, y, weight, scale):
+        with tf.GradientTape() as tape:
+            loss = model.loss(y, model(x, training=True), weight)
+            scaled = loss * tf.cast(scale, loss.dtype)
+        return tape.gradient(scaled, model.trainable_variables)
+
+    def entries(tensor):
+        if tensor is None:
+            return np.array([np.nan])
+        if isinstance(tensor, tf.IndexedSlices):  # rows may be given several times
+            total = np.zeros(tensor.dense_shape)
+            values = tensor.values.numpy().astype("float64")
+            np.add.at(total, tensor.indices.numpy(), values)
+            return total
+        return tensor.numpy().astype("float64")
+
+    return [entries(tensor) for tensor in gradients_of(x, y, weight, scale)]
+
+
+def _by_jax(model, x, y, weight=None, scale=1.0, jit_compile=True):
+    import jax
+
+    @jax.jit
+    def gradients_of(trainable, others, x, y, weight, scale):
+        def loss_of(trainable):
+            mode = {"training": True} if model._call_has_training_arg else {}
+            y_pred, _ = model.stateless_call(trainable, others, x, **mode)
+            loss = model.loss(y, y_pred, weight)
+            return loss * scale.astype(loss.dtype)
+
+        return jax.grad(loss_of)(trainable)
+
+    gradients = gradients_of(
+        [v.value for v in model.trainable_variables],
+        [v.value for v in model.non_trainable_variables],
+        x,
+        y,
+        weight,
+        np.float32(scale),
+    )
+    return [np.asarray(tensor).astype("float64") for tensor in gradients]
+
+
+def _by_autograd(model, x, y, weight=None, scale=1.0, jit_compile=False):
+    import torch
+
+    variables = [variable.value for variable in model.trainable_variables]
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    loss = model.loss(y, model(x, training=True), weight) * float(scale)
+    gradients = torch.autograd.grad(loss, variables, allow_unused=True)
+    return [
+        np.array([np.nan]) if g is None else g.detach().to(torch.float64).numpy()
+        for g in gradients
+    ]
 
 
 @pytest.fixture(scope="session")
