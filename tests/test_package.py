@@ -26,9 +26,22 @@ def test_every_public_name_is_there_and_has_a_docstring():
 
 def test_import_takes_no_more_than_keras_does():
     loaded = modules_after("import keras_initkit") - modules_after("import keras")
-    assert not loaded & {"tensorflow", "matplotlib", "sklearn", "rich"}
-    # The one file that imports tensorflow waits for the first model to be tapped.
-    assert "keras_initkit.stats.tap_tensorflow" not in loaded
+    late = {"tensorflow", "jax", "torch", "matplotlib", "sklearn", "rich"}
+    late |= {"h5py", "PIL", "google_crc32c"}
+    assert not loaded & late
+    assert not [name for name in loaded if name.startswith("tensorboard.")]
+    # What imports a framework waits for the first model to be recorded.
+    assert "keras_initkit.backends.tensorflow" not in loaded
+
+
+def test_no_framework_is_named_outside_of_backends():
+    for file in (ROOT / "keras_initkit").rglob("*.py"):
+        if file.parent.name != "backends":
+            for line in file.read_text().splitlines():
+                words = line.split("#")[0].split()
+                assert words[:1] not in (["import"], ["from"]) or not {
+                    name.split(".")[0] for name in words[1:2]
+                } & {"tensorflow", "jax", "torch"}, (file, line)
 
 
 def test_the_plugin_imports_neither_keras_nor_tensorflow():

@@ -17,10 +17,10 @@ class Outbox(Protocol):
     """Takes rows from a training step of the user's own, and keeps them until read.
 
     Attributes:
-        lost: how many rows were overwritten before they were read.
+        num_lost: how many rows were overwritten before they were read.
     """
 
-    lost: int
+    num_lost: int
 
     def post(self, is_wanted: Any, make_row: Callable[[], Any]) -> None:
         """Makes a row where `is_wanted`, a boolean scalar, is true, and keeps it.
@@ -30,6 +30,9 @@ class Outbox(Protocol):
             make_row: function of nothing to three tensors: the step, whether it was
                 skipped, and a vector of numbers.
         """
+
+    def num_waiting(self) -> int:
+        """How many rows were kept and not read yet."""
 
     def read(self) -> list[tuple[int, bool, np.ndarray]]:
         """The rows since the last call, oldest first; the vectors are float64."""

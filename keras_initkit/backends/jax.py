@@ -189,7 +189,7 @@ class Rows:
     """Rows of steps that are compiled or not: the host is called with each."""
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.num_lost = 0
         self._rows: list[tuple[int, bool, np.ndarray]] = []
 
     def post(self, is_wanted: Any, make_row: Callable[[], Any]) -> None:
@@ -201,6 +201,9 @@ class Rows:
             jax.lax.cond(is_wanted, call_host, lambda: None)
         elif bool(is_wanted):
             self._keep(*make_row())
+
+    def num_waiting(self) -> int:
+        return len(self._rows)
 
     def read(self) -> list[tuple[int, bool, np.ndarray]]:
         jax.effects_barrier()

@@ -244,12 +244,12 @@ class Ring:
         capacity: number of rows that wait; the oldest is overwritten.
 
     Attributes:
-        lost: how many rows were overwritten before they were read.
+        num_lost: how many rows were overwritten before they were read.
     """
 
     def __init__(self, width: int, capacity: int) -> None:
         self._capacity = capacity
-        self.lost = 0
+        self.num_lost = 0
         self._num_read = 0
         with tf.init_scope():
             self._rows = tf.Variable(
@@ -268,15 +268,18 @@ class Ring:
             return
         _run_if(is_wanted, lambda: self._append(*make_row()))
 
+    def num_waiting(self) -> int:
+        return int(self._num_written.numpy()) - self._num_read
+
     def read(self) -> list[tuple[int, bool, np.ndarray]]:
-        if int(self._num_written.numpy()) == self._num_read:
+        if not self.num_waiting():
             return []
         rows = self._rows.numpy()
         rows = rows[rows[:, 0] >= self._num_read]
         rows = rows[np.argsort(rows[:, 0])]
         if len(rows):
             end = int(rows[-1, 0]) + 1
-            self.lost += end - self._num_read - len(rows)
+            self.num_lost += end - self._num_read - len(rows)
             self._num_read = end
         return [(int(row[1]), bool(row[2]), row[3:]) for row in rows]
 

@@ -171,12 +171,15 @@ class Rows:
     """Rows of steps that run op by op: they are there at once."""
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.num_lost = 0
         self._rows: list[tuple] = []
 
     def post(self, is_wanted: Any, make_row: Callable[[], Any]) -> None:
         if bool(is_wanted):
             self._rows.append(make_row())
+
+    def num_waiting(self) -> int:
+        return len(self._rows)
 
     def read(self) -> list[tuple[int, bool, np.ndarray]]:
         rows, self._rows = self._rows, []

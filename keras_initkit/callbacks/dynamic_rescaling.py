@@ -25,9 +25,7 @@ from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
-from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.local_directory import local_directory
-from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 from keras_initkit.theory.number import is_integer
 
 RUN_NAME = "rescaling"
@@ -275,6 +273,10 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     def _write(self, event: Rescaling) -> None:
         if self._run is None:
             return
+        # TensorBoard's protocol buffers are loaded when they are needed.
+        from keras_initkit.tensorboard.event_file import EventFile
+        from keras_initkit.tensorboard.rescaling_writer import write_rescaling
+
         self._file = self._file or EventFile(self._run)
         write_rescaling(self._file, *event)
 

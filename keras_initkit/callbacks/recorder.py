@@ -16,17 +16,10 @@ from keras_initkit import backends
 from keras_initkit.callbacks.heartbeat import Heartbeat
 from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
-from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Record, Records
-from keras_initkit.stats.row import HISTOGRAM_SOURCES
 from keras_initkit.stats.session import Session
-from keras_initkit.tensorboard.event_file import EventFile
-from keras_initkit.tensorboard.histograms import HistogramWriter
-from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
-from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
 
 RUN_NAME = "layer_stats"
-WEIGHT_VARIANCE = "weight_variance"
 PICTURED = "gradient_variance"
 # So many rows wait at most until a thread is woken to fetch them.
 MAX_WAITING = 64
@@ -62,8 +55,6 @@ class Recorder:
         self._optimizer_of_run: Any = None
         self._session: Any = None
         self._file: Any = None
-        self._writer: Any = None
-        self._histogram_writers: dict[str, HistogramWriter] = {}
         self._histograms: list[tuple[str, Histograms]] = []  # not yet written
         self._is_writer = True
         self._heartbeat: Any = None
@@ -132,6 +123,10 @@ class Recorder:
             if self._session is None:
                 return
             records, histograms = self._session.read()
+            if self._session.num_lost:
+                self._warn_once(
+                    "records came faster than they are fetched; some are lost"
+                )
             if len(records.steps):
                 if not self._history.layers:
                     plan = self._session.plan
@@ -157,7 +152,7 @@ class Recorder:
         """
         with self._lock:
             records = self._history.steps
-            if self._writer is None or len(records) == self._num_drawn:
+            if self._file is None or len(records) == self._num_drawn:
                 return
             began = time.monotonic()
             idle = began - self._last_drawing
@@ -206,20 +201,17 @@ class Recorder:
             if self._run_directory is None:
                 self._run_directory = self._new_run(min(first))
             if self._file is None:
-                self._file = EventFile(self._run_directory)
-            if self._writer is None:
-                self._make_writers()
+                self._file = self._new_file()
             while self._intervals:
-                self._writer.write_interval(*self._intervals[0])
+                self._file.write_interval(*self._intervals[0])
                 del self._intervals[0]
             unwritten = self._history.since(self._num_written)
             for number in range(len(unwritten.steps)):
                 one = slice(number, number + 1)
-                self._writer.write(Records(*(part[one] for part in unwritten)))
+                self._file.write(Records(*(part[one] for part in unwritten)))
                 self._num_written += 1
             while self._histograms:
-                source, (steps, counts) = self._histograms[0]
-                self._histogram_writers[source].write(steps, counts[:, None])
+                self._file.write_histograms(*self._histograms[0])
                 del self._histograms[0]
         except OSError as error:
             self._note_failure(error)
@@ -238,34 +230,29 @@ class Recorder:
         if key not in history:
             return
         try:
-            write_layer_heatmap(
-                self._file, key, history.layers, history.steps, history[key]
-            )
+            self._file.draw(history, key)
         except OSError as error:
             self._note_failure(error)
         except Exception:  # of the library that draws
             self._warn_once("could not draw a picture of the layers", exc_info=True)
 
-    def _make_writers(self) -> None:
+    def _new_file(self) -> Any:
+        # TensorBoard's protocol buffers, and Pillow, are loaded when they are needed.
+        from keras_initkit.tensorboard.run_file import RunFile
+
         plan = self._session.plan
-        self._writer = LayerStatsWriter(
-            self._file,
+        return RunFile(
+            self._run_directory,
             plan.statistics.keys,
             plan.layers,
             layer_table(plan.layers, plan.variables),
+            intended_variances(plan.model, plan.variables),
         )
-        if WEIGHT_VARIANCE in plan.statistics.keys:
-            intended = intended_variances(plan.model, plan.variables)
-            self._writer.write_intended(WEIGHT_VARIANCE, intended)
-        self._histogram_writers = {
-            source: HistogramWriter(self._file, [source], plan.layers, log_bins.edges())
-            for source in HISTOGRAM_SOURCES
-        }
 
     def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file = self._writer = None
+        self._file = None
 
     def _new_run(self, step: int) -> Path:
         """Where the records go of which the first is of this step.

@@ -7,9 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import h5py
 import keras
-import ml_dtypes
 import numpy as np
 from keras import ops
 
@@ -176,6 +174,10 @@ def _read_keras(source: str) -> list[tuple[str, Any]]:
 
 
 def _read_h5(source: str) -> list[tuple[str, Any]]:
+    # Loaded when they are needed: most initializers need neither.
+    import h5py
+    import ml_dtypes
+
     arrays = []
 
     def read(name: str, item: Any) -> None:

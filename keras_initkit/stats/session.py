@@ -180,8 +180,14 @@ class Session:
 
     @property
     def num_waiting(self) -> int:
-        """How many steps were recorded and not read yet, as far as is known here."""
-        return len(self._deliveries)
+        """How many steps were recorded and not read yet."""
+        in_loop = self.outbox.num_waiting() if self.outbox is not None else 0
+        return len(self._deliveries) + in_loop
+
+    @property
+    def num_lost(self) -> int:
+        """How many steps were recorded in vain, as they were not read in time."""
+        return self.outbox.num_lost if self.outbox is not None else 0
 
     def read(self) -> tuple[Records, dict[str, Histograms]]:
         """What was recorded since the last call, in the order of the steps.

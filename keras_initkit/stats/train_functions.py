@@ -68,7 +68,7 @@ class TrainFunctions:
         """It is asked no more; with the last one, nothing is left on the model."""
         self._observers = [o for o in self._observers if o is not observer]
         self.choose()
-        model = self._model()
+        model: Any = self._model()
         if not self._observers and model is not None:
             vars(model).pop(ATTRIBUTE, None)
 
@@ -87,7 +87,7 @@ class TrainFunctions:
 
     def choose(self) -> None:
         """Puts in place what takes the next batch; after an observer has decided."""
-        model = self._model()
+        model: Any = self._model()
         if model is None:
             return
         is_wanted = bool(self._first_looks) or self._is_wanted(model)
@@ -118,13 +118,13 @@ class TrainFunctions:
 
         Nobody says so when a `fit` ends with an exception.
         """
-        model = self._model()
+        model: Any = self._model()
         self._put_back(model)
         return model.make_train_function(*arguments, **options)
 
     def _run(self, *arguments: Any) -> Any:
         """Takes an execution of one or several steps, and records what is wanted."""
-        model = self._model()
+        model: Any = self._model()
         looks = self._first_looks
         self._put_back(model)
         if looks:

@@ -231,9 +231,9 @@ def test_what_an_interrupt_leaves_is_taken_away_by_the_next_fit(tmp_path):
     assert all("call" not in vars(layer) for layer in model._flatten_layers())
     # The thread of the first sees within its flush interval that it is replaced.
     deadline = time.monotonic() + 10
-    while not file._file.closed and time.monotonic() < deadline:
+    while not file._file._file.closed and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert file._file.closed
+    assert file._file._file.closed
     assert vectors(tmp_path / "one" / "layer_stats")[0] == list(range(7))
 
 

@@ -14,6 +14,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from keras_initkit import DynamicRescaling, LayerStatsCallback
 from keras_initkit.callbacks import recorder
+from keras_initkit.tensorboard import run_file
 from tensorboard_plugin_initkit.metadata import intended_tag, summary_tags
 
 X = np.random.default_rng(0).normal(size=(60, 8)).astype("float32")
@@ -131,7 +132,7 @@ def test_pictures_take_no_more_than_max_overhead(tmp_path, monkeypatch):
         def on_epoch_end(self, epoch, logs=None):
             now[0] += 30.0
 
-    monkeypatch.setattr(recorder, "write_layer_heatmap", draw)
+    monkeypatch.setattr(run_file, "write_layer_heatmap", draw)
     clock = types.SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr(recorder, "time", clock)
     callback = LayerStatsCallback(tmp_path, max_overhead=0.02)
@@ -153,7 +154,7 @@ def test_what_cannot_be_drawn_costs_one_warning(tmp_path, monkeypatch, caplog, e
     def draw(*arguments):
         raise error
 
-    monkeypatch.setattr(recorder, "write_layer_heatmap", draw)
+    monkeypatch.setattr(run_file, "write_layer_heatmap", draw)
     keras.utils.set_random_seed(0)
     callback, losses = fit(built(), tmp_path / "a", epochs=3)
     monkeypatch.undo()

@@ -1,0 +1,75 @@
+"""The event file of one training: all that TensorBoard shows of it."""
+
+from collections.abc import Sequence
+from os import PathLike
+
+import numpy as np
+
+from keras_initkit.stats import log_bins
+from keras_initkit.stats.history import Histograms, History, Records
+from keras_initkit.stats.row import HISTOGRAM_SOURCES
+from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.histograms import HistogramWriter
+from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
+from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
+
+WEIGHT_VARIANCE = "weight_variance"
+
+
+class RunFile:
+    """A new file in a run's directory, with what is written once.
+
+    Args:
+        directory: of the run; it is made if it is not there.
+        keys: names of the statistics.
+        layers: names of the layers.
+        table: what is known of the layers, in Markdown.
+        intended_variances: of the weights, shape (layers,).
+
+    Raises:
+        OSError: if it cannot be written, as every method does.
+    """
+
+    def __init__(
+        self,
+        directory: str | PathLike[str],
+        keys: Sequence[str],
+        layers: Sequence[str],
+        table: str,
+        intended_variances: np.ndarray,
+    ) -> None:
+        self._file = EventFile(directory)
+        try:
+            self._writer = LayerStatsWriter(self._file, keys, layers, table)
+            if WEIGHT_VARIANCE in keys:
+                self._writer.write_intended(WEIGHT_VARIANCE, intended_variances)
+        except BaseException:
+            self._file.close()
+            raise
+        self._histogram_writers = {
+            source: HistogramWriter(self._file, [source], layers, log_bins.edges())
+            for source in HISTOGRAM_SOURCES
+        }
+
+    def write(self, records: Records) -> None:
+        """Writes an event for each record."""
+        self._writer.write(records)
+
+    def write_interval(self, step: int, interval: int) -> None:
+        """Writes how many steps lie between two records from this step on."""
+        self._writer.write_interval(step, interval)
+
+    def write_histograms(self, source: str, histograms: Histograms) -> None:
+        """Writes the histograms of one of `HISTOGRAM_SOURCES`."""
+        steps, counts = histograms
+        self._histogram_writers[source].write(steps, counts[:, None])
+
+    def draw(self, history: History, key: str) -> None:
+        """Writes a picture of a statistic, layers x steps."""
+        write_layer_heatmap(
+            self._file, key, history.layers, history.steps, history[key]
+        )
+
+    def close(self) -> None:
+        """Closes the file; one that is closed stays so."""
+        self._file.close()
