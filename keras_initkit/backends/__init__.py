@@ -179,6 +179,17 @@ class Backend(Protocol):
     def is_first_process(self) -> bool:
         """Whether this is the process that writes, of several that train together."""
 
+    def where_needed(
+        self, predicate: Any, compute: Callable[[], Any], otherwise: Any
+    ) -> Any:
+        """What `compute` returns where the predicate is true; there only it is called.
+
+        Args:
+            predicate: boolean scalar, maybe of a graph.
+            compute: function of nothing to a tensor of the shape of `otherwise`.
+            otherwise: what is returned elsewhere.
+        """
+
     def where_wanted(self, is_wanted: Any, make: Callable[[], Any]) -> Any:
         """What `make` returns where `is_wanted` is true; elsewhere it is not made.
 

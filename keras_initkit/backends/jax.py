@@ -178,6 +178,10 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
+def where_needed(predicate: Any, compute: Callable[[], Any], otherwise: Any) -> Any:
+    return jax.lax.cond(predicate, compute, lambda: otherwise)
+
+
 def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
     if not isinstance(is_wanted, jax.core.Tracer):
         return make() if bool(is_wanted) else None

@@ -200,6 +200,12 @@ def is_first_process() -> bool:
     return True  # Keras has no strategy of several processes
 
 
+def where_needed(predicate: Any, compute: Callable[[], Any], otherwise: Any) -> Any:
+    if tf.executing_eagerly():
+        return compute() if predicate else otherwise
+    return tf.where(predicate, _run_if(predicate, compute), otherwise)
+
+
 def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
     if tf.executing_eagerly():
         return make() if is_wanted else None

@@ -163,6 +163,10 @@ def is_first_process() -> bool:
     )
 
 
+def where_needed(predicate: Any, compute: Callable[[], Any], otherwise: Any) -> Any:
+    return compute() if bool(predicate) else otherwise
+
+
 def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
     return make() if bool(is_wanted) else None
 

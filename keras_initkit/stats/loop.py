@@ -117,14 +117,20 @@ class _Loop:
         was_skipped = plan.was_skipped()
 
         def measure() -> Any:
-            parts = [plan.row.before_update(*tensors)]
+            parts = [
+                plan.row.of_tensors(tensors.weights, tensors.gradients),
+                plan.row.of_signals(tensors.signals),
+            ]
+            parts = [part for part in parts if part is not None]
             if plan.has_histograms:
                 counts = ops.reshape(plan.row.histograms(*tensors), (-1,))
                 parts.append(ops.cast(counts, parts[0].dtype))
             return ops.concatenate(parts)
 
         before = backend.where_wanted(is_wanted, measure)
-        num_before = len(plan.layers) * len(plan.statistics.before_update)
+        num_before = len(plan.layers) * len(
+            plan.statistics.of_tensors + plan.statistics.forward
+        )
 
         def finish() -> None:
             def row() -> Any:

@@ -5,6 +5,7 @@ precision is widened to float32 first. Where several are wanted of several tenso
 `of_entries` reads them fewer times than they would one by one.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -124,20 +125,21 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         For each name a tensor of shape (tensors,), float64 if any tensor is, else
         float32.
     """
-    reduce = backends.current().reduce
+    reduce, where_needed = backends.current().reduce, backends.current().where_needed
     tensors = [widen(tensor) for tensor in tensors]
     squares = reduce("sum_of_squares", tensors)
     size = ops.cast([_size_of(tensor) for tensor in tensors], squares.dtype)
+    is_spoiled = ops.logical_not(ops.all(ops.isfinite(squares)))
     results: dict[str, Any] = {"l2_norm": ops.sqrt(squares)}
     if "mean" in names or "variance" in names:
         results["mean"] = reduce("mean", tensors)
     if "variance" in names:
         square_of_mean = ops.square(results["mean"])
         difference = squares / size - square_of_mean
-        results["variance"] = ops.cond(
+        results["variance"] = where_needed(
             ops.any(square_of_mean > difference),
             lambda: _variances(tensors, results["mean"]),
-            lambda: difference,
+            difference,
         )
     if "max_abs" in names:
         largest = ops.maximum(reduce("max", tensors), -reduce("min", tensors))
@@ -145,20 +147,19 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
     if "zero_fraction" in names:
         signs = [ops.sign(tensor) for tensor in tensors]
-        results["zero_fraction"] = ops.cond(
-            ops.all(ops.isfinite(squares)),
-            lambda: 1 - reduce("sum_of_squares", signs) / size,
+        results["zero_fraction"] = where_needed(
+            is_spoiled,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
+            1 - reduce("sum_of_squares", signs) / size,
         )
     if "nonfinite_count" in names:
-        results["nonfinite_count"] = ops.cond(
-            ops.all(ops.isfinite(squares)),
-            lambda: ops.zeros_like(squares),
-            lambda: (
-                size
-                * reduce("mean", [1 - _as_number(ops.isfinite(t), t) for t in tensors])
-            ),
-        )
+
+        def counts() -> Any:
+            is_bad = [1 - _as_number(ops.isfinite(t), t) for t in tensors]
+            return ops.round(size * reduce("mean", is_bad))
+
+        nothing = ops.zeros_like(squares)
+        results["nonfinite_count"] = where_needed(is_spoiled, counts, nothing)
     return {name: results[name] for name in names}
 
 
@@ -307,10 +308,17 @@ def _unit_keys(tensor: Any) -> Any:
 
     The same directions at each call: (..., units) to (NUM_PROJECTIONS, units).
     """
-    columns = ops.reshape(widen(tensor), (-1, units_of(tensor)))
-    shape = (NUM_PROJECTIONS, columns.shape[0])
-    directions = np.random.default_rng(0).standard_normal(shape)
-    return ops.matmul(ops.cast(directions, columns.dtype), columns)
+    columns = widen(tensor)
+    if len(columns.shape) != 2:
+        columns = ops.reshape(columns, (-1, units_of(tensor)))
+    dtype = keras.backend.standardize_dtype(columns.dtype)
+    return ops.matmul(_directions(columns.shape[0], dtype), columns)
+
+
+@functools.lru_cache(maxsize=64)
+def _directions(size: int, dtype: str) -> np.ndarray:
+    shape = (NUM_PROJECTIONS, size)
+    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
 
 
 def _size_and_direction(keys: Any) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """What is recorded of the updates of one model, and how a row of it is made."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -76,8 +77,9 @@ class Plan:
         if model.built:
             self.prepare()
 
-    @property
+    @functools.cached_property
     def key(self) -> tuple:
+        # What is trainable is fixed when a model is compiled.
         selectors = self._selectors
         listed = selectors if isinstance(selectors, (list, tuple)) else [selectors]
         return (
@@ -85,7 +87,6 @@ class Plan:
             self.statistics.identity,
             self._include_biases,
             tuple(s if isinstance(s, str) else id(s) for s in listed),
-            tuple(id(variable) for variable in self.model.trainable_variables),
             self.needs_signals,
         )
 

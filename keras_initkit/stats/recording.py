@@ -160,19 +160,23 @@ def _begin_row(
     plan: Plan, replicas: tuple[Given, ...], has_histograms: bool
 ) -> Callable[[], dict[str, Any]]:
     """Measures what is there before the update; returns what measures the rest."""
-    apart = backends.current().apart
+    apart, row = backends.current().apart, plan.row
     tensors = plan.tensors(replicas)
-    row: dict[str, Any] = {"step": plan.number()}
-    values = [apart(lambda: plan.row.before_update(*tensors))]
+    made: dict[str, Any] = {"step": plan.number()}
+    parts = [
+        # Each gradient is read as soon as it is there, and still near at hand.
+        row.of_tensors(tensors.weights, tensors.gradients),
+        apart(lambda: row.of_signals(tensors.signals)),
+    ]
     if has_histograms:
-        row["counts"] = apart(lambda: plan.row.histograms(*tensors))
+        made["counts"] = apart(lambda: row.histograms(*tensors))
     was_skipped = plan.was_skipped()
 
     def finish() -> dict[str, Any]:
         if plan.statistics.update:
-            values.append(plan.updates(tensors))
-        row["values"] = values[0] if len(values) == 1 else ops.concatenate(values)
-        return {**row, "skipped": was_skipped()}
+            parts.append(plan.updates(tensors))
+        made["values"] = ops.concatenate([part for part in parts if part is not None])
+        return {**made, "skipped": was_skipped()}
 
     return finish
 

@@ -31,19 +31,14 @@ class Row:
         self._statistics = statistics
         self._max_slopes: dict[int, tuple[Any, float]] = {}
 
-    def before_update(
-        self,
-        weights: Sequence[Any],
-        gradients: Sequence[Any],
-        signals: Sequence[Sequence[Signal]],
-    ) -> Any:
-        """All but what the update did: shape ((keys - updates) * layers,).
+    def of_tensors(self, weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
+        """What is chosen of weights and gradients: a vector, or None for nothing.
 
         Args:
             weights: before the update, one for each layer.
             gradients: dense and without any loss scale; None for a layer without.
-            signals: for each layer those of all its calls.
         """
+        keys = self._statistics.of_tensors
         table = _Table(len(weights))
         self._measure_tensors("weight", weights, table)
         self._measure_tensors("gradient", gradients, table)
@@ -53,9 +48,19 @@ class Row:
                 of_gradients = [gradients[place] for place in places]
                 fractions = measures.duplicate_fractions(of_weights, of_gradients)
                 table.put("duplicate_fraction", places, fractions)
-        if self._statistics.forward:
+        return table.vector(keys) if keys else None
+
+    def of_signals(self, signals: Sequence[Sequence[Signal]]) -> Any:
+        """What is chosen of the forward pass: a vector, or None for nothing.
+
+        Args:
+            signals: for each layer those of all its calls.
+        """
+        keys = self._statistics.forward
+        table = _Table(len(signals))
+        if keys:
             self._measure_signals(signals, table)
-        return table.vector(self._statistics.before_update)
+        return table.vector(keys) if keys else None
 
     def of_update(self, before: Sequence[Any], after: Sequence[Any]) -> Any:
         """update_ratio of each layer: shape (layers,)."""

@@ -43,7 +43,7 @@ class Statistics:
         forward: the keys of what is measured in the forward pass.
         keys: all keys, in the order in which they are recorded: those of the weights,
             of the gradients, of units, of the forward pass, of the update.
-        before_update: those of them that are known before the update.
+        of_tensors: those of them that are of weights and gradients.
         identity: equal for statistics that are computed alike.
 
     Raises:
@@ -79,7 +79,8 @@ class Statistics:
             *self.forward,
             *((UPDATE,) if self.update else ()),
         )
-        self.before_update = self.keys[:-1] if self.update else self.keys
+        num_others = len(self.forward) + int(self.update)
+        self.of_tensors = self.keys[: len(self.keys) - num_others]
         functions = [
             f for of_source in self.measures.values() for f in of_source.values()
         ]
