@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -99,7 +100,7 @@ def gradients(forward: Callable) -> list[Any]:
             return tensor
 
         # What the layers assign stays in the scope.
-        with keras.StatelessScope():
+        with keras.StatelessScope(collect_losses=True):
             scalar, tensors = forward(watch)
             listed.extend(tensors())
         return scalar
@@ -122,6 +123,10 @@ def _tap(place: int, cotangents: dict[int, Any], tensor: Any) -> Any:
 
     identity.defvjp(lambda x: (x, None), backward)
     return identity(tensor)
+
+
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
 
 
 def with_rows(outputs: Any, rows: Any) -> Any:

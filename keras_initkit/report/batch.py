@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit.backends import keras_private
+
 
 def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
     """Looks at one batch of inputs, and of targets if there are any.
@@ -44,7 +46,7 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
 
 def is_built(model: keras.Model) -> bool:
     """Whether the model and all of its layers have their weights."""
-    return all(layer.built for layer in model._flatten_layers())
+    return all(layer.built for layer in keras_private.layers_of(model))
 
 
 def build_on(model: keras.Model, x: Any) -> None:

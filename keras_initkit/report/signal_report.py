@@ -5,12 +5,11 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_initkit import backends
-from keras_initkit.kernels.calls import state_kept, variables_kept
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.random_state import random_state_kept
 from keras_initkit.kernels.selection import layer_names
 from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.kept_state import state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
@@ -124,7 +123,6 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     - [Schoenholz et al., 2017](https://arxiv.org/abs/1611.01232)
     """
     check_batch(model, x, y)
-    backend = backends.current()
     build_on(model, x)
     if not kernel_fans(model):
         raise ValueError(
@@ -133,10 +131,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
             f"{[variable.path for variable in model.weights]}"
         )
     loss = SignalLoss(model, x, y)
-    signal_pass = SignalPass(model, backend)
+    signal_pass = SignalPass(model)
     with random_state_kept():
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
-        columns = signal_columns(model, signal_pass, loss.scale, backend)
+        columns = signal_columns(model, signal_pass, loss.scale)
     names = layer_names([kernel.variable for kernel in signal_pass.kernels])
     return SignalReport(names, columns)

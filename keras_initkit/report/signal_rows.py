@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_initkit import backends
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.intended_variance import implied_variance, variance
 from keras_initkit.kernels.origin import initializer_name, kernel_initializer
@@ -34,7 +35,6 @@ def signal_columns(
     model: keras.Model,
     signal_pass: SignalPass,
     loss_scale: float,
-    backend: ModuleType,
 ) -> dict[str, list[Any]]:
     """The columns of `signal_report`, with a row for each of `signal_pass.kernels`.
 
@@ -42,17 +42,16 @@ def signal_columns(
         model: the model, with the weights that it had in the pass.
         signal_pass: after its run.
         loss_scale: what the loss was multiplied by.
-        backend: the module of the Keras backend in use, beside `stats.tap`.
     """
     owners = {
         id(variable): layer
-        for layer in model._flatten_layers()
-        for variable in layer._trainable_variables
+        for layer in keras_private.layers_of(model)
+        for variable in keras_private.own_trainable_variables(layer)
     }
     signals: dict[int, KernelSignal] = {}
     for signal in signal_pass.signals:
-        signals.setdefault(id(signal.call.kernel), signal)
-    activations = _Activations(backend)
+        signals.setdefault(id(signal.kernel), signal)
+    activations = _Activations()
     rows = []
     for kernel in signal_pass.kernels:
         row = _of_weights(owners[id(kernel.variable)], kernel)
@@ -67,14 +66,9 @@ def signal_columns(
 
 
 class _Activations:
-    """What is known of activations, found out once for all layers with the same one.
+    """What is known of activations, found out once for all layers with the same one."""
 
-    Args:
-        backend: the module of the Keras backend in use, beside `stats.tap`.
-    """
-
-    def __init__(self, backend: ModuleType) -> None:
-        self._backend = backend
+    def __init__(self) -> None:
         # By their ids: a callable of the user's own need not have a hash.
         self._elementwise: dict[int, ElementwiseFunction] = {}
         self._greatest_slopes: dict[tuple[int, tuple[int, ...]], float] = {}
@@ -99,8 +93,10 @@ class _Activations:
             self._greatest_slopes[key] = greatest
         if math.isnan(self._greatest_slopes[key]):
             return math.nan
-        slope = self._backend.slope(function, z)
-        fraction = measures.saturated_fraction(slope, self._greatest_slopes[key])
+        slope = backends.current().slope(function, z)
+        [fraction] = measures.saturated_fraction(
+            slope[None], self._greatest_slopes[key]
+        )
         return float(fraction)
 
 
@@ -127,20 +123,21 @@ def _of_signal(
     signal: KernelSignal, loss_scale: float, activations: _Activations
 ) -> dict[str, float]:
     predicted_gradient = _predicted_gradient(signal, activations)
+    [dead] = measures.dead_fraction(signal.caught_activation[None])
     z = measures.widen(signal.z)
     return {
         "predicted_variance": _predicted_variance(signal),
         "measured_variance": variance(signal.z),
         "predicted_gradient_variance": predicted_gradient / loss_scale**2,
         "gradient_variance": variance(signal.gradient) / loss_scale**2,
-        "dead_fraction": float(measures.dead_fraction(signal.activation)),
+        "dead_fraction": float(dead),
         "saturated_fraction": activations.saturated_fraction(signal.function, z),
     }
 
 
 def _predicted_variance(signal: KernelSignal) -> float:
-    layer = signal.call.layer
-    predicted = _mean_square(signal.call.inputs)
+    layer = signal.layer
+    predicted = _mean_square(signal.inputs)
     for kernel in _applied(layer):
         predicted *= kernel.fan_in * _mean_square(kernel.variable)
     bias = getattr(layer, "bias", None)
@@ -151,7 +148,7 @@ def _predicted_gradient(signal: KernelSignal, activations: _Activations) -> floa
     if signal.follower is None:
         return math.nan
     predicted = _mean_square(signal.follower.gradient)
-    for kernel in _applied(signal.follower.call.layer):
+    for kernel in _applied(signal.follower.layer):
         predicted *= kernel.fan_out * _mean_square(kernel.variable)
     mean_square_slope = activations.mean_square_slope(
         signal.function, _mean_square(signal.z)

@@ -6,20 +6,15 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend import AutocastScope
 
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
-from keras_initkit.kernels.calls import (
-    KernelCall,
-    each_kernel_call,
-    state_kept,
-    variables_kept,
-)
+from keras_initkit.kernels.calls import KernelCall, each_kernel_call
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.intended_variance import variance as variance_of
 from keras_initkit.kernels.random_state import keras_random_state_kept
 from keras_initkit.kernels.selection import Selector, layer_names, select_variables
 from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.kept_state import assign, read, state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.theory.number import is_finite_number, is_integer
 
@@ -164,7 +159,7 @@ class Sweep:
                 )
         except BaseException as error:
             for kernel, original in self._originals.values():
-                _assign(kernel, original)
+                assign(kernel, original)
             if isinstance(error, _Refusal):
                 raise ValueError(str(error)) from None
             raise
@@ -176,9 +171,9 @@ class Sweep:
         key = id(call.kernel)
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
-            self._treated[key] = _value(call.kernel)
+            self._treated[key] = read(call.kernel)
         elif key in self._rows and not np.array_equal(
-            _value(call.kernel), self._treated[key]
+            read(call.kernel), self._treated[key]
         ):
             raise _Refusal(call, "are those of a kernel that the model itself changes")
         return call.run()
@@ -187,7 +182,7 @@ class Sweep:
         before = variance = _variance(call)
         if self._orthogonal:
             start = _orthogonal(call, start)
-            _assign(kernel, start)
+            assign(kernel, start)
             variance = _variance(call)
         target = self._target(call.layer)
         factor, iterations = 1.0, 0
@@ -198,7 +193,7 @@ class Sweep:
         ):
             step = math.sqrt(target / variance)
             factor *= step
-            _assign(kernel, start * factor)
+            assign(kernel, start * factor)
             previous, variance = variance, _variance(call)
             if variance == previous and abs(step - 1) > _ROUNDING:
                 raise _Refusal(call, "do not depend on its kernel")
@@ -219,17 +214,6 @@ class Sweep:
         of_bias = 0.0 if bias is None else variance_of(bias)
         if of_bias > self._band[1] * target:
             raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
-
-
-def _value(variable: Any) -> np.ndarray:
-    with AutocastScope(None):  # Within a layer of mixed precision, it reads as half.
-        return keras.ops.convert_to_numpy(variable)
-
-
-def _assign(variable: Any, value: np.ndarray) -> None:
-    # Within a layer of mixed precision, older versions of Keras halve what is assigned.
-    with AutocastScope(None):
-        variable.assign(value)
 
 
 # Not an Exception: Keras rewrites the messages of those that leave a layer's call.

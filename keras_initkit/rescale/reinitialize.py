@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit.backends import keras_private
 from keras_initkit.initializers.base_draw import InitializerLike
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.origin import own_initializer
@@ -45,7 +46,8 @@ def reinitialize(
     layers with names of their own.
 
     Frozen layers are drawn anew too. Moving averages of BatchNormalization start
-    again, and so do the seed generators of Dropout and its like. What is not trained
+    again, and so do the seed generators of Dropout and its like; with PyTorch, a Dropout
+    without a seed draws from PyTorch's own generator instead. What is not trained
     and has no initializer stays as it is: what Normalization has adapted to, the states
     of a stateful RNN. An initializer that knows `input_axes` and `output_axes` and was
     given none gets those of `kernel_fans`, so that a DepthwiseConv2D may have other
@@ -109,7 +111,7 @@ def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
             "Argument `model` must be built and have weights: call it on data, or "
             f"`model.build(input_shape)`, first. Received: model={model}"
         )
-    if any(layer.quantization_mode for layer in model._flatten_layers()):
+    if any(layer.quantization_mode for layer in keras_private.layers_of(model)):
         raise ValueError(
             "Argument `model` must not be quantized: its integers are no draw of an "
             f"initializer. Received: model={model}"
@@ -139,7 +141,8 @@ def _weights(
         counts[name] += 1
         return f"{prefix}/{name}:{counts[name]}"
 
-    for inner in layers[-1]._flatten_layers(include_self=False, recursive=False):
+    inside = keras_private.layers_of(layers[-1], include_self=False, recursive=False)
+    for inner in inside:
         yield from _weights((*layers, inner), place(_stable_name(inner)), seen)
     for variable in layers[-1].variables:
         if id(variable) not in seen:
@@ -158,7 +161,8 @@ def _stable_name(layer: Any) -> str:
 
 def _is_trained(weight: _Weight) -> bool:
     # A frozen layer's variables count, those made with trainable=False do not.
-    return any(weight.variable is v for v in weight.layer._trainable_variables)
+    own = keras_private.own_trainable_variables(weight.layer)
+    return any(weight.variable is v for v in own)
 
 
 def _is_seed_state(variable: Any) -> bool:
@@ -254,9 +258,7 @@ def _fresh_optimizer(model: Any) -> Any:
 
 def _restart(optimizer: Any, fresh: Any) -> None:
     # Not all slots start at zero, some start at the weights: one built now knows.
-    # LossScaleOptimizer leaves its variables to the optimizer in it.
-    keeper = getattr(optimizer, "inner_optimizer", optimizer)
-    fresh.build(keeper._trainable_variables)
+    fresh.build(keras_private.variables_of(optimizer))
     for variable, start in zip(optimizer.variables, fresh.variables, strict=True):
         if variable.name != "learning_rate":
             variable.assign(start)

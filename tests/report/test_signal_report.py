@@ -6,7 +6,6 @@ import re
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 
 from keras_initkit.initializers.activation_scaling import ActivationScaling
@@ -117,7 +116,8 @@ class TestAgainstNumpy:
         np.testing.assert_allclose(report["predicted_variance"], expected, rtol=1e-5)
 
         _, of_z2, of_z3 = backwards(np.random.default_rng(0).standard_normal((20, 3)))
-        u, weights = np.polynomial.hermite_e.hermegauss(60)
+        u = np.linspace(-9, 9, 9001)
+        weights = np.exp(-(u**2) / 2)
         slope = 1 - np.tanh(np.sqrt(np.mean(z1**2)) * u) ** 2
         chi = np.sum(weights * slope**2) / np.sum(weights)
         expected = [
@@ -152,7 +152,7 @@ def test_prediction_is_off_in_the_very_layer_whose_weights_are_not_independent()
     kernel = model.layers[2].kernel
     # The same variance; but each unit's weights have one sign, as what a ReLU puts out.
     signs = np.where(np.arange(256) % 2, 1.0, -1.0)
-    kernel.assign(keras.ops.abs(kernel) * signs)
+    kernel.assign(np.abs(keras.ops.convert_to_numpy(kernel)) * signs)
     report = signal_report(model, normal(256, 256))
     ratio = report["measured_variance"] / report["predicted_variance"]
     off = np.abs(np.log(ratio[:4])) > np.log(1.5)
@@ -258,7 +258,12 @@ def test_subclassed_model_is_built_and_in_the_order_of_execution():
     assert np.isfinite(report["gradient_variance"]).all()
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="it is a function of TensorFlow"
+)
 def test_call_inside_of_a_tf_function_is_measured():
+    tf = pytest.importorskip("tensorflow")
+
     class Traced(Shortcut):
         call = tf.function(Shortcut.call)
 
@@ -276,24 +281,31 @@ def test_output_that_is_none():
     assert np.isfinite(report["gradient_variance"]).all()
 
 
-def test_activation_is_traced_once_for_all_layers_that_have_it():
+def test_activation_is_looked_at_once_for_all_layers_that_have_it():
     @dataclasses.dataclass
     class Steep:
         """Without a hash, as any dataclass."""
 
         steepness: float
-        traces: int = 0
+        calls: int = 0
 
         def __call__(self, x):
-            self.traces += tf.is_symbolic_tensor(x)
+            self.calls += 1
             return keras.ops.tanh(self.steepness * x)
 
-    steep = Steep(0.5)
-    model = deep(steep, 8, 20, seed=0)
-    steep.traces = 0
-    report = signal_report(model, normal(16, 8))
-    assert np.isfinite(report["saturated_fraction"]).all()
-    assert steep.traces == 1
+    def calls_at(depth):
+        steep = Steep(0.5)
+        model = deep(steep, 8, depth, seed=0)
+        steep.calls = 0
+        report = signal_report(model, normal(16, 8))
+        assert np.isfinite(report["saturated_fraction"]).all()
+        assert np.isfinite(report["gradient_variance"]).all()
+        return steep.calls
+
+    # A layer more is a call in the pass, one for its slopes, and a quadrature of a few
+    # calls for its own mean square; the first has all that is found out besides.
+    first, more = calls_at(1), calls_at(11) - calls_at(1)
+    assert more / 10 < first - 2
 
 
 def test_shared_layer_is_measured_at_its_first_call():
@@ -381,6 +393,9 @@ class Drawing(layers.Layer):
 
     fails = False
 
+    def compute_output_shape(self, shape):
+        return shape
+
     def call(self, x):
         random.random()
         np.random.rand()
@@ -401,7 +416,9 @@ def restless():
     hidden = Drawing(name="drawing")(hidden)
     frozen = layers.Dense(4, trainable=False)
     model = keras.Model(inputs, [frozen(hidden), layers.Dense(2)(hidden)])
-    model.compile("adam", ["mse", "mse"], metrics=[["mae"], ["mae"]])
+    # JAX compiles nothing that draws from a generator of nobody's.
+    compiled = {"metrics": [["mae"], ["mae"]], "run_eagerly": True}
+    model.compile("adam", ["mse", "mse"], **compiled)
     y = [normal(16, 4), normal(16, 2)]
     model.train_on_batch(normal(16, 8), y)
     return model, normal(16, 8, seed=2), y
@@ -439,7 +456,7 @@ def test_what_keras_draws_next_is_not_changed(restless):
 
     def next_draw():
         with random_state_kept():
-            return np.array(keras.random.normal((3,)))
+            return keras.ops.convert_to_numpy(keras.random.normal((3,)))
 
     keras.random.normal((3,))
     expected = next_draw()

@@ -1,6 +1,4 @@
-import collections
 import math
-from typing import ClassVar
 
 import keras
 import numpy as np
@@ -40,8 +38,8 @@ def pre_activation_variances(model, x):
     for layer in model.layers:
         if layer.weights:
             kernel, bias = map(ops.convert_to_numpy, layer.weights)
-            variances.append(np.var(np.asarray(x) @ kernel + bias, dtype="float64"))
-        x = layer(x)
+            variances.append(np.var(x @ kernel + bias, dtype="float64"))
+        x = ops.convert_to_numpy(layer(x))
     return variances
 
 
@@ -57,16 +55,6 @@ def numpy_lsuv(kernels, x, tolerance, max_iterations):
         done.append(kernel)
         x = np.tanh(x @ kernel)
     return done
-
-
-class Counted(layers.Dense):
-    """Counts its calls, over all instances of one test's model."""
-
-    counts: ClassVar = collections.Counter()
-
-    def call(self, inputs, training=None):
-        self.counts[self.name] += 1
-        return super().call(inputs, training)
 
 
 class TestResult:
@@ -186,13 +174,20 @@ class TestResult:
 
 class TestCost:
     @pytest.mark.parametrize("depth", [5, 20])
-    def test_each_layer_runs_about_once_for_each_iteration(self, depth):
-        model = sequential(*[Counted(16, "relu") for _ in range(depth)])
-        Counted.counts.clear()
+    def test_each_layer_runs_about_once_for_each_iteration(self, depth, monkeypatch):
+        model = dense_stack(depth, "relu")
+        called = []
+        call = layers.Dense.call
+
+        def counting(layer, *args, **kwargs):
+            called.append(layer)
+            return call(layer, *args, **kwargs)
+
+        monkeypatch.setattr(layers.Dense, "call", counting)
         report = lsuv(model, normal(50, 8))
         # Before, with an orthogonal kernel, after each iteration, to go on, and to see
         # that a call leaves the kernels alone.
-        counts = [Counted.counts[layer.name] for layer in model.layers]
+        counts = [called.count(layer) for layer in model.layers]
         np.testing.assert_array_equal(counts, 4 + report["iterations"])
 
 
@@ -342,6 +337,9 @@ class TestWhatIsLeftAlone:
 
     def test_random_state_of_keras(self):
         class Noise(layers.Layer):
+            def compute_output_shape(self, shape):
+                return shape
+
             def call(self, inputs):
                 return inputs + keras.random.normal(ops.shape(inputs))
 
@@ -356,6 +354,9 @@ class TestWhatIsLeftAlone:
         lsuv(model, normal(50, 8))
         np.testing.assert_array_equal(next_draw(), expected)
 
+    @pytest.mark.skipif(
+        keras.backend.backend() == "torch", reason="every step runs layer by layer"
+    )
     def test_the_train_function_is_not_traced_again(self):
         traces = []
 
