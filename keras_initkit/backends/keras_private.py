@@ -17,6 +17,11 @@ def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> 
     return model._flatten_layers(include_self=include_self, recursive=recursive)
 
 
+def attributes_of(layer: Any) -> dict[str, Any]:
+    """What was assigned to a layer; with PyTorch, layers in it are kept aside."""
+    return {**vars(layer), **vars(layer).get("_modules", {})}
+
+
 def own_trainable_variables(layer: Any) -> list[Any]:
     """Those that a layer made itself: `trainable_variables` has its sublayers' too."""
     return layer._trainable_variables

@@ -36,7 +36,7 @@ def variables_kept(variables: list[Any]) -> Iterator[None]:
 
 
 def read(variable: Any) -> np.ndarray:
-    """What a variable holds, in full: within a layer of mixed precision it is halved."""
+    """What a variable holds, in full, also within a layer of mixed precision."""
     with keras_private.AutocastScope(None):
         return keras.ops.convert_to_numpy(variable)
 

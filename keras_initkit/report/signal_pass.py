@@ -198,8 +198,8 @@ def _is_in_graph(tensor: Any) -> bool:
 
 
 def _is_equal(gradient: Any, other: Any) -> bool:
-    arrays = map(ops.convert_to_numpy, (gradient, other))
-    return np.array_equal(*arrays, equal_nan=True)
+    first, second = map(ops.convert_to_numpy, (gradient, other))
+    return np.array_equal(first, second, equal_nan=True)
 
 
 def _own_kernels(layer: Any) -> list[KernelFans]:

@@ -62,7 +62,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     `weight_variance` | of the kernel W, over its entries
     `implied_variance` | what the initializer stands for (`implied_variance`)
     `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
-    `as_implied` | whether this one does; None if there is no telling
+    `as_implied` | whether this one is; None if unknown; or "scale-invariant"
     `predicted_variance` | `fan_in * mean(W^2) * mean(x^2) + mean(b^2)`, x measured
     `measured_variance` | of the pre-activations z = W x + b
     `gain` | the measured variance over that of the layer before
@@ -78,7 +78,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     network, and by less where they are not. Zeros of padding are not counted. The
     gradient's is `fan_out * mean(W^2) * mean(g^2) * E[f'(sqrt(q) u)^2]`, u ~ N(0, 1),
     with the kernel W and the gradient g of the layer that follows, and the mean square
-    q of z. There is none where another thing than this one layer reads f(z).
+    q of z. There is none where another thing than this one layer reads f(z). A layer
+    that normalizes its kernel itself, as weight standardization does, is
+    "scale-invariant": the variance of its kernel neither matters nor predicts anything.
 
     f is the layer's activation or that of an activation layer directly behind it. A
     shared layer is measured at its first call. Layers other than Dense, EinsumDense
@@ -114,8 +116,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
 
     Raises:
         ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
-            finite; if `y` is given and the model is not compiled; if `model` is none or
-            has no kernel.
+            finite; if `y` is given and the model is not compiled, or it is one-hot and
+            the loss takes class numbers; if `model` is none, has no kernel or no
+            `call`.
 
     Reference:
 

@@ -21,6 +21,8 @@ from keras_initkit.theory.gaussian_average import gaussian_samples
 
 # Those that a layer applies one after another.
 APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
+# In place of whether a variance is as it should be.
+SCALE_INVARIANT = "scale-invariant"
 OF_SIGNAL = (
     "predicted_variance",
     "measured_variance",
@@ -55,14 +57,27 @@ def signal_columns(
     rows = []
     for kernel in signal_pass.kernels:
         row = _of_weights(owners[id(kernel.variable)], kernel)
+        if id(kernel.variable) in signal_pass.scale_invariant:
+            row["as_implied"] = SCALE_INVARIANT
         signal_ = signals.get(id(kernel.variable))
         of_signal = dict.fromkeys(OF_SIGNAL, math.nan)
         if signal_ is not None:
             of_signal = _of_signal(signal_, loss_scale, activations)
+            _forget_predictions(of_signal, signal_, signal_pass.scale_invariant)
         rows.append({**row, **of_signal})
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     columns["gain"] = _gains(columns["measured_variance"])
     return columns
+
+
+def _forget_predictions(
+    row: dict[str, float], signal: KernelSignal, scale_invariant: set[int]
+) -> None:
+    """Those that the variance of a kernel would tell, if it mattered."""
+    if id(signal.kernel) in scale_invariant:
+        row["predicted_variance"] = math.nan
+    if signal.follower and id(signal.follower.kernel) in scale_invariant:
+        row["predicted_gradient_variance"] = math.nan
 
 
 class _Activations:

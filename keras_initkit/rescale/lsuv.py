@@ -16,6 +16,7 @@ from keras_initkit.kernels.selection import Selector, layer_names, select_variab
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import assign, read, state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
+from keras_initkit.report.scale_invariance import is_scale_invariant
 from keras_initkit.theory.number import is_finite_number, is_integer
 
 # A smaller step may change no number of bfloat16, so that nothing comes of it.
@@ -30,10 +31,12 @@ def lsuv(
     max_iterations: int = 20,
     orthogonal: bool = True,
     layers: Selector | Sequence[Selector] | None = None,
+    discard_trained: bool = False,
 ) -> LayerReport:
-    """Rescales each kernel until its pre-activations have unit variance on a batch.
+    """Draws new orthogonal kernels, and rescales them to unit variance on a batch.
 
-    In the order of execution, each kernel is replaced by an orthogonal one, and then
+    Trained kernels are lost, unless `orthogonal=False`, which only rescales them. In
+    the order of execution, each kernel is replaced by an orthogonal one, and then
     divided by `sqrt(Var[z] / target_variance)` until the variance of the layer's
     pre-activations z = W x + b, over samples, positions and units, is within the
     tolerance. One pass through the network does it: each layer is run about once for
@@ -69,6 +72,8 @@ def lsuv(
         layers: which layers are treated: a pattern, as of file names, of the layer's
             name or path (`"dense_*"`), a layer, a layer class, a function from a layer
             to a bool, or a list of these, of which one must apply. None for all.
+        discard_trained: whether orthogonal kernels may replace those of a model whose
+            optimizer has taken steps.
 
     Returns:
         A `LayerReport` with a row for each layer and the columns `before` and `after`
@@ -77,20 +82,17 @@ def lsuv(
         `iterations` and `converged`. It prints as a table.
 
     Raises:
-        ValueError: if an argument is wrong, no layer is selected, or no factor gives a
-            layer its target variance, which names it: its pre-activations are constant
-            (a kernel of zeros, dead units before it) or not finite, its bias alone has
-            more, or the model itself changes its kernel when it is called in training
-            (`SpectralNormalization`). The model's weights are then as before.
+        ValueError: if an argument is wrong, no layer is selected, trained kernels would
+            be replaced, or no factor gives a layer its target variance, which names it:
+            its pre-activations are constant (a kernel of zeros, dead units before it)
+            or not finite, its bias alone has more, it normalizes its kernel itself
+            (weight standardization), or the model changes its kernel when it is called
+            in training (`SpectralNormalization`). The weights are then as before.
 
     Reference:
 
     - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"Argument `model` must be a `keras.Model`. Received: model={model!r}"
-        )
     check_batch(model, x)
     _check_positive("target_variance", target_variance)
     _check_positive("tolerance", tolerance)
@@ -99,6 +101,8 @@ def lsuv(
             "Argument `max_iterations` must be a positive integer. "
             f"Received: max_iterations={max_iterations!r}"
         )
+    if orthogonal and not discard_trained:
+        _check_untrained(model)
     low, high = 1 - tolerance, 1 + tolerance
     sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
     return sweep(model, x, layers)
@@ -187,6 +191,8 @@ class Sweep:
         target = self._target(call.layer)
         factor, iterations = 1.0, 0
         if not self._is_good(variance / target):
+            if is_scale_invariant(call):
+                raise _Refusal(call, "do not depend on the scale of its kernel")
             self._check_bias(call, target)
         while not self._is_good(variance / target) and (
             iterations < self._max_iterations
@@ -243,6 +249,17 @@ def _orthogonal(call: KernelCall, start: np.ndarray) -> np.ndarray:
     )
     draw = ScaledOrthogonal(input_axes=axes.input_axes, output_axes=axes.output_axes)
     return keras.ops.convert_to_numpy(draw(start.shape, dtype=str(start.dtype)))
+
+
+def _check_untrained(model: keras.Model) -> None:
+    optimizer = getattr(model, "optimizer", None)
+    steps = 0 if optimizer is None else int(optimizer.iterations)
+    if steps:
+        raise ValueError(
+            "With `orthogonal=True`, the trained kernels of the model would be lost. "
+            "Pass `orthogonal=False` to rescale them, or `discard_trained=True`. "
+            f"Received: model {model.name!r}, whose optimizer has taken {steps} steps"
+        )
 
 
 def _check_positive(name: str, value: Any) -> None:

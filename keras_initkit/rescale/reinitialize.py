@@ -46,12 +46,12 @@ def reinitialize(
     layers with names of their own.
 
     Frozen layers are drawn anew too. Moving averages of BatchNormalization start
-    again, and so do the seed generators of Dropout and its like; with PyTorch, a Dropout
-    without a seed draws from PyTorch's own generator instead. What is not trained
-    and has no initializer stays as it is: what Normalization has adapted to, the states
-    of a stateful RNN. An initializer that knows `input_axes` and `output_axes` and was
-    given none gets those of `kernel_fans`, so that a DepthwiseConv2D may have other
-    variances than Keras gives it.
+    again, and so do the seed generators of Dropout and its like (with PyTorch, a
+    Dropout without a seed draws from PyTorch's own generator instead). What is not
+    trained and has no initializer stays as it is: what Normalization has adapted to,
+    the states of a stateful RNN. An initializer that knows `input_axes` and
+    `output_axes` and was given none gets those of `kernel_fans`, so that a
+    DepthwiseConv2D may have other variances than Keras gives it.
 
     Example:
 

@@ -57,6 +57,17 @@ def test_pre_activation_is_w_x_plus_b():
         np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_pre_activation_of_a_layer_whose_activation_is_a_layer():
+    layer = layers.Dense(5, activation=layers.LeakyReLU(0.5))
+    model = sequential(keras.Input((4,)), layer)
+    x = normal(3, 4)
+    [call], outputs = calls_of(model, x)
+    z = ops.convert_to_numpy(call.pre_activation())
+    np.testing.assert_allclose(z, x @ layer.get_weights()[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, np.maximum(z, 0.5 * z), rtol=1e-5)
+    assert isinstance(layer.activation, layers.LeakyReLU)
+
+
 @pytest.mark.parametrize(
     ("layer", "name"),
     [

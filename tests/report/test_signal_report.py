@@ -363,6 +363,62 @@ def test_convolutions_are_predicted():
     np.testing.assert_allclose(ratio[[0, 2, 3]], 1, atol=0.25)
 
 
+class Standard(layers.Conv2D):
+    """Weight standardization (Qiao et al., 2019)."""
+
+    def convolution_op(self, inputs, kernel):
+        mean, variance = keras.ops.moments(kernel, (0, 1, 2), keepdims=True)
+        kernel = (kernel - mean) / keras.ops.sqrt(variance + 1e-5)
+        return super().convolution_op(inputs, kernel)
+
+
+def test_layer_that_normalizes_its_kernel_is_scale_invariant():
+    model = sequential(
+        keras.Input((7, 7, 3)),
+        layers.Conv2D(4, 3, activation="relu", **HE),
+        Standard(4, 3, bias_initializer="random_normal"),
+        layers.Conv2D(4, 3),
+    )
+    before = [v.numpy() for v in model.weights]
+    report = signal_report(model, normal(9, 7, 7, 3))
+    assert report["as_implied"].tolist() == [True, "scale-invariant", True]
+    assert "scale-invariant" in repr(report)
+    is_unknown = np.isnan(report["predicted_variance"]).tolist()
+    assert is_unknown == [False, True, False]
+    is_unknown = np.isnan(report["predicted_gradient_variance"]).tolist()
+    assert is_unknown == [True, False, True]
+    assert np.isfinite(report["measured_variance"]).all()
+    assert np.isfinite(report["gradient_variance"]).all()
+    for variable, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_regularization_is_part_of_the_loss():
+    """Of the weights, and of the activity: the gradient with respect to z sees it."""
+
+    class Penalty(layers.Layer):
+        def call(self, x):
+            self.add_loss(keras.ops.mean(x**2))
+            return x
+
+    def model(*stack):
+        keras.utils.set_random_seed(0)
+        model = sequential(keras.Input((8,)), layers.Dense(4), *stack)
+        model.compile("sgd", "mse")
+        return model
+
+    x, y = normal(16, 8), normal(16, 4)
+    z = keras.ops.convert_to_numpy(model()(x))
+    of_loss, of_penalty = 2 * (z - y) / z.size, 2 * z / z.size
+    for stack, gradient in (
+        ([], of_loss),
+        ([Penalty()], of_loss + of_penalty),
+    ):
+        report = signal_report(model(*stack), x, y)
+        expected = [np.var(gradient)]
+        np.testing.assert_allclose(report["gradient_variance"], expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_is_measured_as_single(dtype):
     def report(dtype):
@@ -543,6 +599,46 @@ def test_bad_targets():
         signal_report(model, normal(4, 8), normal(3, 2))
     with pytest.raises(ValueError, match="y of type list with values of type float"):
         signal_report(model, normal(4, 8), normal(4, 2).tolist())
+
+
+SPARSE = "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    "loss", [SPARSE, keras.losses.SparseCategoricalCrossentropy(name="of_mine")]
+)
+@pytest.mark.parametrize("is_functional", [True, False])
+def test_one_hot_targets_of_a_sparse_loss(loss, is_functional):
+    model = sequential(keras.Input((8,)), layers.Dense(3, "softmax"))
+    if not is_functional:
+        model = Shortcut()
+        model.head = layers.Dense(3, "softmax")
+    model.compile("sgd", loss)
+    classes = np.arange(4) % 3
+    message = r"must hold class numbers .*argmax.*Received: one-hot y of shape \(4, 3\)"
+    with pytest.raises(ValueError, match=message):
+        signal_report(model, normal(4, 8), np.eye(3)[classes])
+    for y in (classes, classes[:, None]):
+        assert np.isfinite(
+            signal_report(model, normal(4, 8), y)["gradient_variance"]
+        ).all()
+
+
+def test_class_numbers_of_each_position_are_not_one_hot():
+    model = sequential(keras.Input((3, 8)), layers.Dense(2, "softmax"))
+    model.compile("sgd", SPARSE)
+    assert signal_report(model, normal(4, 3, 8), np.eye(3)[[0, 1, 2, 0]])
+
+
+def test_model_without_a_call_names_its_submodels():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.generator = sequential(keras.Input((2,)), layers.Dense(8))
+            self.critic = sequential(keras.Input((8,)), layers.Dense(1))
+
+    with pytest.raises(ValueError, match=r"model\.generator, model\.critic\. Received"):
+        signal_report(Pair(), normal(4, 8))
 
 
 def test_model_that_cannot_be_built_on_x_names_its_shape():
