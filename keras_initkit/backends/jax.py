@@ -78,10 +78,12 @@ def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-    """Two traces are compared: one that draws or keeps state differs or cannot be."""
+    """What it assigns stays in the scope, a draw's state too."""
     spec = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-    jaxpr = jax.make_jaxpr(function)(spec)
-    return not jaxpr.effects and "random" not in str(jaxpr) and not jaxpr.consts
+    with keras.StatelessScope() as scope:
+        jaxpr = jax.make_jaxpr(function)(spec)
+    is_silent = not jaxpr.effects and "random" not in str(jaxpr)
+    return is_silent and not scope.state_mapping
 
 
 def gradients(forward: Callable) -> list[Any]:
