@@ -5,6 +5,7 @@ Everything else in the package is `keras.ops` or numpy, and names no framework.
 
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -115,6 +116,9 @@ class Backend(Protocol):
             One for each tensor of the list, of its shape; None if nothing depends on
             it.
         """
+
+    def random_state_kept(self) -> AbstractContextManager:
+        """Within it Keras may draw from the framework's own generator, if it does."""
 
     # -- training ----------------------------------------------------------------------
 

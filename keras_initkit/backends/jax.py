@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -82,10 +83,12 @@ def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-    """Two traces are compared: one that draws or keeps state differs or cannot be."""
+    """What it assigns stays in the scope, a draw's state too."""
     spec = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-    jaxpr = jax.make_jaxpr(function)(spec)
-    return not jaxpr.effects and "random" not in str(jaxpr) and not jaxpr.consts
+    with keras.StatelessScope() as scope:
+        jaxpr = jax.make_jaxpr(function)(spec)
+    is_silent = not jaxpr.effects and "random" not in str(jaxpr)
+    return is_silent and not scope.state_mapping
 
 
 def gradients(forward: Callable) -> list[Any]:
@@ -104,7 +107,7 @@ def gradients(forward: Callable) -> list[Any]:
             return tensor
 
         # What the layers assign stays in the scope.
-        with keras.StatelessScope():
+        with keras.StatelessScope(collect_losses=True):
             scalar, tensors = forward(watch)
             listed.extend(tensors())
         return scalar
@@ -127,6 +130,10 @@ def _tap(place: int, cotangents: dict[int, Any], tensor: Any) -> Any:
 
     identity.defvjp(lambda x: (x, None), backward)
     return identity(tensor)
+
+
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
 
 
 def with_rows(outputs: Any, rows: Any) -> Any:

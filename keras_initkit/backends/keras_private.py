@@ -17,6 +17,11 @@ def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> 
     return model._flatten_layers(include_self=include_self, recursive=recursive)
 
 
+def attributes_of(layer: Any) -> dict[str, Any]:
+    """What was assigned to a layer; with PyTorch, layers in it are kept aside."""
+    return {**vars(layer), **vars(layer).get("_modules", {})}
+
+
 def own_trainable_variables(layer: Any) -> list[Any]:
     """Those that a layer made itself: `trainable_variables` has its sublayers' too."""
     return layer._trainable_variables
@@ -25,6 +30,53 @@ def own_trainable_variables(layer: Any) -> list[Any]:
 def variables_of(optimizer: Any) -> list[Any]:
     """What an optimizer trains: `apply` without variables takes these."""
     return getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables
+
+
+def index_in(optimizer: Any, variable: Any) -> int:
+    """Where in each of its lists an optimizer keeps what belongs to a variable."""
+    return optimizer._get_variable_index(variable)
+
+
+def compiled_loss(model: Any) -> Any:
+    """What `compile` made of the losses, which `model.loss` is not; None before."""
+    return model._compile_loss
+
+
+def put_compiled_loss(model: Any, loss: Any) -> None:
+    """Gives a model another one, not by setattr: a model tracks what it is given."""
+    vars(model)["_compile_loss"] = loss
+
+
+def fresh_compiled_loss(loss: Any) -> Any:
+    """One of the same arguments: it has metrics of its own from its first batch on."""
+    return type(loss)(
+        loss._user_loss,
+        loss._user_loss_weights,
+        reduction=loss.reduction,
+        output_names=loss.output_names,
+    )
+
+
+def calls_in(model: Any) -> list[Any]:
+    """The calls that a Sequential or Functional model consists of; else none."""
+    by_depth = getattr(graph_of(model), "_nodes_by_depth", {})
+    return [node for nodes in by_depth.values() for node in nodes]
+
+
+def graph_of(model: Any) -> Any:
+    """The model whose `outputs` those calls make: a Sequential one has it inside."""
+    return getattr(model, "_functional", model)
+
+
+def call_that_made(tensor: Any) -> tuple[Any, int]:
+    """The call that a symbolic tensor comes from, and which of its outputs it is."""
+    operation, node_index, tensor_index = tensor._keras_history
+    return operation._inbound_nodes[node_index], tensor_index
+
+
+def output_projection(layer: Any) -> Any:
+    """The last layer of an attention layer, which has no public name; else None."""
+    return getattr(layer, "_output_dense", None)
 
 
 def raw_iterations(optimizer: Any) -> Any:

@@ -1,6 +1,7 @@
 """The interface for PyTorch, where every step runs op by op."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,11 @@ def gradients(forward: Callable) -> list[Any]:
             for place, gradient in zip(places, found, strict=True):
                 results[place] = gradient
     return results
+
+
+def random_state_kept() -> AbstractContextManager:
+    # Keras draws dropout without a seed from it.
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def with_rows(outputs: Any, rows: Any) -> Any:

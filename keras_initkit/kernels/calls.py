@@ -145,14 +145,16 @@ class Interception:
 @contextlib.contextmanager
 def activation_replaced(layer: Any, function: Callable[[Any], Any]) -> Iterator[None]:
     """Within it, a layer has another activation; with a linear one it returns z."""
-    # Not by setattr: a layer tracks what it is given.
+    # Not by setattr: a layer tracks what it is given. With PyTorch, an activation that
+    # is a layer is no attribute, and one of that name hides it.
     attributes = vars(layer)
-    own = attributes["activation"]
+    previous = {k: v for k, v in attributes.items() if k == "activation"}
     attributes["activation"] = function
     try:
         yield
     finally:
-        attributes["activation"] = own
+        del attributes["activation"]
+        attributes.update(previous)
 
 
 def _stand_in(layer: Any, call: Callable, on_call: Callable) -> Callable:
@@ -165,49 +167,3 @@ def _stand_in(layer: Any, call: Callable, on_call: Callable) -> Callable:
         return on_call(KernelCall(layer, kernel, inputs, run))
 
     return stand_in
-
-
-@contextlib.contextmanager
-def state_kept(model: keras.Model) -> Iterator[None]:
-    """Within it, averages, random seeds and metrics may change; then they are restored.
-
-    Args:
-        model: a built `keras.Model`.
-    """
-    variables = [*model.non_trainable_variables, *model.metrics_variables]
-    with variables_kept(variables), _compile_loss_kept(model):
-        yield
-
-
-@contextlib.contextmanager
-def _compile_loss_kept(model: keras.Model) -> Iterator[None]:
-    """Within it, the compiled loss is another one of the same arguments.
-
-    The losses of several outputs have metrics from their first batch on.
-    """
-    own = model._compile_loss
-    if own is None:
-        yield
-        return
-    # Not by setattr: a model tracks what it is given.
-    vars(model)["_compile_loss"] = type(own)(
-        own._user_loss,
-        own._user_loss_weights,
-        reduction=own.reduction,
-        output_names=own.output_names,
-    )
-    try:
-        yield
-    finally:
-        vars(model)["_compile_loss"] = own
-
-
-@contextlib.contextmanager
-def variables_kept(variables: list[Any]) -> Iterator[None]:
-    """Within it, the variables may change; then they are restored."""
-    values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)

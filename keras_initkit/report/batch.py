@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit.backends import keras_private
+
 
 def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
     """Looks at one batch of inputs, and of targets if there are any.
@@ -15,14 +17,21 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
         y: the same, or None.
 
     Raises:
-        ValueError: if `model` is no model; if `x` is no array, is empty, holds NaN or
-            infinities or has another shape than the model takes; if `y` is no array or
-            has another number of samples, or the model no loss for it.
+        ValueError: if `model` is no model or has no `call`; if `x` is no array, is
+            empty, holds NaN or infinities or has another shape than the model takes; if
+            `y` is no array or has another number of samples, if the model has no loss
+            for it, or if it is one-hot and the loss takes class numbers.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(
             "Argument `model` must be a `keras.Model`. "
             f"Received: model of type {type(model).__name__}"
+        )
+    if type(model).call is keras.Model.call:
+        raise ValueError(
+            "Argument `model` must have a `call`: a model that only trains other ones "
+            f"cannot be run. Pass the submodel{_submodels(model)}. "
+            f"Received: model {model.name!r} of class {type(model).__name__}"
         )
     arrays = _arrays("x", x, "inputs")
     shapes = [tuple(array.shape) for array in arrays]
@@ -42,9 +51,19 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
         _check_targets(model, shapes[0][0], y)
 
 
+def _submodels(model: keras.Model) -> str:
+    """The names under which a model keeps others: `: model.encoder, model.decoder`."""
+    names = [
+        f"model.{name}"
+        for name, part in keras_private.attributes_of(model).items()
+        if isinstance(part, keras.Model)
+    ]
+    return f": {', '.join(names)}" if names else ""
+
+
 def is_built(model: keras.Model) -> bool:
     """Whether the model and all of its layers have their weights."""
-    return all(layer.built for layer in model._flatten_layers())
+    return all(layer.built for layer in keras_private.layers_of(model))
 
 
 def build_on(model: keras.Model, x: Any) -> None:
@@ -128,6 +147,39 @@ def _check_targets(model: keras.Model, samples: int, y: Any) -> None:
             f"Argument `y` must have a target for each of the {samples} samples of "
             f"`x`. Received: y of shape {_listed(shapes)}"
         )
+    _check_sparse(model, keras.tree.flatten(y))
+
+
+def _check_sparse(model: keras.Model, targets: list[Any]) -> None:
+    losses = keras.tree.flatten(model.loss)
+    outputs = getattr(model, "outputs", None) or [None] * len(targets)
+    if not len(losses) == len(targets) == len(outputs):
+        return
+    for target, loss, output in zip(targets, losses, outputs, strict=True):
+        if _takes_class_numbers(loss) and _is_one_hot(target, output):
+            raise ValueError(
+                "Argument `y` must hold class numbers for the sparse loss that the "
+                "model is compiled with. Pass `np.argmax(y, axis=-1)`, or compile with "
+                "`categorical_crossentropy`. Received: one-hot y of shape "
+                f"{tuple(target.shape)}"
+            )
+
+
+def _takes_class_numbers(loss: Any) -> bool:
+    loss = keras.losses.get(loss)
+    return loss is keras.losses.sparse_categorical_crossentropy or isinstance(
+        loss, keras.losses.SparseCategoricalCrossentropy
+    )
+
+
+def _is_one_hot(target: Any, output: Any) -> bool:
+    if len(target.shape) < 2 or target.shape[-1] == 1:
+        return False
+    # Class numbers have no axis of classes.
+    if output is not None and len(target.shape) != len(output.shape):
+        return False
+    values = np.asarray(keras.ops.convert_to_numpy(target))
+    return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all())
 
 
 def _listed(shapes: list[Any]) -> str:

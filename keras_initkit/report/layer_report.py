@@ -33,7 +33,7 @@ class LayerReport(Mapping[str, Any]):
         self, layers: Sequence[str], columns: Mapping[str, Sequence[Any]]
     ) -> None:
         self.layers = list(layers)
-        self._columns = {name: np.asarray(values) for name, values in columns.items()}
+        self._columns = {name: _column(values) for name, values in columns.items()}
 
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in self._columns:
@@ -99,6 +99,12 @@ class LayerReport(Mapping[str, Any]):
         columns = [[_text(value) for value in self[name]] for name in headings]
         head = ["layer", *headings.values()]
         return [head, *map(list, zip(self.short_names(), *columns, strict=True))]
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    # Numpy would make a string of everything that stands beside one.
+    has_text = any(isinstance(value, str) for value in values)
+    return np.asarray(values, dtype=object if has_text else None)
 
 
 def _lines_of(head: list[str]) -> list[list[str]]:

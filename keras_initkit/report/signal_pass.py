@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from keras_initkit import backends
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.calls import (
     LAYERS,
     KernelCall,
@@ -15,7 +17,8 @@ from keras_initkit.kernels.calls import (
     each_kernel_call,
 )
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
-from keras_initkit.kernels.signals import ACTIVATIONS
+from keras_initkit.kernels.signals import ACTIVATIONS, take_over
+from keras_initkit.report.scale_invariance import is_scale_invariant
 
 # What is known to be z = W x + b; a subclass may have made something else of it.
 KNOWN_CALLS = {layer.call for layer in LAYERS}
@@ -26,21 +29,32 @@ class KernelSignal:
     """One call of a layer: z = W x + b, a = f(z).
 
     Attributes:
-        call: the layer and its kernel; `call.inputs` is x, in this reading of it.
-        source: the tensor x that others may read too.
-        z: the pre-activations, shape (batch, ..., units).
+        layer: the layer.
+        kernel: its kernel, a variable.
         function: f, the layer's own or that of an activation layer directly behind.
-        activation: a, of the shape of z.
+        inputs: x, shape (batch, ..., channels).
+        z: the pre-activations, shape (batch, ..., units).
+        caught_activation: a, of the shape of z.
+        source: x as the layer got it: the tensor that others may read too.
+        reading: x in this reading of it.
+        pre_activation: z on the way to the loss.
+        output: a, as the next layer gets it.
         gradient: of the loss with respect to z, of its shape; 0 if nothing depends
             on z.
         follower: the call that alone reads a; None if there is none.
     """
 
-    call: KernelCall
-    source: Any
-    z: Any
+    layer: Any
+    kernel: Any
     function: Callable[[Any], Any]
-    activation: Any
+    # For use outside of the differentiation; the next four belong to it.
+    inputs: Any
+    z: Any
+    caught_activation: Any
+    source: Any
+    reading: Any
+    pre_activation: Any
+    output: Any
     gradient: Any = None
     follower: "KernelSignal | None" = None
 
@@ -50,20 +64,21 @@ class SignalPass:
 
     Args:
         model: a built `keras.Model`.
-        backend: the module of the Keras backend in use, beside `stats.tap`.
 
     Attributes:
         signals: of each call of a layer of `LAYERS`, in the order of execution. There
             is none of a call in a graph, whose tensors do not leave it.
         kernels: the fans of all kernels, in the order in which their layers were first
             called; at the end those that were not.
+        scale_invariant: the ids of the kernels whose scale changes nothing.
     """
 
-    def __init__(self, model: keras.Model, backend: ModuleType) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.signals: list[KernelSignal] = []
         self.kernels: list[KernelFans] = []
+        self.scale_invariant: set[int] = set()
         self._model = model
-        self._backend = backend
+        self._probed: set[int] = set()
         self._watch: Callable[[Any], Any]
 
     def __call__(self, x: Any, loss: Callable[[Any], Any]) -> None:
@@ -84,7 +99,7 @@ class SignalPass:
                 outputs = self._model(x, training=True)
             return loss(outputs), self._watched
 
-        gradients = self._backend.gradients(forward)
+        gradients = backends.current().gradients(forward)
         self._keep(kernel_fans(self._model))
         self._share_out(gradients)
 
@@ -92,14 +107,14 @@ class SignalPass:
         self._connect()
         followed = [signal for signal in self.signals if signal.follower]
         return [
-            *(signal.z for signal in self.signals),
-            *(signal.activation for signal in followed),
-            *(signal.follower.call.inputs for signal in followed if signal.follower),
+            *(signal.pre_activation for signal in self.signals),
+            *(signal.output for signal in followed),
+            *(signal.follower.reading for signal in followed if signal.follower),
         ]
 
     def _connect(self) -> None:
         for signal in self.signals:
-            readers = [s for s in self.signals if s.source is signal.activation]
+            readers = [s for s in self.signals if s.source is signal.output]
             if len(readers) == 1:
                 signal.follower = readers[0]
 
@@ -109,14 +124,12 @@ class SignalPass:
         rest = gradients[len(self.signals) :]
         of_all_readers, of_follower = rest[: len(followed)], rest[len(followed) :]
         for signal, gradient in zip(self.signals, of_z, strict=True):
-            signal.gradient = (
-                keras.ops.zeros_like(signal.z) if gradient is None else gradient
-            )
+            signal.gradient = ops.zeros_like(signal.z) if gradient is None else gradient
         for signal, of_all, of_one in zip(
             followed, of_all_readers, of_follower, strict=True
         ):
             # A shortcut reads it too, in whatever way: then its gradient is in the sum.
-            if of_one is None or not np.array_equal(of_all, of_one, equal_nan=True):
+            if of_one is None or not _is_equal(of_all, of_one):
                 signal.follower = None
 
     def _note_order(self, layer: Any, call: Callable) -> Callable | None:
@@ -135,38 +148,65 @@ class SignalPass:
         self.kernels += [k for k in kernels if id(k.variable) not in known]
 
     def _on_kernel_call(self, call: KernelCall) -> Any:
-        is_known = type(call.layer).call in KNOWN_CALLS
-        if not is_known or self._backend.current_graph() is not None:
+        if _is_in_graph(call.inputs):
             return call.run()
-        source = call.inputs
-        call = call._replace(inputs=self._watch(source))
-        z = self._watch(call.pre_activation())
+        outside = backends.current().outside
+        inputs = outside(call.inputs)
+        if id(call.kernel) not in self._probed:
+            self._probed.add(id(call.kernel))
+            if is_scale_invariant(call._replace(inputs=inputs)):
+                self.scale_invariant.add(id(call.kernel))
+        if type(call.layer).call not in KNOWN_CALLS:
+            return call.run()
+        reading = self._watch(call.inputs)
+        z = self._watch(call._replace(inputs=reading).pre_activation())
         function = call.layer.activation or keras.activations.linear
-        activation = self._watch(function(z))
-        self.signals.append(KernelSignal(call, source, z, function, activation))
-        return activation
+        output = self._watch(function(z))
+        signal = KernelSignal(
+            call.layer,
+            call.kernel,
+            function,
+            inputs=inputs,
+            z=outside(z),
+            caught_activation=outside(output),
+            source=call.inputs,
+            reading=reading,
+            pre_activation=z,
+            output=output,
+        )
+        self.signals.append(signal)
+        return output
 
     def _replace_activation(self, layer: Any, call: Callable) -> Callable | None:
         if not isinstance(layer, ACTIVATIONS):
             return None
 
         def stand_in(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            outputs = self._watch(call(inputs, *args, **kwargs))
-            for signal in self.signals:
-                if (
-                    signal.activation is inputs
-                    and signal.function is keras.activations.linear
-                ):
-                    signal.function, signal.activation = call, outputs
+            outputs = call(inputs, *args, **kwargs)
+            if not _is_in_graph(outputs):
+                outputs = self._watch(outputs)
+                take_over(self.signals, inputs, outputs, call)
             return outputs
 
         return stand_in
+
+
+def _is_in_graph(tensor: Any) -> bool:
+    """Whether a tensor holds no numbers, in whatever differentiation it takes part."""
+    backend = backends.current()
+    return backend.trace_of(backend.outside(tensor)) is not None
+
+
+def _is_equal(gradient: Any, other: Any) -> bool:
+    first, second = map(ops.convert_to_numpy, (gradient, other))
+    return np.array_equal(first, second, equal_nan=True)
 
 
 def _own_kernels(layer: Any) -> list[KernelFans]:
     """Those of a layer, without those of the layers in it, which are called too."""
     # The cell of a recurrent layer need not be.
     is_recurrent = isinstance(layer, keras.layers.RNN)
-    within = [] if is_recurrent else layer._flatten_layers(include_self=False)
+    layers = keras_private.layers_of(layer, include_self=False)
+    within = [] if is_recurrent else layers
     of_others = {id(variable) for inner in within for variable in inner.weights}
     return [k for k in kernel_fans(layer) if id(k.variable) not in of_others]

@@ -5,12 +5,11 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_initkit import backends
-from keras_initkit.kernels.calls import state_kept, variables_kept
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
 from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.kept_state import state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
@@ -63,7 +62,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     `weight_variance` | of the kernel W, over its entries
     `intended_variance` | that of what the initializer draws; NaN if unknown
     `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
-    `as_intended` | whether W is in that interval; None if unknown
+    `as_intended` | whether W is in that interval; None if unknown; or "scale-invariant"
     `predicted_variance` | `fan_in * mean(W^2) * mean(x^2) + mean(b^2)`, x measured
     `measured_variance` | of the pre-activations z = W x + b
     `gain` | the measured variance over that of the layer before
@@ -79,7 +78,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     network, and by less where they are not. Zeros of padding are not counted. The
     gradient's is `fan_out * mean(W^2) * mean(g^2) * E[f'(sqrt(q) u)^2]`, u ~ N(0, 1),
     with the kernel W and the gradient g of the layer that follows, and the mean square
-    q of z. There is none where another thing than this one layer reads f(z).
+    q of z. There is none where another thing than this one layer reads f(z). A layer
+    that normalizes its kernel itself, as weight standardization does, is
+    "scale-invariant": the variance of its kernel neither matters nor predicts anything.
 
     f is the layer's activation or that of an activation layer directly behind it. A
     shared layer is measured at its first call. Layers other than Dense, EinsumDense
@@ -115,8 +116,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
 
     Raises:
         ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
-            finite; if `y` is given and the model is not compiled; if `model` is none or
-            has no kernel.
+            finite; if `y` is given and the model is not compiled, or it is one-hot and
+            the loss takes class numbers; if `model` is none, has no kernel or no
+            `call`.
 
     Reference:
 
@@ -124,7 +126,6 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     - [Schoenholz et al., 2017](https://arxiv.org/abs/1611.01232)
     """
     check_batch(model, x, y)
-    backend = backends.current()
     build_on(model, x)
     if not kernel_fans(model):
         raise ValueError(
@@ -133,10 +134,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
             f"{[variable.path for variable in model.weights]}"
         )
     loss = SignalLoss(model, x, y)
-    signal_pass = SignalPass(model, backend)
+    signal_pass = SignalPass(model)
     with random_state_kept():
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
-        columns = signal_columns(model, signal_pass, loss.scale, backend)
+        columns = signal_columns(model, signal_pass, loss.scale)
     names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
     return SignalReport(names, columns)

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_initkit import backends
 from keras_initkit.initializers.intended_variance import (
     effective_entries,
     intended_variance,
@@ -25,6 +25,8 @@ from keras_initkit.theory.variance import variance
 
 # Those that a layer applies one after another.
 APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
+# In place of whether a variance is as it should be.
+SCALE_INVARIANT = "scale-invariant"
 OF_SIGNAL = (
     "predicted_variance",
     "measured_variance",
@@ -39,7 +41,6 @@ def signal_columns(
     model: keras.Model,
     signal_pass: SignalPass,
     loss_scale: float,
-    backend: ModuleType,
 ) -> dict[str, list[Any]]:
     """The columns of `signal_report`, with a row for each of `signal_pass.kernels`.
 
@@ -47,35 +48,42 @@ def signal_columns(
         model: the model, with the weights that it had in the pass.
         signal_pass: after its run.
         loss_scale: what the loss was multiplied by.
-        backend: the module of the Keras backend in use, beside `stats.tap`.
     """
     made_by = owners(model)
     signals: dict[int, KernelSignal] = {}
     for signal in signal_pass.signals:
-        signals.setdefault(id(signal.call.kernel), signal)
-    activations = _Activations(backend)
+        signals.setdefault(id(signal.kernel), signal)
+    activations = _Activations()
     rows = []
     for kernel in signal_pass.kernels:
         row = _of_weights(made_by[id(kernel.variable)], kernel)
+        if id(kernel.variable) in signal_pass.scale_invariant:
+            row["as_intended"] = SCALE_INVARIANT
         signal_ = signals.get(id(kernel.variable))
         of_signal = dict.fromkeys(OF_SIGNAL, math.nan)
         if signal_ is not None:
             of_signal = _of_signal(signal_, loss_scale, activations)
+            _forget_predictions(of_signal, signal_, signal_pass.scale_invariant)
         rows.append({**row, **of_signal})
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     columns["gain"] = _gains(columns["measured_variance"])
     return columns
 
 
+def _forget_predictions(
+    row: dict[str, float], signal: KernelSignal, scale_invariant: set[int]
+) -> None:
+    """Those that the variance of a kernel would tell, if it mattered."""
+    if id(signal.kernel) in scale_invariant:
+        row["predicted_variance"] = math.nan
+    if signal.follower and id(signal.follower.kernel) in scale_invariant:
+        row["predicted_gradient_variance"] = math.nan
+
+
 class _Activations:
-    """What is known of activations, found out once for all layers with the same one.
+    """What is known of activations, found out once for all layers with the same one."""
 
-    Args:
-        backend: the module of the Keras backend in use, beside `stats.tap`.
-    """
-
-    def __init__(self, backend: ModuleType) -> None:
-        self._backend = backend
+    def __init__(self) -> None:
         # By their ids: a callable of the user's own need not have a hash.
         self._elementwise: dict[int, ElementwiseFunction] = {}
         self._greatest_slopes: dict[tuple[int, tuple[int, ...]], float] = {}
@@ -100,8 +108,10 @@ class _Activations:
             self._greatest_slopes[key] = greatest
         if math.isnan(self._greatest_slopes[key]):
             return math.nan
-        slope = self._backend.slope(function, z)
-        fraction = measures.saturated_fraction(slope, self._greatest_slopes[key])
+        slope = backends.current().slope(function, z)
+        [fraction] = measures.saturated_fraction(
+            slope[None], self._greatest_slopes[key]
+        )
         return float(fraction)
 
 
@@ -128,20 +138,21 @@ def _of_signal(
     signal: KernelSignal, loss_scale: float, activations: _Activations
 ) -> dict[str, float]:
     predicted_gradient = _predicted_gradient(signal, activations)
+    [dead] = measures.dead_fraction(signal.caught_activation[None])
     z = measures.widen(signal.z)
     return {
         "predicted_variance": _predicted_variance(signal),
         "measured_variance": variance(signal.z),
         "predicted_gradient_variance": predicted_gradient / loss_scale**2,
         "gradient_variance": variance(signal.gradient) / loss_scale**2,
-        "dead_fraction": float(measures.dead_fraction(signal.activation)),
+        "dead_fraction": float(dead),
         "saturated_fraction": activations.saturated_fraction(signal.function, z),
     }
 
 
 def _predicted_variance(signal: KernelSignal) -> float:
-    layer = signal.call.layer
-    predicted = _mean_square(signal.call.inputs)
+    layer = signal.layer
+    predicted = _mean_square(signal.inputs)
     for kernel in _applied(layer):
         predicted *= kernel.fan_in * _mean_square(kernel.variable)
     bias = getattr(layer, "bias", None)
@@ -152,7 +163,7 @@ def _predicted_gradient(signal: KernelSignal, activations: _Activations) -> floa
     if signal.follower is None:
         return math.nan
     predicted = _mean_square(signal.follower.gradient)
-    for kernel in _applied(signal.follower.call.layer):
+    for kernel in _applied(signal.follower.layer):
         predicted *= kernel.fan_out * _mean_square(kernel.variable)
     mean_square_slope = activations.mean_square_slope(
         signal.function, _mean_square(signal.z)

@@ -6,21 +6,17 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend import AutocastScope
 
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
-from keras_initkit.kernels.calls import (
-    KernelCall,
-    each_kernel_call,
-    state_kept,
-    variables_kept,
-)
+from keras_initkit.kernels.calls import KernelCall, each_kernel_call
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import keras_random_state_kept
 from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.report.batch import build_on, check_batch
+from keras_initkit.report.kept_state import assign, read, state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
+from keras_initkit.report.scale_invariance import is_scale_invariant
 from keras_initkit.theory.number import is_finite_number, is_integer
 from keras_initkit.theory.variance import variance as variance_of
 
@@ -36,10 +32,12 @@ def lsuv(
     max_iterations: int = 20,
     orthogonal: bool = True,
     layers: Selector | Sequence[Selector] | None = None,
+    discard_trained: bool = False,
 ) -> LayerReport:
-    """Rescales each kernel until its pre-activations have unit variance on a batch.
+    """Draws new orthogonal kernels, and rescales them to unit variance on a batch.
 
-    In the order of execution, each kernel is replaced by an orthogonal one, and then
+    Trained kernels are lost, unless `orthogonal=False`, which only rescales them. In
+    the order of execution, each kernel is replaced by an orthogonal one, and then
     divided by `sqrt(Var[z] / target_variance)` until the variance of the layer's
     pre-activations z = W x + b, over samples, positions and units, is within the
     tolerance. One pass through the network does it: each layer is run about once for
@@ -75,6 +73,8 @@ def lsuv(
         layers: which layers are treated: a pattern, as of file names, of the layer's
             name or path (`"dense_*"`), a layer, a layer class, a function from a layer
             to a bool, or a list of these, of which one must apply. None for all.
+        discard_trained: whether orthogonal kernels may replace those of a model whose
+            optimizer has taken steps.
 
     Returns:
         A `LayerReport` with a row for each layer and the columns `before` and `after`
@@ -83,20 +83,17 @@ def lsuv(
         `iterations` and `converged`. It prints as a table.
 
     Raises:
-        ValueError: if an argument is wrong, no layer is selected, or no factor gives a
-            layer its target variance, which names it: its pre-activations are constant
-            (a kernel of zeros, dead units before it) or not finite, its bias alone has
-            more, or the model itself changes its kernel when it is called in training
-            (`SpectralNormalization`). The model's weights are then as before.
+        ValueError: if an argument is wrong, no layer is selected, trained kernels would
+            be replaced, or no factor gives a layer its target variance, which names it:
+            its pre-activations are constant (a kernel of zeros, dead units before it)
+            or not finite, its bias alone has more, it normalizes its kernel itself
+            (weight standardization), or the model changes its kernel when it is called
+            in training (`SpectralNormalization`). The weights are then as before.
 
     Reference:
 
     - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"Argument `model` must be a `keras.Model`. Received: model={model!r}"
-        )
     check_batch(model, x)
     _check_positive("target_variance", target_variance)
     _check_positive("tolerance", tolerance)
@@ -105,6 +102,8 @@ def lsuv(
             "Argument `max_iterations` must be a positive integer. "
             f"Received: max_iterations={max_iterations!r}"
         )
+    if orthogonal and not discard_trained:
+        _check_untrained(model)
     low, high = 1 - tolerance, 1 + tolerance
     sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
     return sweep(model, x, layers)
@@ -165,7 +164,7 @@ class Sweep:
                 )
         except BaseException as error:
             for kernel, original in self._originals.values():
-                _assign(kernel, original)
+                assign(kernel, original)
             if isinstance(error, _Refusal):
                 raise ValueError(str(error)) from None
             raise
@@ -178,9 +177,9 @@ class Sweep:
         key = id(call.kernel)
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
-            self._treated[key] = _value(call.kernel)
+            self._treated[key] = read(call.kernel)
         elif key in self._rows and not np.array_equal(
-            _value(call.kernel), self._treated[key]
+            read(call.kernel), self._treated[key]
         ):
             raise _Refusal(call, "are those of a kernel that the model itself changes")
         return call.run()
@@ -189,18 +188,20 @@ class Sweep:
         before = variance = _variance(call)
         if self._orthogonal:
             start = _orthogonal(call, start)
-            _assign(kernel, start)
+            assign(kernel, start)
             variance = _variance(call)
         target = self._target(call.layer)
         factor, iterations = 1.0, 0
         if not self._is_good(variance / target):
+            if is_scale_invariant(call):
+                raise _Refusal(call, "do not depend on the scale of its kernel")
             self._check_bias(call, target)
         while not self._is_good(variance / target) and (
             iterations < self._max_iterations
         ):
             step = math.sqrt(target / variance)
             factor *= step
-            _assign(kernel, start * factor)
+            assign(kernel, start * factor)
             previous, variance = variance, _variance(call)
             if variance == previous and abs(step - 1) > _ROUNDING:
                 raise _Refusal(call, "do not depend on its kernel")
@@ -221,17 +222,6 @@ class Sweep:
         of_bias = 0.0 if bias is None else variance_of(bias)
         if of_bias > self._band[1] * target:
             raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
-
-
-def _value(variable: Any) -> np.ndarray:
-    with AutocastScope(None):  # Within a layer of mixed precision, it reads as half.
-        return keras.ops.convert_to_numpy(variable)
-
-
-def _assign(variable: Any, value: np.ndarray) -> None:
-    # Within a layer of mixed precision, older versions of Keras halve what is assigned.
-    with AutocastScope(None):
-        variable.assign(value)
 
 
 # Not an Exception: Keras rewrites the messages of those that leave a layer's call.
@@ -261,6 +251,17 @@ def _orthogonal(call: KernelCall, start: np.ndarray) -> np.ndarray:
     )
     draw = ScaledOrthogonal(input_axes=axes.input_axes, output_axes=axes.output_axes)
     return keras.ops.convert_to_numpy(draw(start.shape, dtype=str(start.dtype)))
+
+
+def _check_untrained(model: keras.Model) -> None:
+    optimizer = getattr(model, "optimizer", None)
+    steps = 0 if optimizer is None else int(optimizer.iterations)
+    if steps:
+        raise ValueError(
+            "With `orthogonal=True`, the trained kernels of the model would be lost. "
+            "Pass `orthogonal=False` to rescale them, or `discard_trained=True`. "
+            f"Received: model {model.name!r}, whose optimizer has taken {steps} steps"
+        )
 
 
 def _check_positive(name: str, value: Any) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_initkit.backends import keras_private
+
 # For each slot the power p: when a weight is multiplied by s, the slot is by s^p.
 # Gradients are divided by s, and so is what holds gradients, as the momenta of Adam;
 # their squares, in velocities and accumulators, by s^2. What holds displacements, with
@@ -55,7 +57,7 @@ def transport_slots(optimizer: Any, variable: Any, factor: float) -> None:
     powers = _powers(optimizer)
     if not optimizer.built:
         return
-    index = optimizer._get_variable_index(variable)
+    index = keras_private.index_in(optimizer, variable)
     for name, power in powers.items():
         slots = getattr(optimizer, name, None)
         if slots and slots[index] is not None:

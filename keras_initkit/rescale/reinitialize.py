@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit.backends import keras_private
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
@@ -33,11 +34,12 @@ def reinitialize(
     layers with names of their own.
 
     Frozen layers are drawn anew too. Moving averages of BatchNormalization start
-    again, and so do the seed generators of Dropout and its like. What is not trained
-    and has no initializer stays as it is: what Normalization has adapted to, the states
-    of a stateful RNN. An initializer that knows `input_axes` and `output_axes` and was
-    given none gets those of `kernel_fans`, so that a DepthwiseConv2D may have other
-    variances than Keras gives it.
+    again, and so do the seed generators of Dropout and its like (with PyTorch, a
+    Dropout without a seed draws from PyTorch's own generator instead). What is not
+    trained and has no initializer stays as it is: what Normalization has adapted to,
+    the states of a stateful RNN. An initializer that knows `input_axes` and
+    `output_axes` and was given none gets those of `kernel_fans`, so that a
+    DepthwiseConv2D may have other variances than Keras gives it.
 
     Example:
 
@@ -98,7 +100,7 @@ def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
             "Argument `model` must be built and have weights: call it on data, or "
             f"`model.build(input_shape)`, first. Received: model={model}"
         )
-    if any(layer.quantization_mode for layer in model._flatten_layers()):
+    if any(layer.quantization_mode for layer in keras_private.layers_of(model)):
         raise ValueError(
             "Argument `model` must not be quantized: its integers are no draw of an "
             f"initializer. Received: model={model}"
@@ -116,7 +118,8 @@ def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
 
 def _is_trained(weight: Weight) -> bool:
     # A frozen layer's variables count, those made with trainable=False do not.
-    return any(weight.variable is v for v in weight.layer._trainable_variables)
+    own = keras_private.own_trainable_variables(weight.layer)
+    return any(weight.variable is v for v in own)
 
 
 def _is_seed_state(variable: Any) -> bool:
@@ -225,9 +228,7 @@ def _fresh_optimizer(model: Any) -> Any:
 
 def _restart(optimizer: Any, fresh: Any) -> None:
     # Not all slots start at zero, some start at the weights: one built now knows.
-    # LossScaleOptimizer leaves its variables to the optimizer in it.
-    keeper = getattr(optimizer, "inner_optimizer", optimizer)
-    fresh.build(keeper._trainable_variables)
+    fresh.build(keras_private.variables_of(optimizer))
     for variable, start in zip(optimizer.variables, fresh.variables, strict=True):
         if variable.name != "learning_rate":
             variable.assign(start)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_initkit.backends import keras_private
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
 from keras_initkit.kernels.calls import LAYERS, kernel_of
 from keras_initkit.kernels.names import layer_names
@@ -93,7 +94,7 @@ def find_targets(
     variables = select_variables(model, layers=layers)
     owners = {
         id(kernel_of(layer)): layer
-        for layer in model._flatten_layers()
+        for layer in keras_private.layers_of(model)
         if isinstance(layer, LAYERS) and layer.built
     }
     targets = [

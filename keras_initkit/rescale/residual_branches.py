@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.theory.gains import gaussian_moments
 from keras_initkit.theory.number import is_finite_number, is_integer
@@ -165,8 +166,8 @@ def _steps(model: Any) -> list[_Step]:
 def _source(tensor: Any, outer_calls: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Returns the call that made a tensor, and the calls of nested models around it."""
     while True:
-        operation, node_index, tensor_index = tensor._keras_history
-        node = operation._inbound_nodes[node_index]
+        node, tensor_index = keras_private.call_that_made(tensor)
+        operation = node.operation
         if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
             tensor = operation.outputs[tensor_index]
             outer_calls = (*outer_calls, node)
@@ -289,7 +290,7 @@ def _activation(operation: Any) -> Any:
 
 def _last_weights(layer: Any, branch: _Branch) -> list[Any]:
     """Returns the kernel that a layer's output is linear in, and the bias with it."""
-    layer = getattr(layer, "_output_dense", layer)
+    layer = keras_private.output_projection(layer) or layer
     kernels = [fans.variable for fans in kernel_fans(layer)]
     last = [v for v in kernels if len(kernels) == 1 or v.name == "pointwise_kernel"]
     if len(last) != 1:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.calls import LAYERS, kernel_of
 
 layers = keras.layers
@@ -61,9 +62,7 @@ def successor(model: keras.Model, layer: Any) -> Any:
 
     - [Stock et al., 2019](https://arxiv.org/abs/1902.10416)
     """
-    graph = getattr(model, "_functional", model)
-    by_depth = getattr(graph, "_nodes_by_depth", {})
-    nodes = [node for nodes in by_depth.values() for node in nodes]
+    graph, nodes = keras_private.graph_of(model), keras_private.calls_in(model)
     own = [node for node in nodes if node.operation is layer]
     if len(own) != 1:
         raise NoSuccessorError(

@@ -118,12 +118,17 @@ class _Loop:
 
         def measure() -> Any:
             parts = [
-                plan.row.of_tensors(tensors.weights, tensors.gradients),
+                plan.row.of_tensors(tensors.weights, tensors.gradients()),
                 plan.row.of_signals(tensors.signals),
             ]
             parts = [part for part in parts if part is not None]
             if plan.has_histograms:
-                counts = ops.reshape(plan.row.histograms(*tensors), (-1,))
+                counts = ops.reshape(
+                    plan.row.histograms(
+                        tensors.weights, tensors.gradients(), tensors.signals
+                    ),
+                    (-1,),
+                )
                 parts.append(ops.cast(counts, parts[0].dtype))
             return ops.concatenate(parts)
 

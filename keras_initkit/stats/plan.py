@@ -24,13 +24,25 @@ class Tensors(NamedTuple):
 
     Attributes:
         weights: the weights.
-        gradients: dense, without the loss scale; None for a layer that has none.
+        scaled_gradients: dense, as the optimizer is given them; None for a layer that
+            has none.
         signals: those of all calls of the layer.
+        scale: what the optimizer has multiplied the loss with; None if nothing.
     """
 
     weights: list[Any]
-    gradients: list[Any]
+    scaled_gradients: list[Any]
     signals: list[list[Signal]]
+    scale: Any
+
+    def gradients(self) -> list[Any]:
+        """The gradients of the loss itself; None for a layer that has none."""
+        if self.scale is None:
+            return self.scaled_gradients
+        return [
+            None if g is None else g / ops.cast(self.scale, g.dtype)
+            for g in self.scaled_gradients
+        ]
 
 
 class Plan:
@@ -124,6 +136,7 @@ class Plan:
             [read(variable) for variable in self.variables],
             self._gradients(replicas),
             self._signals(replicas),
+            _loss_scale(self.optimizer),
         )
 
     def updates(self, before: Tensors) -> Any:
@@ -144,7 +157,6 @@ class Plan:
     def _gradients(self, replicas: tuple[Given, ...]) -> list[Any]:
         """Of several replicas the sum: the loss of each is divided by their number."""
         backend = backends.current()
-        scale = _loss_scale(self.optimizer)
         given = [
             dict(zip(map(id, replica.variables), replica.gradients, strict=False))
             for replica in replicas
@@ -156,10 +168,7 @@ class Plan:
                 gradients.append(None)
                 continue
             parts = [widen(backend.dense(part, variable.shape)) for part in parts]
-            gradient: Any = sum(parts[1:], start=parts[0])
-            if scale is not None:
-                gradient = gradient / ops.cast(scale, gradient.dtype)
-            gradients.append(gradient)
+            gradients.append(sum(parts[1:], start=parts[0]))
         return gradients
 
     def _signals(self, replicas: tuple[Given, ...]) -> list[list[Signal]]:

@@ -163,13 +163,22 @@ def _begin_row(
     apart, row = backends.current().apart, plan.row
     tensors = plan.tensors(replicas)
     made: dict[str, Any] = {"step": plan.number()}
+
+    def measure() -> Any:
+        return row.of_tensors(tensors.weights, tensors.gradients())
+
     parts = [
-        # Each gradient is read as soon as it is there, and still near at hand.
-        row.of_tensors(tensors.weights, tensors.gradients),
+        # Each gradient is read as soon as it is there, and still near at hand; but the
+        # optimizer divides by the scale as well, and must do so by itself.
+        measure() if tensors.scale is None else apart(measure),
         apart(lambda: row.of_signals(tensors.signals)),
     ]
     if has_histograms:
-        made["counts"] = apart(lambda: row.histograms(*tensors))
+        made["counts"] = apart(
+            lambda: row.histograms(
+                tensors.weights, tensors.gradients(), tensors.signals
+            )
+        )
     was_skipped = plan.was_skipped()
 
     def finish() -> dict[str, Any]:

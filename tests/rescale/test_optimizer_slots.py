@@ -86,10 +86,20 @@ class Run:
     def step(self, gradients, scale=1.0):
         """Gradients of a weight that is so many times larger."""
         loss_scale = float(self.optimizer.scale_loss(1.0))
-        self.optimizer.apply(
-            [keras.ops.convert_to_tensor(g * loss_scale / scale) for g in gradients],
-            self.variables,
+        factor = loss_scale / scale
+        scaled = [keras.ops.convert_to_tensor(g * factor) for g in gradients]
+        if keras.backend.backend() != "jax":
+            self.optimizer.apply(scaled, self.variables)
+            return
+        # As its trainer does: LossScaleOptimizer cannot be called otherwise.
+        variables = [*self.variables, *self.optimizer.variables]
+        count = len(self.variables)
+        values = [variable.value for variable in variables]
+        trained, slots = self.optimizer.stateless_apply(
+            values[count:], scaled, values[:count]
         )
+        for variable, value in zip(variables, [*trained, *slots], strict=True):
+            variable.assign(value)
 
     def rescale(self, factor):
         for variable in self.variables:

@@ -50,6 +50,10 @@ def subclassed_model():
     return model
 
 
+def outputs(model, x):
+    return keras.ops.convert_to_numpy(model(x, training=True))
+
+
 def weights(model):
     return [v.numpy() for v in model.variables]
 
@@ -192,7 +196,7 @@ def test_frozen_layers_and_seed_generators_start_again():
         [
             keras.Input((6,)),
             layers.Dense(6, trainable=False),
-            layers.Dropout(0.5),
+            layers.Dropout(0.5, seed=1),
             layers.GaussianNoise(1.0),
         ]
     )
@@ -200,10 +204,10 @@ def test_frozen_layers_and_seed_generators_start_again():
     runs = []
     for _ in range(2):
         reinitialize(model, seed=1)
-        runs.append(model(x, training=True).numpy())
+        runs.append(outputs(model, x))
     np.testing.assert_array_equal(*runs)
     reinitialize(model, seed=2)
-    assert not np.array_equal(model(x, training=True).numpy(), runs[0])
+    assert not np.array_equal(outputs(model, x), runs[0])
     dropout, noise = (layer.seed_generator.state for layer in model.layers[1:])
     assert not np.array_equal(dropout.numpy(), noise.numpy())
 
@@ -240,7 +244,12 @@ if hasattr(keras.optimizers, "MultiOptimizer"):
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_a_run_can_be_repeated_exactly(make):
     model = keras.Sequential(
-        [keras.Input((6,)), layers.Dense(4), layers.Dropout(0.3), layers.Dense(1)]
+        [
+            keras.Input((6,)),
+            layers.Dense(4),
+            layers.Dropout(0.3, seed=1),
+            layers.Dense(1),
+        ]
     )
     model.compile(make(), "mse", run_eagerly=True)
     x = np.random.default_rng(0).normal(size=(12, 6)).astype("float32")
@@ -252,6 +261,9 @@ def test_a_run_can_be_repeated_exactly(make):
     assert_equal(*runs)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="every step runs layer by layer"
+)
 def test_nothing_is_traced_again_and_the_learning_rate_stays():
     traces = []
 

@@ -60,17 +60,33 @@ def pre_activation_variances(model):
         weights, bias = (keras.ops.convert_to_numpy(v) for v in layer.weights)
         z = a @ weights + bias
         variances.append(z.var(dtype="float64"))
-        a = np.asarray(layer.activation(z))
+        a = keras.ops.convert_to_numpy(layer.activation(z))
     return variances
 
 
-def gradient_variances(model):
-    import tensorflow as tf
+SLOPE_BELOW_ZERO = {"relu": 0.0, "leaky_relu": 0.2, "linear": 1.0}
 
-    with tf.GradientTape() as tape:
-        loss = model.loss(Y, model(X))
-    kernels = [layer.kernel.value for layer in model.layers]
-    return [g.numpy().var(dtype="float64") for g in tape.gradient(loss, kernels)]
+
+def gradient_variances(model):
+    """Of the cross-entropy with respect to the kernels, by hand."""
+    inputs, slopes = [X.astype("float64")], []
+    for layer in model.layers:
+        weights, bias = (keras.ops.convert_to_numpy(v) for v in layer.weights)
+        z = inputs[-1] @ weights + bias
+        below = SLOPE_BELOW_ZERO[layer.activation.__name__]
+        slopes.append(np.where(z > 0, 1.0, below))
+        inputs.append(z * slopes[-1])
+    probability = np.exp(z - z.max(axis=1, keepdims=True))
+    probability /= probability.sum(axis=1, keepdims=True)
+    gradient = (probability - np.eye(3)[Y]) / len(Y)
+    variances = []
+    for layer, a, slope in zip(
+        model.layers[::-1], inputs[-2::-1], slopes[::-1], strict=True
+    ):
+        gradient = gradient * slope
+        variances.append((a.T @ gradient).var())
+        gradient = gradient @ keras.ops.convert_to_numpy(layer.kernel).T
+    return variances[::-1]
 
 
 def norms(model):

@@ -28,7 +28,7 @@ def residual_net(branch, depth, width=64):
 def growth(model):
     """How much the mean square of the stream grows from input to output."""
     x = np.random.default_rng(0).normal(size=(256, 64)).astype("float32")
-    return float(np.mean(model(x).numpy() ** 2))
+    return float(np.mean(keras.ops.convert_to_numpy(model(x)) ** 2))
 
 
 def values(model):

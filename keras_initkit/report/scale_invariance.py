@@ -1,0 +1,43 @@
+"""Whether a layer's output depends on how large its kernel is."""
+
+import keras
+import numpy as np
+
+from keras_initkit.kernels.calls import LAYERS, KernelCall
+from keras_initkit.report.kept_state import assign, read
+
+# Twice the kernel changes its share of z by as much as it is, or by nothing.
+_THRESHOLD = 0.5
+
+
+def is_scale_invariant(call: KernelCall) -> bool:
+    """Whether the layer normalizes its own kernel, as weight standardization does.
+
+    Then z = W x + b is the same for twice the kernel, whatever the bias is. The kernel
+    is changed, and put back; a layer of Keras's own is known without that.
+
+    Args:
+        call: of the layer, outside of any graph.
+
+    Reference:
+
+    - [Qiao et al., 2019](https://arxiv.org/abs/1903.10520)
+    """
+    if type(call.layer) in LAYERS:
+        return False
+    kernel = read(call.kernel)
+    try:
+        z, doubled, negative = (
+            _pre_activation(call, kernel, factor) for factor in (1, 2, -1)
+        )
+    finally:
+        assign(call.kernel, kernel)
+    # The bias, and whatever else does not depend on the kernel, is in neither.
+    of_kernel, change = (z - negative) / 2, doubled - z
+    return bool(np.linalg.norm(change) < _THRESHOLD * np.linalg.norm(of_kernel))
+
+
+def _pre_activation(call: KernelCall, kernel: np.ndarray, factor: float) -> np.ndarray:
+    assign(call.kernel, factor * kernel)
+    z = keras.ops.convert_to_numpy(call.pre_activation())
+    return z.astype("float64")
