@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.initializers.random_initializers import compute_fans
 
+from keras_initkit.backends.keras_private import compute_fans
 from keras_initkit.theory.variance import variance
 
 # Of a standard normal distribution that is cut at two standard deviations.

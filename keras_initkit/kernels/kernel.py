@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras_initkit.backends import keras_private
+
 # Slopes, shifts and scales act on one unit at a time, whatever their shape.
 _NOT_KERNELS = ("alpha", "beta", "bias", "gamma", "scale")
 
@@ -35,6 +37,6 @@ def owners(model: Any) -> dict[int, Any]:
     # A wrapper may hold the kernel of the layer in it too: the inner one comes later.
     return {
         id(variable): layer
-        for layer in model._flatten_layers()
-        for variable in layer._trainable_variables
+        for layer in keras_private.layers_of(model)
+        for variable in keras_private.own_trainable_variables(layer)
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.kernel import is_kernel
 
 
@@ -95,7 +96,7 @@ def layer_names(model: keras.Model, variables: Sequence[Any]) -> list[str]:
 def _weights(
     layers: tuple[Any, ...], names: tuple[str, ...], seen: set[int]
 ) -> Iterator[Weight]:
-    inner = layers[-1]._flatten_layers(include_self=False, recursive=False)
+    inner = keras_private.layers_of(layers[-1], include_self=False, recursive=False)
     for layer, name in _named(inner):
         yield from _weights((*layers, layer), (*names, name), seen)
     # What a wrapper holds of the layer in it is that layer's.

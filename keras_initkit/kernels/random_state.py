@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
+
+from keras_initkit.backends.keras_private import global_state
 
 # Where Keras keeps its generator; older versions have no constant for the name.
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit.backends import keras_private
 from keras_initkit.kernels.kernel import is_kernel, owners
 from keras_initkit.kernels.names import layer_names, weights
 
@@ -120,7 +121,7 @@ def layers_around(model: keras.Model) -> dict[int, list[Any]]:
     The kernel of an LSTM lies in the LSTM and in its cell.
     """
     around: dict[int, list[Any]] = {}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in keras_private.layers_of(model, include_self=False):
         for variable in layer.trainable_variables:
             around.setdefault(id(variable), []).append(layer)
     # What a subclassed model made without a layer is its own.

@@ -109,9 +109,7 @@ class _Activations:
         if math.isnan(self._greatest_slopes[key]):
             return math.nan
         slope = backends.current().slope(function, z)
-        [fraction] = measures.saturated_fraction(
-            slope[None], self._greatest_slopes[key]
-        )
+        fraction = measures.saturated_fraction(slope, self._greatest_slopes[key])
         return float(fraction)
 
 
@@ -138,7 +136,7 @@ def _of_signal(
     signal: KernelSignal, loss_scale: float, activations: _Activations
 ) -> dict[str, float]:
     predicted_gradient = _predicted_gradient(signal, activations)
-    [dead] = measures.dead_fraction(signal.caught_activation[None])
+    dead = measures.dead_fraction(signal.caught_activation)
     z = measures.widen(signal.z)
     return {
         "predicted_variance": _predicted_variance(signal),

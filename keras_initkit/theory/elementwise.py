@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_initkit.backends import keras_private
+
 Activation = str | dict | Callable | None
 ElementwiseFunction = Callable[[np.ndarray], np.ndarray]
 
@@ -79,7 +81,8 @@ def activation_function(activation: Activation) -> Callable:
 
 
 def _require_no_weights(function: Callable, activation: Activation) -> None:
-    layers = function._flatten_layers() if isinstance(function, keras.Layer) else ()
+    is_layer = isinstance(function, keras.Layer)
+    layers = keras_private.layers_of(function) if is_layer else ()
     # One that makes weights when it is called must not be: it is the user's to build.
     makes_weights = any(
         not layer.built and type(layer).build is not keras.Layer.build
