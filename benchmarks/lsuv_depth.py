@@ -58,7 +58,7 @@ def by_textbook(model: keras.Model, x: np.ndarray) -> None:
         if isinstance(layer, keras.layers.Dense):
             up_to_layer = keras.Model(model.inputs, layer.output)
             for _ in range(MAX_ITERATIONS):
-                variance = float(np.var(up_to_layer(x)))
+                variance = float(keras.ops.var(up_to_layer(x)))
                 if abs(variance - 1) <= TOLERANCE:
                     break
                 layer.kernel.assign(layer.kernel / np.sqrt(variance))
