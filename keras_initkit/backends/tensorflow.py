@@ -76,9 +76,20 @@ def apart(function: Callable[[], Any]) -> Any:
     # The optimizer of graphs merges what is computed twice, and an op whose result has
     # a second reader is no longer fused with the next one. It does not look into a
     # function that is not inlined.
-    return tf.function(
+    traced = tf.function(
         function, autograph=False, experimental_attributes={"_noinline": True}
-    )()
+    ).get_concrete_function()
+    if not traced.outputs:
+        return None
+    # Called as an op: TensorFlow keeps the gradient functions of what is called
+    # otherwise for as long as the process lives.
+    results = tf.raw_ops.StatefulPartitionedCall(
+        args=traced.captured_inputs,
+        Tout=[tensor.dtype for tensor in traced.outputs],
+        f=traced,
+    )
+    results[0].set_shape(traced.outputs[0].shape)
+    return results[0]
 
 
 def must_recompute(tensor: Any) -> bool:

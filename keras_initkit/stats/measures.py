@@ -150,7 +150,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         results["zero_fraction"] = where_needed(
             is_spoiled,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
-            1 - reduce("sum_of_squares", signs) / size,
+            (size - reduce("sum_of_squares", signs)) / size,
         )
     if "nonfinite_count" in names:
 
@@ -165,7 +165,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
 
 def _variances(tensors: Sequence[Any], means: Any) -> Any:
     reduce = backends.current().reduce
-    deviations = [t - means[number] for number, t in enumerate(tensors)]
+    deviations = [t - ops.cast(means[n], t.dtype) for n, t in enumerate(tensors)]
     rest = reduce("mean", deviations)  # of the rounding of the mean
     squares = reduce("mean", [ops.square(d) for d in deviations])
     return ops.maximum(squares - ops.square(rest), 0)
