@@ -406,6 +406,7 @@ BIAS = keras.initializers.RandomNormal(stddev=0.5, seed=1)
 
 def standardized(kernel):
     """Weight standardization (Qiao et al., 2019)."""
+    kernel = ops.convert_to_tensor(kernel)
     axes = tuple(range(len(kernel.shape) - 1))
     mean, variance = ops.moments(kernel, axes, keepdims=True)
     return (kernel - mean) / ops.sqrt(variance + 1e-5)
