@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit import backends
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.kernels.calls import KernelCall, each_kernel_call
 from keras_initkit.kernels.fans import kernel_fans
@@ -87,8 +88,9 @@ def lsuv(
             be replaced, or no factor gives a layer its target variance, which names it:
             its pre-activations are constant (a kernel of zeros, dead units before it)
             or not finite, its bias alone has more, it normalizes its kernel itself
-            (weight standardization), or the model changes its kernel when it is called
-            in training (`SpectralNormalization`). The weights are then as before.
+            (weight standardization), the model changes its kernel when it is called in
+            training (`SpectralNormalization`), or calls the layer inside of a compiled
+            function. The weights are then as before.
 
     Reference:
 
@@ -175,6 +177,9 @@ class Sweep:
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)
+        is_compiled = backends.current().trace_of(call.inputs) is not None
+        if key in self._originals and is_compiled:
+            raise _Refusal(call, "are computed inside of a compiled function")
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
             self._treated[key] = read(call.kernel)

@@ -367,6 +367,7 @@ class Standard(layers.Conv2D):
     """Weight standardization (Qiao et al., 2019)."""
 
     def convolution_op(self, inputs, kernel):
+        kernel = keras.ops.convert_to_tensor(kernel)
         mean, variance = keras.ops.moments(kernel, (0, 1, 2), keepdims=True)
         kernel = (kernel - mean) / keras.ops.sqrt(variance + 1e-5)
         return super().convolution_op(inputs, kernel)

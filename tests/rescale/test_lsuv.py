@@ -406,6 +406,7 @@ BIAS = keras.initializers.RandomNormal(stddev=0.5, seed=1)
 
 def standardized(kernel):
     """Weight standardization (Qiao et al., 2019)."""
+    kernel = ops.convert_to_tensor(kernel)
     axes = tuple(range(len(kernel.shape) - 1))
     mean, variance = ops.moments(kernel, axes, keepdims=True)
     return (kernel - mean) / ops.sqrt(variance + 1e-5)
@@ -583,6 +584,26 @@ class TestRefusals:
         with pytest.raises(ValueError, match=match):
             lsuv(Pair(), normal(50, 8))
         assert lsuv(Pair().encoder, normal(50, 8))["converged"].all()
+
+    @pytest.mark.skipif(
+        keras.backend.backend() == "torch", reason="nothing here is compiled"
+    )
+    def test_a_layer_that_is_called_inside_of_a_compiled_function(self):
+        class Compiled(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.dense = layers.Dense(4, name="hidden")
+
+            def call(self, inputs):
+                if not ops.is_tensor(inputs) or isinstance(inputs, keras.KerasTensor):
+                    return self.dense(inputs)
+                return compiled(self.dense)(inputs)
+
+        name = keras.backend.backend()
+        framework = pytest.importorskip(name)
+        compiled = framework.function if name == "tensorflow" else framework.jit
+        model = sequential(Compiled())
+        self.refused(model, normal(50, 8), "hidden' are computed inside of a compiled")
 
     def test_any_other_error_behind_it(self):
         class Fails(layers.Layer):
