@@ -29,13 +29,14 @@ class LayerStatsCallback(keras.callbacks.Callback):
     The gradients are the ones that the optimizer is given in training: of the training
     mini-batch, in training mode, divided by the loss scale if there is one, before
     clipping and weight decay; under gradient accumulation those of each micro-batch;
-    under `tf.distribute.MirroredStrategy` the sum over the replicas, which is the
-    gradient of the whole batch. They are measured inside the compiled training step,
-    and so are the activations. There is no second forward or backward pass, a step that
-    is not recorded computes nothing, and the training is bit-identical to one without
-    the callback. (The compilers of TensorFlow may order a product differently whose
-    result has a second reader: where a layer multiplies its kernel by a constant, and
-    with BatchNormalization and `include_biases=True`, last bits were seen to differ.)
+    with several devices or processes the gradient of the whole batch. They are measured
+    inside the compiled training step, and so are the activations, on every backend.
+    There is no second forward or backward pass. A step that is not recorded is Keras's
+    own train function, and the training is bit-identical to one without the callback.
+    (TensorFlow's compilers may order a product differently whose result has a second
+    reader: where a layer multiplies its kernel by a constant, and with
+    BatchNormalization and `include_biases=True`, last bits were seen to differ. With
+    JAX on several devices, the partitioner may add up in another order.)
 
     Recorded for every trainable kernel (a trainable variable of two or more axes), over
     all of its entries, in float32 or wider; those of the column "default" unless
@@ -69,8 +70,8 @@ those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
 
     A unit is an entry of the last axis. From `pre_activation_mean` to
     `saturated_fraction` they are of the training step's own forward pass, the last one
-    before the update, for `Dense` and `EinsumDense` layers. On recorded steps z is
-    multiplied out once more: TensorFlow has it inside of a fused kernel only. Where the
+    before the update, for `Dense` and `EinsumDense` layers. With TensorFlow, recorded
+    steps multiply z out once more, because it is inside a fused kernel. Where the
     activation is linear and an activation layer (`Activation`,
     `ReLU`, ...) follows at once, f is that one. A layer that is called several times
     has the statistics of all calls together. A ReLU unit that is off for over half of
@@ -107,13 +108,13 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
     The callback can be used in several calls of `fit`: with the same optimizer, history
     and run go on; with another model, or after it was compiled with a new optimizer,
     whose steps begin at 0, both begin anew, the run as `<log_dir>/layer_stats_2` and so
-    on. Each call of `fit` traces the training step once more. For a training loop of
-    your own, or an optimizer that the model is not compiled with, see `layer_stats`. A
-    copy of the callback begins anew.
+    on. The step with the statistics is traced once, and kept for as long as Keras keeps
+    its own train function. For a training loop of your own, or an optimizer that the
+    model is not compiled with, see `layer_stats`. A copy of the callback begins anew.
 
-    In memory, with n kernels and k keys: 512 n k bytes for the rows that wait in the
-    graph, 8 n k for each record in the history; with `update_ratio` a copy of the
-    kernels; with histograms 49 kB n, and no record of them is kept.
+    In memory, with n kernels and k keys, each record takes 8 n k bytes in the history;
+    with `update_ratio` a recorded step holds a copy of the kernels. No record is kept
+    of histograms. Where several processes train together, the first writes the files.
 
     Example:
 
@@ -126,9 +127,10 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     Args:
         log_dir: directory for TensorBoard; give each training run one of its own.
-        update_freq: `"batch"`, `"epoch"` or an integer. With an integer, the steps that
-            it divides are recorded; `"batch"` is the same as 1; with `"epoch"` it is
-            the first step of each epoch. A step is the value of
+        update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` is every
+            50th step, or fewer if `max_overhead` asks for it. With an integer, exactly
+            the steps that it divides are recorded; `"batch"` is the same as 1; with
+            `"epoch"` it is the first step of each epoch. A step is the value of
             `optimizer.iterations` before the update, so that steps go on across calls
             of `fit` and resumed runs.
         warmup_steps: integer >= 0. So many first steps of the optimizer are all
@@ -151,15 +153,13 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             `record.step`, `record.skipped`, `record.layers` and
             `record.statistics[key]`, an array of shape (layers,). An exception in it is
             logged once, and the training goes on.
-        max_overhead: greatest share of the training time that recording may take. The
-            times of recorded steps are compared with those of others, and where
-            recording costs more, the interval is widened, which is logged once. While
-            the cost is not known, one step in two is recorded at most. Where Keras
-            takes several steps in one execution nothing is measured. None to record
-            whatever the cost.
+        max_overhead: greatest share of the training time that recording may take, for
+            `update_freq="auto"`. Once in each `fit`, the times of recorded steps are
+            compared with those of others; where recording costs more, the interval is
+            widened, which is logged. Nothing is measured where Keras takes several
+            steps in one execution. Pictures keep to the same share.
         flush_secs: how old a record may become, in seconds, before it is in the event
-            file, where it survives even a killed process. Steps that run in one
-            execution (`steps_per_execution`) under XLA are read at its end.
+            file, where it survives even a killed process.
 
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.

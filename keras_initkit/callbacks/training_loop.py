@@ -24,11 +24,12 @@ def layer_stats(
 ) -> Iterator[LayerStatsCallback]:
     """Records as `LayerStatsCallback` does, in a training loop of your own.
 
-    Within it, what passes through `optimizer.apply` (or `apply_gradients`) is recorded:
-    that of `model.train_on_batch`, of an eager loop, and of a `tf.function` that is
-    traced within, which means called for the first time. Of the forward pass something
-    is known only if it is in the same function as `optimizer.apply`. Afterwards nothing
-    is left behind.
+    Within it, what passes through `optimizer.apply`, `apply_gradients` or
+    `stateless_apply` is recorded: that of `model.train_on_batch`, of a loop that runs op
+    by op, and of a `tf.function` or `jax.jit` that is traced within, which means called
+    for the first time. Of the forward pass something is known only if it is in the same
+    function as the optimizer. Afterwards nothing is left on the model or the optimizer;
+    a function that was traced within goes on to compute its rows, which nobody reads.
 
     Example:
 
@@ -54,9 +55,8 @@ def layer_stats(
             train_step(x, y)
     ```
 
-    Rows are fetched by a thread of ours, 20 times a second; 256 of them wait in the
-    graph for it, which is enough for 2,500 recorded steps a second. If it should come
-    too late, that is logged.
+    A thread fetches the rows, 20 times a second. In a graph of TensorFlow's, 256 of them
+    wait for it; if it comes too late, that is logged.
 
     Args:
         model: a `keras.Model`.
@@ -64,8 +64,8 @@ def layer_stats(
         optimizer: the Keras optimizer of the loop; without it the one that the model is
             compiled with.
         **options: the other arguments of `LayerStatsCallback`; an `update_freq` of
-            `"epoch"` is not possible, as there are no epochs, and `max_overhead` has no
-            effect, as nobody tells when a step begins.
+            `"epoch"` is not possible, as there are no epochs, and `"auto"` is every
+            50th step, as nobody tells when a step begins.
 
     Yields:
         A `LayerStatsCallback`, with `history` and so on.
