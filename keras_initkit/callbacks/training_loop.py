@@ -25,11 +25,12 @@ def layer_stats(
     """Records as `LayerStatsCallback` does, in a training loop of your own.
 
     Within it, what passes through `optimizer.apply`, `apply_gradients` or
-    `stateless_apply` is recorded: that of `model.train_on_batch`, of a loop that runs op
-    by op, and of a `tf.function` or `jax.jit` that is traced within, which means called
-    for the first time. Of the forward pass something is known only if it is in the same
-    function as the optimizer. Afterwards nothing is left on the model or the optimizer;
-    a function that was traced within goes on to compute its rows, which nobody reads.
+    `stateless_apply` is recorded: that of `model.train_on_batch`, of a loop that runs
+    op by op, and of a `tf.function` or `jax.jit` that is traced within, which means
+    called for the first time. Of the forward pass something is known only if it is in
+    the same function as the optimizer. Afterwards nothing is left on the model or the
+    optimizer; a function that was traced within goes on to compute its rows, which
+    nobody reads.
 
     Example:
 
@@ -55,8 +56,8 @@ def layer_stats(
             train_step(x, y)
     ```
 
-    A thread fetches the rows, 20 times a second. In a graph of TensorFlow's, 256 of them
-    wait for it; if it comes too late, that is logged.
+    A thread fetches the rows, 20 times a second. In a graph of TensorFlow's, 256 of
+    them wait for it; if it comes too late, that is logged.
 
     Args:
         model: a `keras.Model`.

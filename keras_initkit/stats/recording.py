@@ -44,15 +44,11 @@ class Recording:
         self._with_histograms = tuple(with_histograms)
         self._forward = ForwardPass(model)
         self._needs_signals = any(plan.needs_signals for plan in plans)
-        self._hooks = [
-            UpdateHook(
-                plan.optimizer,
-                self._observer(number),
-                self._deliverer(number),
-                self._forward.take if plan.needs_signals else (lambda tensor: []),
-            )
-            for number, plan in enumerate(plans)
-        ]
+        of_optimizers: dict[int, list[int]] = {}
+        for number, plan in enumerate(plans):
+            of_optimizers.setdefault(id(plan.optimizer), []).append(number)
+        # One for each optimizer: the signals that led to an update are taken once.
+        self._hooks = [self._hook(numbers) for numbers in of_optimizers.values()]
         self._own_step = model.train_step
         self._step = threading.local()  # a replica has a thread of its own
         self._warned: set[str] = set()
@@ -114,34 +110,41 @@ class Recording:
             rows.append(tuple(kept))
         return backends.current().with_rows(outputs, tuple(rows))
 
-    def _observer(self, number: int) -> Callable:
-        plan, has_histograms = self._plans[number], self._with_histograms[number]
+    def _hook(self, numbers: list[int]) -> UpdateHook:
+        """For the plans of these numbers, which are of one optimizer."""
 
         def observe(replicas: tuple[Given, ...]) -> Callable[[], Any]:
-            plan.prepare()
+            finishes = [self._begin(number, replicas) for number in numbers]
+            return lambda: [finish() for finish in finishes]
+
+        def deliver(rows: list[Any]) -> None:
+            for number, row in zip(numbers, rows, strict=True):
+                if row is not None:
+                    self._step.rows[number].append(row)
+
+        plans = [self._plans[number] for number in numbers]
+        needs_signals = any(plan.needs_signals for plan in plans)
+        take = self._forward.take if needs_signals else (lambda tensor: [])
+        return UpdateHook(plans[0].optimizer, observe, deliver, take)
+
+    def _begin(self, number: int, replicas: tuple[Given, ...]) -> Callable[[], Any]:
+        """Begins a row of one plan; returns what ends it. Our failures are warnings."""
+        plan, has_histograms = self._plans[number], self._with_histograms[number]
+        plan.prepare()
+        try:
+            finish = _begin_row(plan, replicas, has_histograms)
+        except Exception as error:
+            self._note_failure(error)
+            return lambda: None
+
+        def finish_harmlessly() -> Any:
             try:
-                finish = _begin_row(plan, replicas, has_histograms)
+                return finish()
             except Exception as error:
                 self._note_failure(error)
-                return lambda: None
+                return None
 
-            def finish_harmlessly() -> Any:
-                try:
-                    return finish()
-                except Exception as error:
-                    self._note_failure(error)
-                    return None
-
-            return finish_harmlessly
-
-        return observe
-
-    def _deliverer(self, number: int) -> Callable[[Any], None]:
-        def deliver(row: Any) -> None:
-            if row is not None:
-                self._step.rows[number].append(row)
-
-        return deliver
+        return finish_harmlessly
 
     def _note_failure(self, error: Exception) -> None:
         self._warn_once(

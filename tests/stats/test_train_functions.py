@@ -103,7 +103,8 @@ def test_the_recording_function_is_kept_from_fit_to_fit(tmp_path):
 
 
 def test_two_schedules_share_one_recording_function(tmp_path):
-    one, two = every(tmp_path / "one"), LayerStatsCallback(tmp_path / "two", 5, 0)
+    one = every(tmp_path / "one", statistics="all")
+    two = LayerStatsCallback(tmp_path / "two", 5, 0, statistics="all")
     model = compiled()
     observed = fit(model, one, two)
     assert_same(observed, fit(compiled()))
