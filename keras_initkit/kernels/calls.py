@@ -145,14 +145,16 @@ class Interception:
 @contextlib.contextmanager
 def activation_replaced(layer: Any, function: Callable[[Any], Any]) -> Iterator[None]:
     """Within it, a layer has another activation; with a linear one it returns z."""
-    # Not by setattr: a layer tracks what it is given.
+    # Not by setattr: a layer tracks what it is given. With torch, an activation that is
+    # a layer is no entry of `vars`, but an entry there is found first.
     attributes = vars(layer)
-    own = attributes["activation"]
+    before = {k: v for k, v in attributes.items() if k == "activation"}
     attributes["activation"] = function
     try:
         yield
     finally:
-        attributes["activation"] = own
+        del attributes["activation"]
+        attributes.update(before)
 
 
 def _stand_in(layer: Any, call: Callable, on_call: Callable) -> Callable:
