@@ -147,7 +147,8 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         signs = [ops.sign(tensor) for tensor in tensors]
         results["zero_fraction"] = ops.cond(
             ops.all(ops.isfinite(squares)),
-            lambda: 1 - reduce("sum_of_squares", signs) / size,
+            # A count, which a sum of squares may miss by its rounding.
+            lambda: 1 - ops.round(reduce("sum_of_squares", signs)) / size,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
         )
     if "nonfinite_count" in names:
