@@ -5,6 +5,7 @@ Everything else in the package is `keras.ops` or numpy, and names no framework.
 
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -88,6 +89,12 @@ class Backend(Protocol):
 
     def eagerly(self, function: Callable[[], Any]) -> Any:
         """Calls a function outside of any trace."""
+
+    def random_state_kept(self) -> AbstractContextManager:
+        """Within it the framework's own generator may be drawn from; then it is as before.
+
+        What Keras draws from is not that, except for dropout without a seed in torch.
+        """
 
     def slope(self, function: Callable[[Any], Any], tensor: Any) -> Any:
         """f'(x) at every entry of a tensor, for an elementwise f."""

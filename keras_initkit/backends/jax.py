@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -75,6 +76,10 @@ def eagerly(function: Callable[[], Any]) -> Any:
     # A trace belongs to its thread.
     with ThreadPoolExecutor(max_workers=1) as other:
         return other.submit(function).result()
+
+
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
 
 
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:

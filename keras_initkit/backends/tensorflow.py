@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,10 @@ def eagerly(function: Callable[[], Any]) -> Any:
     # A trace belongs to its thread; `tf.init_scope` would stop gradient tapes.
     with ThreadPoolExecutor(max_workers=1) as other:
         return other.submit(function).result()
+
+
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
 
 
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:

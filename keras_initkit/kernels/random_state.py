@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
+from keras_initkit import backends
+
 # Where Keras keeps its generator; older versions have no constant for the name.
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
@@ -40,7 +42,8 @@ def keras_random_state_kept() -> Iterator[None]:
     if generator is not None:
         state = keras.ops.convert_to_numpy(generator.state)
     try:
-        yield
+        with backends.current().random_state_kept():
+            yield
     finally:
         global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, generator)
         if generator is not None:
