@@ -369,7 +369,7 @@ def test_accumulated_gradients_count_as_one_step(tmp_path):
 
 def test_momentum_follows(tmp_path):
     model = compiled(network(), keras.optimizers.SGD(1e-9, momentum=1.0))
-    callback, momenta = ours(tmp_path, check_freq=4), []
+    callback, momenta = ours(tmp_path, check_freq=4, band=WIDE), []
     before, after = (
         At(
             5,
