@@ -11,6 +11,10 @@ import torch
 from keras_initkit.backends.stacks import reduce_in_stacks
 
 
+# So many entries are summed in one go.
+PIECE = 1024
+
+
 def value(variable: Any) -> Any:
     return variable.value.detach()
 
@@ -37,7 +41,7 @@ def numbers(tensor: Any) -> np.ndarray:
 
 _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": lambda rows: rows.mean(1),
-    "sum_of_squares": lambda rows: torch.linalg.vector_norm(rows, dim=1) ** 2,
+    "sum_of_squares": lambda rows: _sum_of_squares(rows),
     "max": lambda rows: rows.amax(1),
     "min": lambda rows: rows.amin(1),
 }
@@ -45,6 +49,14 @@ _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
 
 def reduce(kind: str, tensors: Sequence[Any]) -> Any:
     return reduce_in_stacks(_REDUCTIONS[kind], tensors, torch.stack, torch.cat)
+
+
+def _sum_of_squares(rows: Any) -> Any:
+    # A norm adds its entries one after another, in float32: a long one loses digits.
+    whole = rows.shape[1] // PIECE * PIECE
+    pieces = rows[:, :whole].unflatten(1, (-1, PIECE))
+    of_pieces = torch.linalg.vector_norm(pieces, dim=2).square().sum(1)
+    return of_pieces + torch.linalg.vector_norm(rows[:, whole:], dim=1).square()
 
 
 def float_bits(tensor: Any) -> Any:
