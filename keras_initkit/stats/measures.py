@@ -140,7 +140,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
             lambda: difference,
         )
     if "max_abs" in names:
-        largest = ops.maximum(reduce("max", tensors), -reduce("min", tensors))
+        largest = _larger(reduce("max", tensors), -reduce("min", tensors))
         # A maximum may pass over NaN, a sum does not.
         results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
     if "zero_fraction" in names:
@@ -148,7 +148,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         results["zero_fraction"] = ops.cond(
             ops.all(ops.isfinite(squares)),
             # A count, which a sum of squares may miss by its rounding.
-            lambda: 1 - ops.round(reduce("sum_of_squares", signs)) / size,
+            lambda: (size - ops.round(reduce("sum_of_squares", signs))) / size,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
         )
     if "nonfinite_count" in names:
@@ -168,7 +168,13 @@ def _variances(tensors: Sequence[Any], means: Any) -> Any:
     deviations = [t - means[number] for number, t in enumerate(tensors)]
     rest = reduce("mean", deviations)  # of the rounding of the mean
     squares = reduce("mean", [ops.square(d) for d in deviations])
-    return ops.maximum(squares - ops.square(rest), 0)
+    variances = squares - ops.square(rest)
+    return _larger(variances, ops.zeros_like(variances))
+
+
+def _larger(one: Any, other: Any) -> Any:
+    # With torch, Keras's `maximum` of float64 is float32.
+    return ops.where(one < other, other, one)
 
 
 def _size_of(tensor: Any) -> Any:
