@@ -156,9 +156,7 @@ def test_equal_to_a_loop_of_its_own_on_the_same_batches(
 
     expected = {"weight": [], "gradient": []}
     for start in range(0, len(X), 16):
-        gradients = loss_gradients(
-            model, X[start : start + 16], Y[start : start + 16]
-        )
+        gradients = loss_gradients(model, X[start : start + 16], Y[start : start + 16])
         tensors = {"weight": model.trainable_variables, "gradient": gradients}
         for source, values in tensors.items():
             kernels = [v for v in values if len(v.shape) == 2]
