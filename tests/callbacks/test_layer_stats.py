@@ -79,7 +79,7 @@ class CustomStep(keras.Model):
         trainable, others, slots, metrics = state
 
         def loss_and_others(trainable):
-            y_pred, new = self.stateless_call(trainable, others, x, training=True)
+            y_pred, new = self.stateless_call(trainable, others, x)
             return self.compute_loss(y=y, y_pred=y_pred), new
 
         of_loss = jax.value_and_grad(loss_and_others, has_aux=True)

@@ -138,6 +138,9 @@ def head():
 MODELS = {
     "a call that draws": sequential(lambda: DropConnect(4), head),
     "an activation that draws": sequential(lambda: layers.Dense(4, noisy), head),
+    "a layer that draws as activation": sequential(
+        lambda: layers.Dense(4, layers.GaussianNoise(0.1, seed=1)), head
+    ),
     "an activation without a hash": sequential(lambda: layers.Dense(4, Swish()), head),
     "an activation of one shape": sequential(
         lambda: layers.Dense(4, only_of_batches_of_16), head
