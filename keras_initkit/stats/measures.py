@@ -165,7 +165,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
 
 def _variances(tensors: Sequence[Any], means: Any) -> Any:
     reduce = backends.current().reduce
-    deviations = [t - means[number] for number, t in enumerate(tensors)]
+    deviations = [t - ops.cast(means[n], t.dtype) for n, t in enumerate(tensors)]
     rest = reduce("mean", deviations)  # of the rounding of the mean
     squares = reduce("mean", [ops.square(d) for d in deviations])
     variances = squares - ops.square(rest)
