@@ -258,11 +258,15 @@ def test_a_data_set_of_unknown_size(steps_per_execution, tmp_path):
         data = tf.data.Dataset.from_generator(batches, output_signature=signature)
         model = compiled(steps_per_execution=steps_per_execution)
         logs = model.fit(data, epochs=2, verbose=0, callbacks=list(callbacks))
-        return logs.history, model.get_weights()
+        weights = [*model.get_weights(), int(model.optimizer.iterations)]
+        return logs.history, weights
 
     callback = recorder(tmp_path, update_freq=2)
     assert_same(train(callback), train())
-    assert callback.history.steps.tolist() == [0, 2, 4, 6, 8]
+    # TensorFlow's optimizer counts the step that finds out where an epoch ends.
+    is_counted = BACKEND == "tensorflow" and steps_per_execution == 1
+    steps = [0, 2, 4, 6, 8, 10] if is_counted else [0, 2, 4, 6, 8]
+    assert callback.history.steps.tolist() == steps
 
 
 # -- steps of the user's own -----------------------------------------------------------
