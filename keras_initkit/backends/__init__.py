@@ -91,9 +91,9 @@ class Backend(Protocol):
         """Calls a function outside of any trace."""
 
     def random_state_kept(self) -> AbstractContextManager:
-        """Within it the framework's own generator may be drawn from; then it is as before.
+        """Within it the framework may draw numbers; then its generator is as before.
 
-        What Keras draws from is not that, except for dropout without a seed in torch.
+        Keras has a generator of its own, but for dropout without a seed with torch.
         """
 
     def slope(self, function: Callable[[Any], Any], tensor: Any) -> Any:

@@ -10,7 +10,6 @@ import torch
 
 from keras_initkit.backends.stacks import reduce_in_stacks
 
-
 # So many entries are summed in one go.
 PIECE = 1024
 

@@ -454,7 +454,8 @@ def test_fractions_of_several_layers_are_those_of_each():
         for array in pair:
             array[:, :number] = array[:, :1]
     weights, gradients = (
-        [array.astype("float32") for array in arrays] for arrays in zip(*pairs)
+        [array.astype("float32") for array in arrays]
+        for arrays in zip(*pairs, strict=True)
     )
     fractions = numbers(measures.duplicate_fractions(weights, gradients))
     np.testing.assert_allclose(fractions, [0, 0, 0.2])

@@ -30,7 +30,10 @@ def test_by_statistic_and_then_by_layer():
     vector = row.before_update(tensors(WEIGHTS), tensors(GRADIENTS), NO_SIGNALS)
     expected = [
         *([array.mean() for array in WEIGHTS], [np.linalg.norm(a) for a in WEIGHTS]),
-        *([array.mean() for array in GRADIENTS], [np.linalg.norm(a) for a in GRADIENTS]),
+        *(
+            [array.mean() for array in GRADIENTS],
+            [np.linalg.norm(a) for a in GRADIENTS],
+        ),
     ]
     assert statistics.keys == (
         *("weight_mean", "weight_l2_norm"),

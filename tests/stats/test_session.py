@@ -11,10 +11,12 @@ X = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
 Y = X[:, :1]
 
 
-def compiled(optimizer="sgd", inputs=(keras.Input((5,)),)):
+def compiled(optimizer="sgd", is_built=True):
     keras.utils.set_random_seed(0)
     hidden = layers.Dense(4, "tanh", name="hidden")
-    model = keras.Sequential([*inputs, hidden, layers.Dense(1, name="head")])
+    model = keras.Sequential([hidden, layers.Dense(1, name="head")])
+    if is_built:
+        model.build((None, 5))
     model.compile(optimizer, "mse")
     return model
 
@@ -63,7 +65,7 @@ def test_after_it_is_detached_nothing_is_recorded():
 
 
 def test_a_model_that_is_not_built_yet():
-    model = compiled(inputs=())
+    model = compiled(is_built=False)
     session = attached(model, Schedule(1))
     assert session.plan.layers == []
     take(model, session, 2)

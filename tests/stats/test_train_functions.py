@@ -68,7 +68,7 @@ class At(keras.callbacks.Callback):
 
 
 class Counted(keras.Sequential):
-    """Counts how often its step is traced; with torch, or eagerly, how often it runs."""
+    """Counts how often its step is traced, or with torch how often it runs."""
 
     num_steps = 0
 
@@ -299,7 +299,9 @@ def test_several_updates_in_one_step(tmp_path):
             return super().train_step(state, data)
 
     callback = recorder(tmp_path, update_freq=3)
-    assert_same(fit(compiled(Twice), callback, epochs=2), fit(compiled(Twice), epochs=2))
+    assert_same(
+        fit(compiled(Twice), callback, epochs=2), fit(compiled(Twice), epochs=2)
+    )
     assert callback.history.steps.tolist() == list(range(0, 20, 3))
 
 
