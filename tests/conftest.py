@@ -83,13 +83,13 @@ def _by_jax(model, x, y, weight=None, scale=1.0, jit_compile=True):
     def gradients_of(trainable, others, x, y, weight, scale):
         def loss_of(trainable):
             mode = {"training": True} if model._call_has_training_arg else {}
-            y_pred, _ = model.stateless_call(trainable, others, x, **mode)
+            y_pred, new = model.stateless_call(trainable, others, x, **mode)
             loss = model.loss(y, y_pred, weight)
-            return loss * scale.astype(loss.dtype)
+            return loss * scale.astype(loss.dtype), new
 
-        return jax.grad(loss_of)(trainable)
+        return jax.grad(loss_of, has_aux=True)(trainable)
 
-    gradients = gradients_of(
+    gradients, others = gradients_of(
         [v.value for v in model.trainable_variables],
         [v.value for v in model.non_trainable_variables],
         x,
@@ -97,6 +97,9 @@ def _by_jax(model, x, y, weight=None, scale=1.0, jit_compile=True):
         weight,
         np.float32(scale),
     )
+    # Averages and random seeds move on, as in a training.
+    for variable, value in zip(model.non_trainable_variables, others, strict=True):
+        variable.assign(value)
     return [np.asarray(tensor).astype("float64") for tensor in gradients]
 
 

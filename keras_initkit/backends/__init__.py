@@ -93,6 +93,12 @@ class Backend(Protocol):
     def eagerly(self, function: Callable[[], Any]) -> Any:
         """Calls a function outside of any trace."""
 
+    def random_state_kept(self) -> AbstractContextManager:
+        """Within it the framework may draw numbers; then its generator is as before.
+
+        Keras has a generator of its own, but for dropout without a seed with torch.
+        """
+
     def slope(self, function: Callable[[Any], Any], tensor: Any) -> Any:
         """f'(x) at every entry of a tensor, for an elementwise f."""
 
@@ -116,9 +122,6 @@ class Backend(Protocol):
             One for each tensor of the list, of its shape; None if nothing depends on
             it.
         """
-
-    def random_state_kept(self) -> AbstractContextManager:
-        """Within it Keras may draw from the framework's own generator, if it does."""
 
     # -- training ----------------------------------------------------------------------
 

@@ -78,6 +78,10 @@ def eagerly(function: Callable[[], Any]) -> Any:
         return other.submit(function).result()
 
 
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
+
+
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
     return jax.grad(lambda x: jnp.sum(function(x)))(jnp.asarray(tensor))
 
@@ -130,10 +134,6 @@ def _tap(place: int, cotangents: dict[int, Any], tensor: Any) -> Any:
 
     identity.defvjp(lambda x: (x, None), backward)
     return identity(tensor)
-
-
-def random_state_kept() -> AbstractContextManager:
-    return nullcontext()
 
 
 def with_rows(outputs: Any, rows: Any) -> Any:

@@ -102,6 +102,10 @@ def eagerly(function: Callable[[], Any]) -> Any:
         return other.submit(function).result()
 
 
+def random_state_kept() -> AbstractContextManager:
+    return nullcontext()
+
+
 def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
     tensor = tf.convert_to_tensor(tensor)
     with tf.GradientTape() as tape:
@@ -141,10 +145,6 @@ def _watch(tape: tf.GradientTape, tensor: Any) -> Any:
     tensor = tf.identity(tensor)
     tape.watch(tensor)
     return tensor
-
-
-def random_state_kept() -> AbstractContextManager:
-    return nullcontext()
 
 
 def with_rows(outputs: Any, rows: Any) -> Any:

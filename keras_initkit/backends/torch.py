@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import keras
 import numpy as np
 import torch
 
@@ -80,13 +81,11 @@ def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
     """Two calls are compared, as is the state of PyTorch's generator around them."""
     point = torch.linspace(-1, 1, int(np.prod(shape))).reshape(tuple(shape))
-    before = torch.get_rng_state()
-    try:
-        with torch.no_grad():
-            first, second = function(point), function(point)
+    # What is assigned within the scope, Keras's own seeds too, stays there.
+    with random_state_kept(), keras.StatelessScope(), torch.no_grad():
+        before = torch.get_rng_state()
+        first, second = function(point), function(point)
         is_silent = torch.equal(before, torch.get_rng_state())
-    finally:
-        torch.set_rng_state(before)
     return is_silent and torch.equal(first, second)
 
 

@@ -253,6 +253,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         recorded = records.values[-1, 0]
         keys = [id(variable) for variable in self._session.plan.variables]
         values = dict(zip(keys, recorded.tolist(), strict=True))
+        _ = self.model  # with JAX this fills the variables, and Keras reads them again
         self._note(self._rescaler(step, values, self._references(recorded)))
 
     def _references(self, recorded: np.ndarray) -> dict[int, float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from keras_initkit import backends
 from keras_initkit.backends.keras_private import global_state
 
 # Where Keras keeps its generator; older versions have no constant for the name.
@@ -41,7 +42,8 @@ def keras_random_state_kept() -> Iterator[None]:
     if generator is not None:
         state = keras.ops.convert_to_numpy(generator.state)
     try:
-        yield
+        with backends.current().random_state_kept():
+            yield
     finally:
         global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, generator)
         if generator is not None:

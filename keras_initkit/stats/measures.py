@@ -142,7 +142,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
             difference,
         )
     if "max_abs" in names:
-        largest = ops.maximum(reduce("max", tensors), -reduce("min", tensors))
+        largest = _larger(reduce("max", tensors), -reduce("min", tensors))
         # A maximum may pass over NaN, a sum does not.
         results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
     if "zero_fraction" in names:
@@ -150,7 +150,8 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         results["zero_fraction"] = where_needed(
             is_spoiled,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
-            (size - reduce("sum_of_squares", signs)) / size,
+            # A count, which a sum of squares may miss by its rounding.
+            (size - ops.round(reduce("sum_of_squares", signs))) / size,
         )
     if "nonfinite_count" in names:
 
@@ -168,7 +169,13 @@ def _variances(tensors: Sequence[Any], means: Any) -> Any:
     deviations = [t - ops.cast(means[n], t.dtype) for n, t in enumerate(tensors)]
     rest = reduce("mean", deviations)  # of the rounding of the mean
     squares = reduce("mean", [ops.square(d) for d in deviations])
-    return ops.maximum(squares - ops.square(rest), 0)
+    variances = squares - ops.square(rest)
+    return _larger(variances, ops.zeros_like(variances))
+
+
+def _larger(one: Any, other: Any) -> Any:
+    # With torch, Keras's `maximum` of float64 is float32.
+    return ops.where(one < other, other, one)
 
 
 def _size_of(tensor: Any) -> Any:

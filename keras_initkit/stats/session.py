@@ -39,8 +39,10 @@ class Session:
 
     >>> session = Session(model, Schedule(update_freq=1))
     >>> session.attach()
-    >>> session.before_batch()  # what a callback does in `on_train_batch_begin`
-    >>> model.train_on_batch(x, y)
+    >>> ask = keras.callbacks.LambdaCallback(
+    ...     on_train_batch_begin=lambda batch, logs: session.before_batch()
+    ... )
+    >>> model.fit(x, y, batch_size=len(x), callbacks=[ask])
     >>> records, histograms = session.read()
     >>> records.steps
     array([0])

@@ -165,24 +165,36 @@ class TrainFunctions:
     def _take_step(self, model: Any, number: int, arguments: tuple) -> Any:
         wanted = [observer.wants(number) for observer in self._observers]
         if not any(map(any, wanted)):
-            outputs, _ = self._recording(("one step",), model)(*arguments)
+            recording, arguments = self._recording(("one step",), arguments, model)
+            outputs, _ = recording(*arguments)
             return outputs
         observers = list(self._observers)
         plans = [observer.plan for observer in observers]
         with_histograms = tuple(histograms for _, histograms in wanted)
         key = *(plan.key for plan in plans), with_histograms
-        recording = self._recording(key, model, plans, with_histograms)
+        recording, arguments = self._recording(
+            key, arguments, model, plans, with_histograms
+        )
         outputs, rows = recording(*arguments)
         for observer, is_wanted, of_plan in zip(observers, wanted, rows, strict=True):
             if any(is_wanted):
                 observer.receive(of_plan)
         return outputs
 
-    def _recording(self, key: tuple, *arguments: Any) -> Recording:
-        """One that Keras's own function carries, or a new one."""
+    def _recording(
+        self, key: tuple, arguments: tuple, model: Any, *plans: Any
+    ) -> tuple[Recording, tuple]:
+        """One that Keras's own function carries, or a new one; what it is called with.
+
+        Where a batch is spread over devices, JAX's trainer looks at the variables.
+        """
         own = self._own
         carrier = vars(own if isinstance(own, types.FunctionType) else self)
         made = carrier.setdefault(CARRIED, {})
+
+        def make() -> None:
+            made[key] = Recording(model, *plans)
+
         if key not in made:
-            made[key] = Recording(*arguments)
-        return made[key]
+            arguments = backends.current().with_state(model, arguments, make)
+        return made[key], arguments

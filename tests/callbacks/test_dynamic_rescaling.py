@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from keras.ops import convert_to_numpy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -19,6 +20,7 @@ from keras_initkit import (
     LayerStatsCallback,
 )
 
+BACKEND = keras.backend.backend()
 RNG = np.random.default_rng(0)
 SAMPLES, BATCH = 112, 16  # seven batches
 X = RNG.normal(size=(SAMPLES, 32)).astype("float32")
@@ -54,6 +56,10 @@ def norm():
 
 
 def compiled(model, optimizer=None, **options):
+    if BACKEND == "torch" and options.get("steps_per_execution", 1) > 1:
+        pytest.skip("Keras has one step in each execution with torch")
+    if BACKEND != "tensorflow" and "jit_compile" in options:
+        pytest.skip("JAX compiles anyway, and torch.compile changes the numbers")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
         optimizer or keras.optimizers.SGD(1e-3, momentum=0.9), loss, **options
@@ -63,7 +69,7 @@ def compiled(model, optimizer=None, **options):
 
 def state(model):
     variables = [*model.variables, *model.optimizer.variables]
-    return [keras.ops.convert_to_numpy(v) for v in variables]
+    return [convert_to_numpy(v) for v in variables]
 
 
 def ours(tmp_path, **options):
@@ -82,11 +88,11 @@ def signals(model, x):
     z = {}
     for layer in model.layers:
         if isinstance(layer, layers.Dense):
-            weights, bias = (keras.ops.convert_to_numpy(v) for v in layer.weights)
+            weights, bias = (convert_to_numpy(v) for v in layer.weights)
             z[layer.name] = x @ weights + bias
-            x = np.asarray(layer.activation(z[layer.name]))
+            x = convert_to_numpy(layer.activation(keras.ops.array(z[layer.name])))
         else:
-            x = np.asarray(layer(x))
+            x = convert_to_numpy(layer(x))
     return z
 
 
@@ -158,10 +164,10 @@ def test_it_is_traced_no_more_often_than_with_layer_stats(tmp_path):
         count = 0
 
         class Traced(keras.Sequential):
-            def train_step(self, data):
+            def train_step(self, *arguments):
                 nonlocal count
                 count += 1
-                return super().train_step(data)
+                return super().train_step(*arguments)
 
         model = compiled(Traced(network(scale=3.0).layers))
         fit(model, callback, epochs=2)
@@ -214,7 +220,7 @@ def test_a_model_that_is_not_built_yet_is_swept_too(make, tmp_path):
     callback = DynamicRescalingCallback(log_dir=tmp_path, stop_after=1)
     fit(model, callback, x=9 * X)
     assert [event.step for event in callback.events] == [0]
-    z = 9 * X[:BATCH] @ hidden.kernel.numpy()
+    z = 9 * X[:BATCH] @ convert_to_numpy(hidden.kernel)
     assert z.var() == pytest.approx(4.0, rel=1e-3)
 
 
@@ -285,7 +291,7 @@ def test_a_layer_that_leaves_its_band_is_brought_back(steps_per_execution, tmp_p
         4 // steps_per_execution,
         lambda model: (
             scale_kernels(4.0, "h1")(model),
-            outputs.append(model(X).numpy()),
+            outputs.append(convert_to_numpy(model(X))),
         ),
     )
     fit(model, callback, harm, epochs=2)
@@ -295,7 +301,7 @@ def test_a_layer_that_leaves_its_band_is_brought_back(steps_per_execution, tmp_p
     assert first.layer == "h1"
     # z was about 1, and 16 times as large then; 5 is the edge of the band.
     assert first.factor == pytest.approx(math.sqrt(5**0.9 / 16), rel=0.5)
-    outputs.append(model(X).numpy())
+    outputs.append(convert_to_numpy(model(X)))
     size = np.std(outputs[0])
     np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-3, atol=1e-3 * size)
     for name, z in signals(model, X[-BATCH:]).items():
@@ -338,7 +344,7 @@ def test_a_weight_norm_goes_back_to_its_band(function_preserving, tmp_path):
 
 
 def norm_of(variable):
-    return float(np.linalg.norm(keras.ops.convert_to_numpy(variable)))
+    return float(np.linalg.norm(convert_to_numpy(variable)))
 
 
 def test_after_stop_after_nothing_is_rescaled(tmp_path):
@@ -363,12 +369,12 @@ def test_accumulated_gradients_count_as_one_step(tmp_path):
 
 def test_momentum_follows(tmp_path):
     model = compiled(network(), keras.optimizers.SGD(1e-9, momentum=1.0))
-    callback, momenta = ours(tmp_path, check_freq=4), []
+    callback, momenta = ours(tmp_path, check_freq=4, band=WIDE), []
     before, after = (
         At(
             5,
             lambda m: momenta.append(
-                [keras.ops.convert_to_numpy(v) for v in m.optimizer.momentums]
+                [convert_to_numpy(v) for v in m.optimizer.momentums]
             ),
         )
         for _ in range(2)
@@ -569,6 +575,7 @@ TRAINING = """
 """
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="MirroredStrategy is TensorFlow's")
 def test_with_several_replicas_it_is_rescaled_in_training_only(tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TRAINING)],

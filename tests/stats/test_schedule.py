@@ -20,6 +20,15 @@ def test_batch_is_every_step():
     assert selected(Schedule("batch", 0), 5) == [0, 1, 2, 3, 4]
 
 
+def test_auto_is_one_in_fifty_or_fewer():
+    schedule = Schedule("auto", 2)
+    assert schedule.is_auto
+    assert selected(schedule, 160) == [0, 1, 50, 100, 150]
+    assert selected(schedule, 160, interval=70) == [0, 1, 70, 140]
+    assert not Schedule(50, 2).is_auto
+    assert not Schedule("epoch").is_auto
+
+
 def test_epoch_is_its_first_step():
     assert selected(Schedule("epoch", 2), 30, epoch_start=10) == [0, 1, 10]
 
