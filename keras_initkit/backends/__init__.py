@@ -128,8 +128,12 @@ class Backend(Protocol):
     def with_rows(self, outputs: Any, rows: Any) -> Any:
         """What a train step returns, with rows beside its logs."""
 
-    def without_rows(self, outputs: Any) -> tuple[Any, Any]:
-        """The inverse of `with_rows`, after the trainer's function: outputs, rows."""
+    def without_rows(self, outputs: Any) -> tuple[Any, Any, Any]:
+        """The inverse of `with_rows`, after the trainer's function.
+
+        Returns:
+            The outputs, the logs that are in them, and the rows.
+        """
 
     def next_batch(self, arguments: tuple) -> tuple:
         """Takes a batch; arguments of a train function that hold nothing else.

@@ -141,9 +141,9 @@ def with_rows(outputs: Any, rows: Any) -> Any:
     return {"logs": logs, "rows": rows}, state
 
 
-def without_rows(outputs: Any) -> tuple[Any, Any]:
+def without_rows(outputs: Any) -> tuple[Any, Any, Any]:
     together, state = outputs
-    return (together["logs"], state), together["rows"]
+    return (together["logs"], state), together["logs"], together["rows"]
 
 
 def next_batch(arguments: tuple) -> tuple:

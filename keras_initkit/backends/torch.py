@@ -125,8 +125,8 @@ def with_rows(outputs: Any, rows: Any) -> Any:
     return {"logs": outputs, "rows": rows}
 
 
-def without_rows(outputs: Any) -> tuple[Any, Any]:
-    return outputs["logs"], outputs["rows"]
+def without_rows(outputs: Any) -> tuple[Any, Any, Any]:
+    return outputs["logs"], outputs["logs"], outputs["rows"]
 
 
 def next_batch(arguments: tuple) -> tuple:

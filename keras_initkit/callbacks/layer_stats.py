@@ -150,7 +150,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             recorded too.
         on_record: a function that is called with each record, in the order of the
             steps, up to `flush_secs` after its step and maybe from another thread:
-            `record.step`, `record.skipped`, `record.layers` and
+            `record.step`, `record.skipped`, `record.loss`, `record.layers` and
             `record.statistics[key]`, an array of shape (layers,). An exception in it is
             logged once, and the training goes on.
         max_overhead: greatest share of the training time that recording may take, for
@@ -164,7 +164,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
-            with `history.steps`, `history.skipped` and `history.layers`;
+            with `history.steps`, `.losses`, `.skipped` and `.layers`;
             `history.to_csv(path)` and `history.plot(statistic)` go with it.
         interval: how many steps lie between two recorded ones at present; None for
             `"epoch"`. TensorBoard shows it as `recording/interval`.

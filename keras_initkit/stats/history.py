@@ -18,11 +18,14 @@ class Records(NamedTuple):
         values: float64, shape (records, statistics, layers).
         skipped: bool, shape (records,): whether the optimizer left the step out,
             because the scaled gradients were not finite.
+        losses: float64, shape (records,): the loss as Keras shows it after the step,
+            its mean over the epoch so far; NaN where it is unknown.
     """
 
     steps: np.ndarray
     values: np.ndarray
     skipped: np.ndarray
+    losses: np.ndarray
 
 
 class Histograms(NamedTuple):
@@ -46,12 +49,14 @@ class Record(NamedTuple):
         skipped: whether the optimizer left the step out.
         layers: the names of the layers.
         statistics: for each key a float64 array of shape (layers,).
+        loss: as Keras shows it after the step; NaN where it is unknown.
     """
 
     step: int
     skipped: bool
     layers: list[str]
     statistics: dict[str, np.ndarray]
+    loss: float
 
 
 class History(Mapping[str, np.ndarray]):
@@ -85,6 +90,7 @@ class History(Mapping[str, np.ndarray]):
                 np.empty(0, np.int64),
                 np.empty((0, len(self._keys), len(self.layers))),
                 np.empty(0, bool),
+                np.empty(0),
             )
         ]
 
@@ -102,16 +108,24 @@ class History(Mapping[str, np.ndarray]):
         """Which of them a `LossScaleOptimizer` skipped, bool, shape (steps,)."""
         return self._records().skipped
 
+    @property
+    def losses(self) -> np.ndarray:
+        """The loss as Keras shows it after each of them, float64, shape (steps,).
+
+        It is the mean over the epoch so far; NaN in a loop of your own.
+        """
+        return self._records().losses
+
     def since(self, number: int) -> Records:
         """The records from the one with this number on, the first being 0."""
         return Records(*(part[number:] for part in self._records()))
 
     def last(self, count: int) -> Iterator[Record]:
         """The last so many records, one by one, in the order of the steps."""
-        steps, values, skipped = self.since(len(self.steps) - count)
-        for step, rows, was_skipped in zip(steps, values, skipped, strict=True):
+        records = self.since(len(self.steps) - count)
+        for step, rows, skipped, loss in zip(*records, strict=True):
             statistics = dict(zip(self._keys, rows, strict=True))
-            yield Record(int(step), bool(was_skipped), self.layers, statistics)
+            yield Record(int(step), bool(skipped), self.layers, statistics, float(loss))
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._keys:
@@ -133,8 +147,8 @@ class History(Mapping[str, np.ndarray]):
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one line for each step and layer, one column for each statistic.
 
-        The columns are `step`, `skipped` (0 or 1), `number` (of the layer, from 0),
-        `layer`, and the statistics in the order of `keys()`. NaN and infinities are
+        The columns are `step`, `skipped` (0 or 1), `loss`, `number` (of the layer, from
+        0), `layer`, and the statistics in the order of `keys()`. NaN and infinities are
         written as `nan`, `inf` and `-inf`.
 
         Args:
@@ -143,11 +157,11 @@ class History(Mapping[str, np.ndarray]):
         records = self._records()
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["step", "skipped", "number", "layer", *self._keys])
-            for step, values, skipped in zip(*records, strict=True):
+            writer.writerow(["step", "skipped", "loss", "number", "layer", *self._keys])
+            for step, values, skipped, loss in zip(*records, strict=True):
                 for number, layer in enumerate(self.layers):
-                    row = [step, int(skipped), number, layer, *values[:, number]]
-                    writer.writerow(row)
+                    of_step = step, int(skipped), loss
+                    writer.writerow([*of_step, number, layer, *values[:, number]])
 
     def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:
         """Draws a statistic over the depth of the network, at up to six steps.

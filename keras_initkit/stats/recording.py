@@ -1,6 +1,7 @@
 """The recording train function of a model: Keras's own, and rows beside its logs."""
 
 import contextlib
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -66,12 +67,16 @@ class Recording:
 
         Returns:
             What Keras's own function returns; and for each plan a tuple of rows, one
-            for each update, of dicts with `step`, `skipped`, `values` and, if there are
-            histograms, `counts`.
+            for each update, of dicts with `step`, `skipped`, `values`, `loss` (None if
+            there is none in the logs) and, if there are histograms, `counts`.
         """
         with self._in_place():
             outputs = self._function(*arguments)
-        return backends.current().without_rows(outputs)
+        outputs, logs, rows = backends.current().without_rows(outputs)
+        loss = logs.get("loss") if isinstance(logs, dict) else None
+        for row in itertools.chain.from_iterable(rows):
+            row["loss"] = loss
+        return outputs, rows
 
     @contextlib.contextmanager
     def _in_place(self) -> Any:

@@ -1,5 +1,6 @@
 """One recording of one model: counts its steps, and collects the rows of some."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -204,18 +205,18 @@ class Session:
         while self._deliveries:
             delivery = self._deliveries.popleft()
             for number, row in enumerate(delivery.rows):
-                step, values, skipped = self._decoded(row)
+                step, values, skipped, loss = self._decoded(row)
                 if step != self._step(delivery.counter + number):
                     self._must_look = True  # somebody else has trained in between
                 when = step, delivery.interval, delivery.epoch_start
                 if self._schedule.selects(*when):
-                    rows.append((step, values, skipped))
+                    rows.append((step, values, skipped, loss))
                 if "counts" in row and self._selects_histograms(step, *when[2:]):
                     counts.append((step, backends.current().numbers(row["counts"])))
         for step, skipped, vector in self._from_loop():
             num_values = len(self.plan.layers) * len(self.plan.statistics.keys)
             if self._schedule.selects(step, self.interval):
-                rows.append((step, vector[:num_values], skipped))
+                rows.append((step, vector[:num_values], skipped, math.nan))
             if self._selects_histograms(step, self._epoch_start):
                 of_step = vector[num_values:].reshape(*self.plan.histogram_shape)
                 counts.append((step, of_step))
@@ -245,22 +246,34 @@ class Session:
             self._histograms.selects(step, epoch_start=epoch_start)
         )
 
-    def _decoded(self, row: dict[str, Any]) -> tuple[int, np.ndarray, bool]:
+    def _decoded(self, row: dict[str, Any]) -> tuple[int, np.ndarray, bool, float]:
         numbers = backends.current().numbers
         skipped = row["skipped"]
         if not isinstance(skipped, bool):
             skipped = bool(numbers(skipped))
         step = int(numbers(row["step"]))
-        return step, np.asarray(numbers(row["values"]), "float64"), skipped
+        values = np.asarray(numbers(row["values"]), "float64")
+        return step, values, skipped, _loss(row["loss"])
 
-    def _records(self, rows: list[tuple[int, np.ndarray, bool]]) -> Records:
+    def _records(self, rows: list[tuple[int, np.ndarray, bool, float]]) -> Records:
         keys, layers = len(self.plan.statistics.keys), len(self.plan.layers)
-        values = [row.reshape(keys, layers) for _, row, _ in rows]
+        values = [row.reshape(keys, layers) for _, row, _, _ in rows]
         return Records(
-            np.array([step for step, _, _ in rows], "int64"),
+            np.array([step for step, *_ in rows], "int64"),
             np.stack(values) if values else np.empty((0, keys, layers)),
-            np.array([skipped for _, _, skipped in rows], bool),
+            np.array([skipped for _, _, skipped, _ in rows], bool),
+            np.array([loss for *_, loss in rows], "float64"),
         )
+
+
+def _loss(logged: Any) -> float:
+    """What a step logged as its loss, which is what its author made of it."""
+    try:
+        if not isinstance(logged, (int, float)):
+            logged = backends.current().numbers(logged)
+        return float(np.mean(logged))
+    except Exception:
+        return math.nan
 
 
 def _histograms(counts: list[tuple[int, np.ndarray]]) -> dict[str, Histograms]:

@@ -17,6 +17,7 @@ def history():
             steps=np.array([0, 1]),
             values=np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8.0]]]),
             skipped=np.array([False, False]),
+            losses=np.array([2.0, 1.5]),
         )
     )
     history.append(
@@ -24,6 +25,7 @@ def history():
             steps=np.array([50]),
             values=np.array([[[-1, 0], [np.nan, np.inf]]]),
             skipped=np.array([True]),
+            losses=np.array([np.nan]),
         )
     )
     return history
@@ -36,6 +38,7 @@ def test_arrays_of_steps_by_layers(history):
         history["gradient_variance"], [[3, 4], [7, 8], [np.nan, np.inf]]
     )
     assert history.skipped.tolist() == [False, False, True]
+    np.testing.assert_array_equal(history.losses, [2, 1.5, np.nan])
     assert list(history) == ["weight_mean", "gradient_variance"]
     assert dict(history).keys() == history.keys()
 
@@ -56,15 +59,15 @@ def test_csv(history, tmp_path):
     history.to_csv(tmp_path / "history.csv")
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.reader(file))
-    head = ["step", "skipped", "number", "layer", "weight_mean", "gradient_variance"]
-    assert rows[0] == head
-    assert rows[3] == ["1", "0", "0", "first", "5.0", "7.0"]
-    assert rows[6] == ["50", "1", "1", "last", "0.0", "inf"]
+    of_layer = ["number", "layer", "weight_mean", "gradient_variance"]
+    assert rows[0] == ["step", "skipped", "loss", *of_layer]
+    assert rows[3] == ["1", "0", "1.5", "0", "first", "5.0", "7.0"]
+    assert rows[6] == ["50", "1", "nan", "1", "last", "0.0", "inf"]
 
 
 def test_the_last_records_one_by_one(history):
     before, last = history.last(2)
-    assert (before.step, before.skipped) == (1, False)
+    assert (before.step, before.skipped, before.loss) == (1, False, 1.5)
     assert (last.step, last.skipped, last.layers) == (50, True, ["first", "last"])
     assert last.statistics["weight_mean"].tolist() == [-1, 0]
 

@@ -355,3 +355,29 @@ def test_whatever_fails_the_training_goes_on(method, tmp_path, caplog, monkeypat
     bare = compiled()
     fit(bare, epochs=2)
     assert own_attributes(model) == own_attributes(bare)
+
+
+# -- the loss --------------------------------------------------------------------------
+
+
+def test_the_losses_are_those_that_keras_shows(tmp_path):
+    shown = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: shown.append(float(logs["loss"]))
+    )
+    callback = recorder(tmp_path, update_freq=2)
+    fit(compiled(), callback, note, epochs=2)
+    np.testing.assert_allclose(callback.history.losses, shown[::2], rtol=1e-6)
+
+
+def test_a_step_that_logs_no_number_as_its_loss_has_none(tmp_path):
+    class Silent(keras.Sequential):
+        def train_step(self, *arguments):
+            if BACKEND != "jax":
+                super().train_step(*arguments)
+                return {"accuracy": 1.0}
+            return {"accuracy": 1.0}, super().train_step(*arguments)[1]
+
+    callback = recorder(tmp_path, update_freq=2)
+    fit(compiled(Silent), callback)
+    assert np.isnan(callback.history.losses).tolist() == [True] * 3

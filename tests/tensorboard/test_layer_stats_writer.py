@@ -14,7 +14,9 @@ LAYERS = ("net/first", "net/<img onerror=x>")
 STEPS = np.array([0, 1, 50])
 VALUES = np.arange(18.0).reshape(3, 3, 2) / 7
 VALUES[2, 2] = [np.nan, np.inf]
-RECORDS = Records(steps=STEPS, values=VALUES, skipped=np.zeros(3, bool))
+RECORDS = Records(
+    steps=STEPS, values=VALUES, skipped=np.zeros(3, bool), losses=np.zeros(3)
+)
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_percentiles_leave_out_what_was_never_measured(tmp_path):
     values[2, 0, 4] = np.nan  # as one that explodes
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["gradient_mean"], list("abcdef"), "")
-        writer.write(Records(np.arange(3), values, np.zeros(3, bool)))
+        writer.write(Records(np.arange(3), values, np.zeros(3, bool), np.zeros(3)))
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     median, *_ = summary_tags("gradient_mean")
     points = [event.value for event in accumulator.Scalars(median)]
@@ -115,7 +117,9 @@ def test_what_was_intended(tmp_path):
 
 def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     count = 3000
-    records = Records(np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool))
+    records = Records(
+        np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool), np.zeros(count)
+    )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
         writer.write(records)
@@ -136,7 +140,7 @@ def test_what_is_beyond_float32_becomes_infinite(tmp_path):
     values = np.array([[[1e300, -1e39]]])
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
-        writer.write(Records(np.array([0]), values, np.zeros(1, bool)))
+        writer.write(Records(np.array([0]), values, np.zeros(1, bool), np.zeros(1)))
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     [event] = accumulator.Tensors("initkit/weight_variance")
     assert make_ndarray(event.tensor_proto).tolist() == [np.inf, -np.inf]
@@ -148,7 +152,10 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
     layers = [f"layer_{i}" for i in range(100)]
     keys = ["weight_mean", "weight_l2_norm"]  # no scalars for each layer
     records = Records(
-        steps=np.array([0]), values=np.zeros((1, 2, 100)), skipped=np.array([False])
+        steps=np.array([0]),
+        values=np.zeros((1, 2, 100)),
+        skipped=np.array([False]),
+        losses=np.zeros(1),
     )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, keys, layers, "")

@@ -15,7 +15,9 @@ LAYERS = ("net/first", "net/<img onerror=x>")
 STEPS = np.array([0, 1, 50])
 VALUES = np.arange(12.0).reshape(3, 2, 2) / 7
 VALUES[2, 1] = [np.nan, np.inf]
-RECORDS = Records(steps=STEPS, values=VALUES, skipped=np.zeros(3, bool))
+RECORDS = Records(
+    steps=STEPS, values=VALUES, skipped=np.zeros(3, bool), losses=np.zeros(3)
+)
 SOURCES = ("weight", "gradient")
 EDGES = np.array([-1.0, -0.1, 0.0, 0.1, 1.0])
 COUNTS = np.arange(48.0).reshape(3, 2, 2, 4)
