@@ -1,23 +1,44 @@
 """What the initialization makes of a signal and of a gradient, layer by layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
 
+from keras_initkit.diagnosis.facts import NetworkFacts
+from keras_initkit.diagnosis.finding import ranked
+from keras_initkit.diagnosis.start import suspicions
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
+from keras_initkit.report.network_facts import layer_facts, network_facts
 from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
 from keras_initkit.report.signal_rows import signal_columns
 
 
 class SignalReport(LayerReport):
-    """What `signal_report` found: a row for each kernel. It prints as a table."""
+    """What `signal_report` found: a row for each kernel. It prints as a table.
+
+    Attributes:
+        facts: what the rules of the diagnosis read.
+        findings: what is wrong whatever the training will be like, a list of
+            `keras_initkit.diagnosis.finding.Finding`, the root cause first.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        facts: NetworkFacts,
+    ) -> None:
+        super().__init__(layers, columns)
+        self.facts = facts
+        certain = [s.finding for s in suspicions(facts) if s.is_certain]
+        self.findings = ranked(certain)
 
     headings: ClassVar[Mapping[str, str]] = {
         "fan_in": "fan\nin",
@@ -139,5 +160,6 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
         columns = signal_columns(model, signal_pass, loss.scale)
-    names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
-    return SignalReport(names, columns)
+        names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
+        layers = layer_facts(names, columns, signal_pass)
+    return SignalReport(names, columns, network_facts(model, x, y, layers))

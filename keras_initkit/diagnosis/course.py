@@ -1,0 +1,226 @@
+"""Rules of the course: what the recorded steps show, with what the start made suspect."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_initkit.diagnosis.facts import NetworkFacts
+from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
+from keras_initkit.diagnosis.remedies import default_learning_rate, kernel_fix
+from keras_initkit.diagnosis.start import Suspicion
+from keras_initkit.stats.history import History
+
+# A network that learns is below the loss of a constant output by then.
+ENOUGH_STEPS = 50
+# In a training that ended sooner.
+FEW_STEPS = 20
+LEARNS_BELOW = 0.97
+DIVERGES_ABOVE = 2.0
+# Of the usual learning rate.
+HIGH_RATE, LOW_RATE = 5.0, 1 / 30
+# So much of its first loss a training with a sensible learning rate has lost by then.
+SLOW_STEPS = 200
+SLOW_ABOVE = 0.9
+# So many records in a row a layer has a gradient of exactly 0.
+DEAD_RECORDS = 3
+
+
+def course_findings(
+    network: NetworkFacts,
+    suspicions: Sequence[Suspicion],
+    history: History,
+    steps_per_epoch: int | None = None,
+    is_over: bool = False,
+) -> list[Finding]:
+    """What is certain by now, in no order.
+
+    Args:
+        network: as the first batch found it.
+        suspicions: from the start.
+        history: what was recorded so far.
+        steps_per_epoch: after how many steps Keras begins its mean loss anew; None if
+            that is not known.
+        is_over: whether the training has ended.
+    """
+    findings = [s.finding for s in suspicions if s.is_certain]
+    kept = ~history.skipped
+    if not kept.any():
+        return findings
+    steps = history.steps[kept]
+    losses = batch_losses(steps, history.losses[kept], steps_per_epoch)
+    broken = _first_broken(history, kept, losses)
+    if broken is not None:
+        at = int(steps[broken])
+        reason = next(iter(_why_broken(network, suspicions, at)))
+        findings.append(reason)
+        findings.append(_not_finite(at))
+        losses, steps = losses[:broken], steps[:broken]
+    if _fails(network, steps, losses, is_over):
+        uncertain = [s.finding for s in suspicions if not s.is_certain]
+        findings += uncertain
+        if not uncertain:
+            findings += _rate(network, steps, losses)
+    findings += _slow(network, steps, losses, is_over)
+    findings += _dead(network, history, kept)
+    return findings
+
+
+def batch_losses(
+    steps: np.ndarray, shown: np.ndarray, steps_per_epoch: int | None
+) -> np.ndarray:
+    """The mean loss of the steps since the record before, from the means of an epoch.
+
+    >>> batch_losses(np.array([0, 1, 2]), np.array([4.0, 3.0, 3.0]), 100)
+    array([4., 2., 3.])
+
+    Args:
+        steps: the recorded ones.
+        shown: the mean over the epoch so far, after each.
+        steps_per_epoch: None if unknown: then it is what is shown.
+    """
+    if not steps_per_epoch:
+        return shown
+    epochs, inside = np.divmod(steps, steps_per_epoch)
+    totals = shown * (inside + 1)
+    losses = shown.copy()
+    same = np.flatnonzero(epochs[1:] == epochs[:-1]) + 1
+    with np.errstate(invalid="ignore"):
+        of_steps = (totals[same] - totals[same - 1]) / (inside[same] - inside[same - 1])
+    # A loss that has become infinite has no difference.
+    losses[same] = np.where(np.isfinite(of_steps), of_steps, shown[same])
+    return losses
+
+
+def _first_broken(history: History, kept: np.ndarray, losses: np.ndarray) -> int | None:
+    """The first record in which the loss or a kernel is not finite."""
+    is_broken = np.isinf(losses)
+    # Without any loss all of them are NaN.
+    if not np.isnan(losses).all():
+        is_broken |= np.isnan(losses)
+    for key in ("weight_variance", "weight_l2_norm", "weight_mean"):
+        if key in history:
+            is_broken |= ~np.isfinite(history[key][kept]).all(axis=1)
+    found = np.flatnonzero(is_broken)
+    return int(found[0]) if len(found) else None
+
+
+def _not_finite(step: int) -> Finding:
+    return Finding(
+        "non_finite",
+        (),
+        step,
+        CRITICAL,
+        f"the loss or a kernel is NaN or infinite from step {step} on",
+        "the training has broken down",
+        "model.compile(..., optimizer=keras.optimizers.Adam(0.001, clipnorm=1.0))",
+        "IEEE 754",
+    )
+
+
+def _why_broken(
+    network: NetworkFacts, suspicions: Sequence[Suspicion], step: int
+) -> Iterator[Finding]:
+    grow = ("unscaled_data", "weights_too_large", "exploding_gradient")
+    yield from (s.finding for s in suspicions if s.finding.problem in grow)
+    if step > 0:
+        yield _too_high(network, f"the loss is not finite from step {step} on", step)
+    yield _not_finite(step)
+
+
+def _fails(
+    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
+) -> bool:
+    """Whether the loss is still not below what a constant output has."""
+    known = np.isfinite(losses)
+    steps, losses = steps[known], losses[known]
+    enough = FEW_STEPS if is_over else ENOUGH_STEPS
+    late = losses[steps >= enough]
+    if not len(late):
+        return False
+    chance = network.chance_loss
+    if not math.isfinite(chance) or chance <= 0:
+        chance = losses[0]
+    return bool(late[-1] > LEARNS_BELOW * chance and late.min() > 0.9 * chance)
+
+
+def _rate(
+    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray
+) -> Iterator[Finding]:
+    usual = default_learning_rate(network.optimizer)
+    first, last = losses[0], losses[-1]
+    start = first if math.isnan(network.chance_loss) else network.chance_loss
+    rises = last > DIVERGES_ABOVE * max(start, 0) and last > first
+    if rises or network.learning_rate > HIGH_RATE * usual:
+        yield _too_high(
+            network, f"the loss went from {first:.3g} to {last:.3g}", int(steps[0])
+        )
+
+
+def _too_high(network: NetworkFacts, seen: str, since: int) -> Finding:
+    usual = default_learning_rate(network.optimizer)
+    rate = network.learning_rate
+    better = usual if not rate <= 2 * usual else rate / 10
+    return Finding(
+        "learning_rate_too_high",
+        (),
+        since,
+        CRITICAL,
+        f"{seen}; learning_rate={rate:.3g} (usual for "
+        f"{network.optimizer or 'the optimizer'}: {usual:g})",
+        "the steps are larger than the loss surface allows",
+        f"learning_rate={better:.3g}",
+        "Goodfellow, Bengio and Courville, 2016, Deep Learning, section 11.4.1",
+    )
+
+
+def _slow(
+    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
+) -> Iterator[Finding]:
+    usual = default_learning_rate(network.optimizer)
+    enough = FEW_STEPS if is_over else SLOW_STEPS
+    if not len(steps) or steps[-1] < enough:
+        return
+    if network.learning_rate < LOW_RATE * usual and losses[-1] > SLOW_ABOVE * losses[0]:
+        yield Finding(
+            "learning_rate_too_low",
+            (),
+            0,
+            WARNING,
+            f"after {int(steps[-1])} steps the loss has gone from {losses[0]:.3g} to "
+            f"{losses[-1]:.3g}; learning_rate={network.learning_rate:.3g} (usual for "
+            f"{network.optimizer}: {usual:g})",
+            "the updates are too small to get anywhere",
+            f"learning_rate={usual:g}",
+            "Goodfellow, Bengio and Courville, 2016, Deep Learning, section 11.4.1",
+        )
+
+
+def _dead(
+    network: NetworkFacts, history: History, kept: np.ndarray
+) -> Iterator[Finding]:
+    if "gradient_l2_norm" not in history:
+        return
+    norms = history["gradient_l2_norm"][kept]
+    if len(norms) < DEAD_RECORDS:
+        return
+    recent = norms[-DEAD_RECORDS:]
+    is_dead = (recent == 0).all(axis=0)
+    if not is_dead.any() or is_dead.all():
+        return
+    names = tuple(
+        name for name, dead in zip(history.layers, is_dead, strict=True) if dead
+    )
+    of_layers = norms[:, is_dead]
+    first = int(np.flatnonzero((of_layers == 0).all(axis=1))[0])
+    yield Finding(
+        "dead_units",
+        names,
+        int(history.steps[kept][first]),
+        CRITICAL,
+        f"the gradient of {len(names)} layers is exactly 0 in the last "
+        f"{DEAD_RECORDS} records, that of others is not",
+        "no unit of these layers has a slope for any sample, so that they cannot learn",
+        kernel_fix(network, names) or f"learning_rate={network.learning_rate / 10:.3g}",
+        "Lu et al., 2019, Dying ReLU and Initialization",
+    )

@@ -1,0 +1,59 @@
+"""The page: all findings of a training, the root cause first."""
+
+import html
+from collections.abc import Sequence
+
+from keras_initkit.diagnosis.finding import CRITICAL, Finding
+
+HEALTHY = "No problem was found."
+
+
+class Diagnosis(Sequence[Finding]):
+    """Findings, the root cause first. It prints as a page, in a notebook too.
+
+    Args:
+        findings: in their order.
+        num_steps: how many steps were recorded.
+    """
+
+    def __init__(self, findings: Sequence[Finding], num_steps: int) -> None:
+        self._findings = list(findings)
+        self._num_steps = num_steps
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._findings[index]
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether a finding says that the training is hopeless."""
+        return any(finding.severity == CRITICAL for finding in self)
+
+    def __str__(self) -> str:
+        head = f"{len(self)} problem(s) in {self._num_steps} recorded steps"
+        if not self._findings:
+            return f"{HEALTHY} ({self._num_steps} recorded steps)"
+        return "\n\n".join([head, *map(str, self._findings)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self._findings:
+            return f"<p>{html.escape(str(self))}</p>"
+        items = "".join(
+            f"<li><pre>{html.escape(str(finding))}</pre></li>" for finding in self
+        )
+        return f"<ol>{items}</ol>"
+
+    def to_markdown(self) -> str:
+        """For TensorBoard's Text tab."""
+        if not self._findings:
+            return HEALTHY
+        return "\n\n".join(
+            f"**{f.problem}** ({f.severity}, since step {f.since}) "
+            f"{', '.join(f.layers)}: {f.cause}\n\n{f.evidence}.\n\n`{fix}`"
+            for f in self
+            for fix in [f.fix.replace("\n", "`\n\n`")]
+        )

@@ -1,0 +1,96 @@
+"""What the rules know about a network and its first batch."""
+
+from typing import NamedTuple
+
+NAN = float("nan")
+
+
+class LayerFacts(NamedTuple):
+    """One layer with a kernel W, on the first batch: z = W x + b, a = f(z).
+
+    Attributes:
+        name: its name.
+        units: how many it has.
+        power: `fan_in * mean(W^2)`: what it multiplies a mean square by.
+        activation: the name of f.
+        intended_power: the same of what its initializer draws; NaN if unknown.
+        mean_square: `E[f(u)^2]` for u ~ N(0, 1); NaN if f is not elementwise.
+        mean_square_slope: `E[f'(u)^2]`, likewise.
+        input_mean: mean of x.
+        input_mean_square: `mean(x^2)`; NaN where the layer was not watched.
+        bias_mean_square: `mean(b^2)`.
+        z_variance: of z, over the batch and the units.
+        gradient_variance: of the gradient with respect to z.
+        dead: share of units with a = 0 for every sample.
+        saturated: share of units without slope in over half of the batch.
+        identical: share of units whose column of W, entry of b and gradient with
+            respect to z equal those of another unit.
+        is_scale_invariant: whether it normalizes its own kernel.
+    """
+
+    name: str
+    units: int
+    power: float
+    activation: str = ""
+    intended_power: float = NAN
+    mean_square: float = NAN
+    mean_square_slope: float = NAN
+    input_mean: float = NAN
+    input_mean_square: float = NAN
+    bias_mean_square: float = 0.0
+    z_variance: float = NAN
+    gradient_variance: float = NAN
+    dead: float = NAN
+    saturated: float = NAN
+    identical: float = NAN
+    is_scale_invariant: bool = False
+
+
+class NetworkFacts(NamedTuple):
+    """The whole network, and its first batch.
+
+    Attributes:
+        layers: those with a kernel, in the order of execution.
+        output: the name of the layer that makes the only output; "" if there is none
+            such.
+        output_units: how many numbers it puts out for each sample.
+        output_activation: the name of its activation.
+        loss: the name of the loss, such as `"sparse_categorical_crossentropy"`; "" if
+            it is not known.
+        from_logits: whether the loss takes logits.
+        optimizer: its class.
+        learning_rate: at the start; NaN if unknown.
+        is_normalized: whether there is a layer that normalizes activations.
+        is_residual: whether there is a sum of branches.
+        bad_inputs: share of NaN and infinities in x.
+        bad_targets: the same of y.
+        target_low: the least of y; NaN without.
+        target_high: the greatest of y.
+        chance_loss: the loss of the best constant output on this batch; NaN if unknown.
+    """
+
+    layers: tuple[LayerFacts, ...] = ()
+    output: str = ""
+    output_units: int = 0
+    output_activation: str = ""
+    loss: str = ""
+    from_logits: bool = False
+    optimizer: str = ""
+    learning_rate: float = NAN
+    is_normalized: bool = False
+    is_residual: bool = False
+    bad_inputs: float = 0.0
+    bad_targets: float = 0.0
+    target_low: float = NAN
+    target_high: float = NAN
+    chance_loss: float = NAN
+
+    @property
+    def hidden(self) -> tuple[LayerFacts, ...]:
+        """The layers but for the one that makes the output."""
+        return tuple(layer for layer in self.layers if layer.name != self.output)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether layers follow each other without shortcut or normalization."""
+        return not self.is_normalized and not self.is_residual

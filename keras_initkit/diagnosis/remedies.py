@@ -1,0 +1,62 @@
+"""What to type: an initializer for an activation and a depth, a learning rate."""
+
+from keras_initkit.diagnosis.facts import NetworkFacts
+
+# Keras's own defaults, but for Adadelta: 1 is what was published.
+LEARNING_RATES = {
+    "SGD": 0.01,
+    "Adagrad": 0.01,
+    "Adadelta": 1.0,
+    "Lion": 0.0001,
+    "Muon": 0.001,
+}
+COMMON_LEARNING_RATE = 0.001
+RECTIFIERS = ("relu", "leaky_relu", "relu6", "LeakyReLU", "ReLU", "PReLU")
+# Deeper ones need more than the right variance: exact isometry, or criticality.
+SHALLOW = 12
+
+
+def initializer(activation: str, depth: int, is_plain: bool = True) -> str:
+    """Code for the kernels of layers with this activation in a stack of this depth."""
+    is_deep = is_plain and depth > SHALLOW
+    if activation in RECTIFIERS:
+        return "keras_initkit.LooksLinear()" if is_deep else '"he_normal"'
+    if activation == "selu":
+        return '"lecun_normal"'
+    if is_deep and activation in ("tanh", "gelu", "silu", "elu", "mish", "softsign"):
+        return f'keras_initkit.Critical("{activation}", depth={depth})'
+    if activation in ("gelu", "silu", "elu", "mish"):
+        return '"he_normal"'
+    return '"glorot_uniform"'
+
+
+def default_learning_rate(optimizer: str) -> float:
+    """What is usual for an optimizer of this class."""
+    return LEARNING_RATES.get(optimizer, COMMON_LEARNING_RATE)
+
+
+def in_layers(code: str, network: NetworkFacts, names: tuple[str, ...]) -> str:
+    """A line of code, and behind it the layers that it is for."""
+    hidden = tuple(layer.name for layer in network.hidden)
+    if len(names) > 1 and names == hidden:
+        return f"{code}  # in every hidden layer"
+    return f"{code}  # in {', '.join(names)}"
+
+
+def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
+    """A line for each initializer that these layers need."""
+    depth = len(network.hidden)
+    groups: dict[str, list[str]] = {}
+    for layer in network.layers:
+        if layer.name in names:
+            of_output = layer.name == network.output
+            code = (
+                '"glorot_uniform"'
+                if of_output
+                else initializer(layer.activation, depth, network.is_plain)
+            )
+            groups.setdefault(code, []).append(layer.name)
+    return "\n".join(
+        in_layers(f"kernel_initializer={code}", network, tuple(layers))
+        for code, layers in groups.items()
+    )

@@ -1,0 +1,382 @@
+"""Rules of the start: what the first batch shows, before any training."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
+from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
+from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
+
+# Decades that a kernel's power may be off what its activation needs. The usual schemes
+# for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
+USUAL_MISFIT = 0.8
+# Decades over which the variance of a plain network may drift from its first hidden
+# layer to its last.
+DRIFT = 3.0
+CERTAIN_DRIFT = 8.0
+# Decades that the variance of the gradient may lose over depth: 1e-3 of its size, as in
+# AutoTrainer.
+GRADIENT_DRIFT = 6.0
+MOST = 0.9
+# Inputs beyond which a network learns worse than with scaled ones.
+GREAT_INPUTS = 30.0
+OFFSET = 30.0  # mean^2 / variance
+BOUNDED = ("tanh", "sigmoid", "softsign", "hard_tanh", "hard_sigmoid")
+PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax")
+RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+    "exponential": (0.0, math.inf),
+}
+CATEGORICAL = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+REGRESSION = (
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "log_cosh",
+    "mean_squared_logarithmic_error",
+)
+
+
+class Suspicion(NamedTuple):
+    """A finding, and whether it is certain before any training.
+
+    What is not is a finding only if the training then fails, see `course`.
+    """
+
+    finding: Finding
+    is_certain: bool
+
+
+def suspicions(network: NetworkFacts) -> list[Suspicion]:
+    """What the first batch shows."""
+    rules: tuple[Callable[[NetworkFacts], Iterator[Suspicion]], ...] = (
+        _not_finite,
+        _loss_mismatch,
+        _unscaled_data,
+        _symmetric_units,
+        _scale,
+        _dead_or_saturated,
+        _gradient,
+    )
+    return [suspicion for rule in rules for suspicion in rule(network)]
+
+
+def _not_finite(network: NetworkFacts) -> Iterator[Suspicion]:
+    for name, share in (("x", network.bad_inputs), ("y", network.bad_targets)):
+        if share:
+            yield Suspicion(
+                Finding(
+                    "non_finite",
+                    (),
+                    0,
+                    CRITICAL,
+                    f"{share:.2%} of the entries of {name} in the first batch are NaN "
+                    "or infinite (normal: none)",
+                    f"{name} holds values that are not finite, and every weight "
+                    "becomes NaN with the first update",
+                    f"{name} = np.nan_to_num({name}, posinf=0, neginf=0)",
+                    "IEEE 754",
+                ),
+                True,
+            )
+    broken = tuple(
+        layer.name for layer in network.layers if not math.isfinite(layer.power)
+    )
+    if broken:
+        yield Suspicion(
+            Finding(
+                "non_finite",
+                broken,
+                0,
+                CRITICAL,
+                f"the kernels of {len(broken)} layers hold NaN or infinities",
+                "the kernels are not finite before the first update",
+                kernel_fix(network, broken),
+                "IEEE 754",
+            ),
+            True,
+        )
+
+
+def _loss_mismatch(network: NetworkFacts) -> Iterator[Suspicion]:
+    said = _mismatch(network)
+    if said is not None:
+        evidence, cause, fix = said
+        yield Suspicion(
+            Finding(
+                "loss_activation_mismatch",
+                (network.output,),
+                0,
+                CRITICAL,
+                evidence,
+                cause,
+                in_layers(fix, network, (network.output,))
+                if fix.startswith("activation")
+                else fix,
+                "the definition of the loss",
+            ),
+            True,
+        )
+
+
+def _mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
+    """Evidence, cause and fix."""
+    f, loss, units = (
+        network.output_activation,
+        network.loss,
+        network.output_units,
+    )
+    low, high = network.target_low, network.target_high
+    if not network.output or not loss:
+        return None
+    seen = f'activation="{f}", {units} output units, loss="{loss}"'
+    targets = f"y lies in [{low:g}, {high:g}]"
+    if f == "softmax" and units == 1:
+        fix = "sigmoid" if loss in BINARY else "linear"
+        return (
+            f"{seen}: the output is 1 for every input",
+            "softmax over a single unit is always 1, whatever the weights are",
+            f'activation="{fix}"',
+        )
+    if loss in CATEGORICAL and not network.from_logits and f not in PROBABILITIES:
+        return (
+            f"{seen} with from_logits=False",
+            f"the loss takes probabilities, and {f} does not make any",
+            'activation="softmax"',
+        )
+    if loss in CATEGORICAL and network.from_logits and f in ("relu", "sigmoid", "tanh"):
+        return (
+            f"{seen} with from_logits=True",
+            f"the loss takes logits of any size and sign, and {f} cuts them off",
+            'activation="linear"',
+        )
+    if loss == CATEGORICAL[0] and (high >= units or low < 0):
+        return (
+            f"{seen}; {targets}, normal are classes from 0 to {units - 1}",
+            "there are classes that have no output unit",
+            f"units={int(high) + 1}  # in {network.output}"
+            if low >= 0
+            else "y = y - y.min()",
+        )
+    if loss in BINARY:
+        if high > 1 or low < 0:
+            return (
+                f"{seen}; {targets}, normal is [0, 1]",
+                "the loss takes labels between 0 and 1",
+                "y = (y - y.min()) / (y.max() - y.min())",
+            )
+        if not network.from_logits and f not in PROBABILITIES:
+            return (
+                f"{seen} with from_logits=False",
+                f"the loss takes probabilities, and {f} does not make any",
+                'activation="sigmoid"',
+            )
+        if network.from_logits and f in ("relu", "sigmoid", "tanh", "softmax"):
+            return (
+                f"{seen} with from_logits=True",
+                f"the loss takes logits of any size and sign, and {f} cuts them off",
+                'activation="linear"',
+            )
+    if loss in REGRESSION and f in RANGES:
+        least, greatest = RANGES[f]
+        span = high - low
+        outside = max(least - low, high - greatest)
+        if span > 0 and outside > 0.05 * span:
+            return (
+                f"{seen}; {targets}, {f} reaches [{least:g}, {greatest:g}]",
+                f"the output of {f} cannot reach the targets",
+                'activation="linear"',
+            )
+    return None
+
+
+def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
+    first = network.layers[0] if network.layers else None
+    if first is None or not math.isfinite(first.input_mean_square):
+        return
+    mean, size = first.input_mean, math.sqrt(first.input_mean_square)
+    deviation = math.sqrt(max(first.input_mean_square - mean**2, 0.0))
+    has_offset = mean**2 > OFFSET * deviation**2 and abs(mean) > 1
+    if size < GREAT_INPUTS and not has_offset and size > 1 / GREAT_INPUTS:
+        return
+    yield Suspicion(
+        Finding(
+            "unscaled_data",
+            (),
+            0,
+            CRITICAL,
+            f"the inputs of {first.name} have mean {mean:.3g} and standard deviation "
+            f"{deviation:.3g} (normal: about 0 and 1)",
+            "the inputs are not scaled, and the first layer hands their size on",
+            f"x = (x - {mean:.4g}) / {deviation or 1:.4g}",
+            "LeCun et al., 1998, Efficient BackProp, section 4.3",
+        ),
+        False,
+    )
+
+
+def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
+    equal = tuple(
+        layer.name
+        for layer in network.hidden
+        if layer.units > 1 and layer.identical >= MOST
+    )
+    if equal:
+        shares = [layer.identical for layer in network.hidden if layer.name in equal]
+        yield Suspicion(
+            Finding(
+                "symmetric_units",
+                equal,
+                0,
+                CRITICAL,
+                f"{min(shares):.0%} of the units have the same weights and the same "
+                "gradient as another one (normal: 0 %)",
+                "units that are equal get equal updates, and stay equal for ever",
+                kernel_fix(network, equal),
+                "Goodfellow, Bengio and Courville, 2016, Deep Learning, section 8.4",
+            ),
+            True,
+        )
+
+
+def misfit(layer: LayerFacts) -> float:
+    """Decades that a kernel's power is above what keeps the signal; NaN if unknown."""
+    need = layer.power * layer.mean_square
+    return math.log10(need) if need > 0 else (-math.inf if need == 0 else math.nan)
+
+
+def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
+    is_moved = any(_is_moved_by_bias(layer) for layer in network.hidden)
+    if network.is_normalized or is_moved:
+        return
+    hidden = [
+        layer
+        for layer in network.hidden
+        if not layer.is_scale_invariant and math.isfinite(layer.mean_square)
+    ]
+    misfits = {layer.name: misfit(layer) for layer in hidden}
+    drift = _drift([layer.z_variance for layer in hidden])
+    for sign, problem, verb in (
+        (1, "weights_too_large", "amplify"),
+        (-1, "weights_too_small", "shrink"),
+    ):
+        at_fault = {n: d for n, d in misfits.items() if sign * d > USUAL_MISFIT}
+        total = sum(d for d in at_fault.values() if math.isfinite(d))
+        if not at_fault and network.is_plain and sign * drift > DRIFT:
+            at_fault = {n: d for n, d in misfits.items() if sign * d > 0}
+            total = drift
+        if not at_fault or (network.is_residual and sign < 0):
+            continue
+        names = tuple(at_fault)
+        worst = max(at_fault.values(), key=abs)
+        is_certain = network.is_plain and sign * drift > CERTAIN_DRIFT
+        yield Suspicion(
+            Finding(
+                problem,
+                names,
+                0,
+                CRITICAL,
+                f"fan_in mean(W^2) is {10**worst:.3g} times what keeps the signal of "
+                f"its activation (normal: 0.2 to 5); over the {len(hidden)} hidden "
+                f"layers the variance of z changes by 10^{drift:+.1f}",
+                f"the kernels {verb} the signal by 10^{total:+.1f} in all",
+                kernel_fix(network, names),
+                "He et al., 2015; Schoenholz et al., 2017",
+            ),
+            is_certain,
+        )
+
+
+def _drift(variances: list[float]) -> float:
+    """Decades from the first to the last; 0 if unknown."""
+    known = [v for v in variances if not math.isnan(v)]
+    if len(known) < 2 or known[0] <= 0:
+        return 0.0
+    if known[-1] <= 0:
+        return -math.inf
+    return float(np.log10(known[-1] / known[0])) if math.isfinite(known[-1]) else 40.0
+
+
+def _dead_or_saturated(network: NetworkFacts) -> Iterator[Suspicion]:
+    for problem, share_of in (
+        ("dead_units", lambda layer: layer.dead),
+        ("saturated_units", lambda layer: layer.saturated),
+    ):
+        at_fault = [
+            layer
+            for layer in network.hidden
+            if share_of(layer) >= MOST
+            and (problem == "dead_units" or layer.activation in BOUNDED)
+            and (problem == "saturated_units" or layer.activation not in BOUNDED)
+        ]
+        if not at_fault:
+            continue
+        names = tuple(layer.name for layer in at_fault)
+        by_bias = all(_is_moved_by_bias(layer) for layer in at_fault)
+        first = at_fault[0]
+        yield Suspicion(
+            Finding(
+                problem,
+                names,
+                0,
+                CRITICAL,
+                f"{share_of(first):.0%} of the units of {first.name} (normal: below "
+                "50 %)",
+                "the biases move z to where the activation is flat"
+                if by_bias
+                else "z lies where the activation is flat",
+                in_layers('bias_initializer="zeros"', network, names)
+                if by_bias
+                else kernel_fix(network, names),
+                "Lu et al., 2019, Dying ReLU and Initialization",
+            ),
+            problem == "dead_units" and first.dead == 1,
+        )
+
+
+def _is_moved_by_bias(layer: LayerFacts) -> bool:
+    of_kernel = layer.power * layer.input_mean_square
+    return layer.bias_mean_square > 1 and layer.bias_mean_square > of_kernel
+
+
+def _gradient(network: NetworkFacts) -> Iterator[Suspicion]:
+    if not network.is_plain:
+        return
+    hidden = [layer for layer in network.hidden if layer.gradient_variance > 0]
+    if len(hidden) < 3:
+        return
+    drift = math.log10(hidden[0].gradient_variance / hidden[-1].gradient_variance)
+    if abs(drift) < GRADIENT_DRIFT:
+        return
+    vanishes = drift < 0
+    names = tuple(layer.name for layer in hidden)
+    activation = hidden[0].activation
+    slope = hidden[0].mean_square_slope
+    is_flat = vanishes and activation in ("sigmoid", "hard_sigmoid", "softplus")
+    yield Suspicion(
+        Finding(
+            "vanishing_gradient" if vanishes else "exploding_gradient",
+            names,
+            0,
+            CRITICAL if abs(drift) > 2 * GRADIENT_DRIFT else WARNING,
+            f"from {hidden[-1].name} to {hidden[0].name} the variance of the gradient "
+            f"changes by 10^{drift:+.1f} (normal: 10^-3 to 10^3); E[f'(u)^2] is "
+            f"{slope:.3g}",
+            f"each layer multiplies the gradient by {10 ** (drift / len(hidden)):.2g}",
+            in_layers('activation="tanh"', network, names)
+            if is_flat
+            else kernel_fix(network, names),
+            "Glorot and Bengio, 2010; Schoenholz et al., 2017",
+        ),
+        abs(drift) > 2 * GRADIENT_DRIFT,
+    )

@@ -1,0 +1,276 @@
+"""The facts that the rules of the diagnosis read, from a model and its first batch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_initkit.backends import keras_private
+from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
+from keras_initkit.kernels.names import layer_names
+from keras_initkit.kernels.signals import ACTIVATIONS
+from keras_initkit.report.signal_pass import KernelSignal, SignalPass
+from keras_initkit.theory.elementwise import elementwise_function
+from keras_initkit.theory.gaussian_average import gaussian_samples
+
+_layers = keras.layers
+NORMALIZATIONS = (
+    _layers.BatchNormalization,
+    _layers.LayerNormalization,
+    _layers.GroupNormalization,
+    _layers.UnitNormalization,
+    _layers.RMSNormalization,
+)
+SUMS = (_layers.Add, _layers.Average)
+
+
+def network_facts(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    layers: Sequence[LayerFacts] = (),
+) -> NetworkFacts:
+    """What can be told of a model and its first batch.
+
+    Args:
+        model: a built `keras.Model`.
+        x: the batch.
+        y: its targets.
+        layers: see `layer_facts`.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    parts = keras_private.layers_of(model, include_self=False)
+    loss, from_logits = _loss(model)
+    targets = _numbers(y)
+    output = _output_layer(model)
+    activation, units = _output_activation(model, output)
+    facts = NetworkFacts(
+        layers=tuple(layers),
+        output="" if output is None else _name(model, output),
+        output_units=units,
+        output_activation=activation,
+        loss=loss,
+        from_logits=from_logits,
+        optimizer=type(optimizer).__name__ if optimizer else "",
+        learning_rate=_learning_rate(optimizer),
+        is_normalized=any(isinstance(part, NORMALIZATIONS) for part in parts),
+        is_residual=any(isinstance(part, SUMS) for part in parts)
+        or _adds_by_operator(model),
+        bad_inputs=_bad_share(_numbers(x)),
+        bad_targets=_bad_share(targets),
+    )
+    if targets is None or not targets.size or facts.bad_targets:
+        return facts
+    return facts._replace(
+        target_low=float(targets.min()),
+        target_high=float(targets.max()),
+        chance_loss=_chance_loss(loss, targets),
+    )
+
+
+def layer_facts(
+    names: Sequence[str],
+    columns: Mapping[str, Sequence[Any]],
+    signal_pass: SignalPass,
+) -> list[LayerFacts]:
+    """One for each row of a signal report.
+
+    Args:
+        names: of the layers.
+        columns: of the report.
+        signal_pass: that it was made from.
+    """
+    signals: dict[int, KernelSignal] = {}
+    for signal in signal_pass.signals:
+        signals.setdefault(id(signal.kernel), signal)
+    moments: dict[int, tuple[float, float]] = {}
+    facts = []
+    for row, (kernel, name) in enumerate(zip(signal_pass.kernels, names, strict=True)):
+        values = _wide(kernel.variable)
+        facts.append(
+            LayerFacts(
+                name=name,
+                units=values.shape[-1],
+                power=kernel.fan_in * float(np.mean(np.square(values))),
+                intended_power=kernel.fan_in * columns["intended_variance"][row],
+                z_variance=columns["measured_variance"][row],
+                gradient_variance=columns["gradient_variance"][row],
+                dead=columns["dead_fraction"][row],
+                saturated=columns["saturated_fraction"][row],
+                is_scale_invariant=id(kernel.variable) in signal_pass.scale_invariant,
+            )
+        )
+        caught = signals.get(id(kernel.variable))
+        if caught is not None:
+            function = caught.function
+            if id(function) not in moments:
+                moments[id(function)] = _moments(function)
+            facts[-1] = _with_signal(facts[-1], caught, *moments[id(function)])
+    return facts
+
+
+def _with_signal(
+    layer: LayerFacts, signal: KernelSignal, mean_square: float, slope: float
+) -> LayerFacts:
+    inputs = _wide(signal.inputs)
+    bias = getattr(signal.layer, "bias", None)
+    return layer._replace(
+        activation=_function_name(signal.function),
+        mean_square=mean_square,
+        mean_square_slope=slope,
+        input_mean=float(inputs.mean()),
+        input_mean_square=float(np.mean(np.square(inputs))),
+        bias_mean_square=0.0 if bias is None else float(np.mean(_wide(bias) ** 2)),
+        identical=_identical(_wide(signal.kernel), bias, _wide(signal.gradient)),
+    )
+
+
+def _identical(kernel: np.ndarray, bias: Any, gradient: np.ndarray) -> float:
+    """Share of units that equal another one, in weights and in gradient."""
+    units = kernel.shape[-1]
+    if gradient.shape[-1] != units:
+        return math.nan
+    parts = [kernel.reshape(-1, units), gradient.reshape(-1, units)]
+    if bias is not None:
+        parts.append(_wide(bias).reshape(-1, units))
+    # Up to the rounding of float32, which depends on the order of a sum.
+    scaled = [part / (np.abs(part).max() or 1) for part in parts]
+    rounded = np.round(np.concatenate(scaled), 5)
+    _, inverse, counts = np.unique(
+        rounded, axis=1, return_inverse=True, return_counts=True
+    )
+    return float(np.mean(counts[np.ravel(inverse)] > 1))
+
+
+def _moments(function: Any) -> tuple[float, float]:
+    """E[f(u)^2] and E[f'(u)^2] for u ~ N(0, 1); NaN if f is not elementwise."""
+    try:
+        samples = gaussian_samples(elementwise_function(function), 1.0)
+    except Exception:  # or whatever the user's own function raises
+        return math.nan, math.nan
+    return samples.average(samples.values, 2), samples.average(samples.slopes, 2)
+
+
+def _function_name(function: Any) -> str:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, ACTIVATIONS):
+        inner = getattr(owner, "activation", None)
+        return _function_name(inner) if inner else type(owner).__name__
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _loss(model: Any) -> tuple[str, bool]:
+    """The name of the only loss, and whether it takes logits."""
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if loss is None or isinstance(loss, (list, tuple, dict)):
+        return "", False
+    name = getattr(loss, "__name__", None) or getattr(loss, "name", "")
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits is None:
+        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+    return str(name), bool(from_logits)
+
+
+def _output_layer(model: Any) -> Any:
+    """The layer that makes the only output, behind it only an activation or a shape."""
+    if len(getattr(model, "outputs", None) or []) != 1:
+        return None
+    tensor = model.outputs[0]
+    while True:
+        call, _ = keras_private.call_that_made(tensor)
+        if isinstance(call.operation, keras.Model):
+            return _output_layer(call.operation)
+        if getattr(call.operation, "kernel", None) is not None:
+            return call.operation
+        if len(call.arguments.keras_tensors) != 1:
+            return None
+        [tensor] = call.arguments.keras_tensors
+
+
+def _output_activation(model: Any, output: Any) -> tuple[str, int]:
+    if output is None:
+        return "", 0
+    last = keras_private.call_that_made(model.outputs[0])[0].operation
+    if isinstance(last, ACTIVATIONS):
+        name = _function_name(last.call)
+    else:
+        name = _function_name(
+            getattr(output, "activation", None) or keras.activations.linear
+        )
+        if last is not output and not isinstance(last, keras.Model):
+            name = "linear" if _keeps_values(last) else ""
+    return name, int(output.kernel.shape[-1])
+
+
+def _keeps_values(layer: Any) -> bool:
+    return isinstance(layer, (_layers.Flatten, _layers.Reshape))
+
+
+def _adds_by_operator(model: Any) -> bool:
+    if not getattr(model, "inputs", None):
+        return False
+    return any(
+        type(call.operation).__name__ == "Add" for call in keras_private.calls_in(model)
+    )
+
+
+def _name(model: Any, layer: Any) -> str:
+    return layer_names(model, [layer.kernel])[0]
+
+
+def _learning_rate(optimizer: Any) -> float:
+    try:
+        return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    except Exception:  # there is none, or it is the user's own
+        return math.nan
+
+
+def _chance_loss(loss: str, targets: np.ndarray) -> float:
+    """Of the best constant output."""
+    if loss == "mean_squared_error":
+        return float(np.mean(np.var(targets.reshape(len(targets), -1), axis=0)))
+    if loss == "mean_absolute_error":
+        flat = targets.reshape(len(targets), -1)
+        return float(np.mean(np.abs(flat - np.median(flat, axis=0))))
+    if loss == "sparse_categorical_crossentropy":
+        _, counts = np.unique(targets, return_counts=True)
+        shares = counts / counts.sum()
+    elif loss == "categorical_crossentropy":
+        shares = targets.reshape(-1, targets.shape[-1]).mean(axis=0)
+    elif loss == "binary_crossentropy":
+        p = targets.reshape(len(targets), -1).mean(axis=0)
+        return float(np.mean([_entropy([q, 1 - q]) for q in p]))
+    else:
+        return math.nan
+    return _entropy(shares)
+
+
+def _entropy(shares: Sequence[float]) -> float:
+    positive = [share for share in shares if share > 0]
+    return float(-sum(share * math.log(share) for share in positive))
+
+
+def _numbers(tree: Any) -> np.ndarray | None:
+    """The entries of one array; None if there are several, or none of numbers."""
+    leaves = [leaf for leaf in keras.tree.flatten(tree) if leaf is not None]
+    if len(leaves) != 1:
+        return None
+    try:
+        values = np.asarray(keras.ops.convert_to_numpy(leaves[0]))
+        return values.astype("float64") if values.dtype.kind in "biuf" else None
+    except Exception:  # a ragged or sparse tensor
+        return None
+
+
+def _bad_share(values: np.ndarray | None) -> float:
+    if values is None or not values.size:
+        return 0.0
+    return float(np.mean(~np.isfinite(values)))
+
+
+def _wide(tensor: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), "float64")
