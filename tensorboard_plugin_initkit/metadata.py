@@ -11,6 +11,9 @@ PLUGIN_NAME = "initkit"
 METADATA_VERSION = 1
 LAYER_TABLE_TAG = "layers"
 INTERVAL_TAG = "recording/interval"
+# Of a text for people, and of the same as JSON.
+FINDINGS_TAG = "findings"
+FINDINGS_DATA_TAG = "findings_data"
 
 
 def vector_tag(key: str) -> str:

@@ -9,12 +9,16 @@ from typing import Any
 import keras
 
 from keras_initkit.callbacks.recorder import Recorder, log
+from keras_initkit.callbacks.watch import Watch
+from keras_initkit.diagnosis.diagnosis import Diagnosis
+from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
 from keras_initkit.stats.overhead import Overhead
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
+from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.thinning import is_kept
 from keras_initkit.theory.number import is_finite_number
@@ -160,12 +164,20 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             steps in one execution. Pictures keep to the same share.
         flush_secs: how old a record may become, in seconds, before it is in the event
             file, where it survives even a killed process.
+        on_finding: a function that is called with each new `Finding`, maybe from
+            another thread. An exception in it is logged, and the training goes on.
+        stop_on: `"critical"` ends a training that is hopeless, `"warning"` one with any
+            finding, by `model.stop_training`; None ends none.
 
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
             with `history.steps`, `.losses`, `.skipped` and `.layers`;
             `history.to_csv(path)` and `history.plot(statistic)` go with it.
+        findings: what is wrong, a list of `Finding`, the root cause first:
+            `finding.problem`, `.layers`, `.since`, `.severity`, `.evidence`, `.cause`,
+            `.fix`. Each is logged once, as soon as it is certain.
+            `print(callback.diagnosis())` shows them all.
         interval: how many steps lie between two recorded ones at present; None for
             `"epoch"`. TensorBoard shows it as `recording/interval`.
 
@@ -187,6 +199,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         on_record: Callable[[Record], Any] | None = None,
         max_overhead: float = 0.02,
         flush_secs: float = 2.0,
+        on_finding: Callable[[Finding], Any] | None = None,
+        stop_on: str | None = None,
     ) -> None:
         super().__init__()
         arguments = {
@@ -208,17 +222,39 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
                 "Argument `on_record` must be a function of one record. "
                 f"Received: on_record={on_record!r}"
             )
+        if on_finding is not None and not callable(on_finding):
+            raise ValueError(
+                "Argument `on_finding` must be a function of one finding. "
+                f"Received: on_finding={on_finding!r}"
+            )
+        if stop_on not in (None, CRITICAL, WARNING):
+            raise ValueError(
+                'Argument `stop_on` must be None, "critical" or "warning". '
+                f"Received: stop_on={stop_on!r}"
+            )
+        self._watch_arguments = on_finding, stop_on
+        self._watch = Watch(on_finding, stop_on)
         self._max_overhead = _positive("max_overhead", max_overhead)
         self._overhead: Overhead | None = None
         flush_secs = _positive("flush_secs", flush_secs)
-        self._recorder = Recorder(directory, flush_secs, on_record)
+        self._recorder = Recorder(directory, flush_secs, on_record, self._judge)
         self._session: Any = None
         self._num_batches = 0
+        self._is_first_batch = False
 
     @property
     def history(self) -> History:
         """What was recorded so far, up to the last step."""
         return self._recorder.history
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong, as far as it is certain by now, the root cause first."""
+        return list(self.diagnosis())
+
+    def diagnosis(self) -> Diagnosis:
+        """The findings as a page to be printed."""
+        return self._watch.diagnosis(len(self.history.steps))
 
     @property
     def interval(self) -> int | None:
@@ -229,6 +265,11 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         # `self.model` would copy the whole state of a training with JAX.
         self.begin(self._model, fit=self.params)
         self._num_batches = 0
+        self._watch.begin((self.params or {}).get("steps"))
+        if self._session.next_step == 0:
+            self._watch = Watch(*self._watch_arguments)
+            self._watch.begin((self.params or {}).get("steps"))
+            self._is_first_batch = True
         if self._schedule.is_auto and self._model.steps_per_execution == 1:
             self._overhead = Overhead(self._session, self._max_overhead)
 
@@ -244,10 +285,14 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         if self._overhead is not None:
             self._widen_interval(self._overhead)
         self._session.before_batch()
+        if self._is_first_batch:  # until one has come
+            TrainFunctions.of(self._model).look_first(self._look_at)
         self._recorder.note_batch()
+        self._stop_if_hopeless()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._recorder.flush()
+        self._stop_if_hopeless()
         if is_kept(epoch, MAX_PICTURES):
             self._recorder.draw(self._max_overhead)
 
@@ -259,6 +304,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
                 "apply the optimizer that the model is compiled with. For another one: "
                 "`with layer_stats(model, log_dir, optimizer): model.fit(...)`."
             )
+        self._recorder.flush(is_over=True)
         self.end()
 
     def __reduce__(self) -> tuple:
@@ -311,6 +357,26 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         """Leaves nothing behind; does nothing where nothing was begun."""
         self._recorder.end()
         self._session = self._overhead = None
+
+    def _look_at(self, batch: Any) -> None:
+        self._is_first_batch = False
+        self._watch.look_at(self._model, batch)
+
+    def _judge(self, history: History, is_over: bool) -> Diagnosis | None:
+        """What is wrong, where that has changed."""
+        if self._watch.update(history, is_over):
+            return self._watch.diagnosis(len(history.steps))
+        return None
+
+    def _stop_if_hopeless(self) -> None:
+        finding = self._watch.must_stop
+        if finding is not None and not self._model.stop_training:
+            log.warning(
+                "keras_initkit: the training stops, as stop_on=%r asks for: %s.",
+                self._watch_arguments[1],
+                finding.problem,
+            )
+            self._model.stop_training = True
 
     def _widen_interval(self, overhead: Overhead) -> None:
         cost = overhead.lap()

@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_initkit import backends
 from keras_initkit.callbacks.heartbeat import Heartbeat
+from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats.history import Histograms, History, Record, Records
@@ -37,6 +38,8 @@ class Recorder:
         log_dir: local directory for TensorBoard; runs are made in it.
         flush_secs: how old a row may become, in seconds.
         on_record: function of a `Record`; None if there is none.
+        judge: function of the history and whether the training is over: what is wrong,
+            where that has changed; else None.
     """
 
     def __init__(
@@ -44,10 +47,13 @@ class Recorder:
         log_dir: Path,
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
+        judge: Callable[[History, bool], Diagnosis | None] = lambda history, over: None,
     ) -> None:
         self._log_dir = log_dir.absolute()
         self._flush_secs = flush_secs
         self._on_record: Any = on_record
+        self._judge = judge
+        self._diagnosis: Diagnosis | None = None  # not yet written
         self._lock = threading.RLock()
         self._history = History()
         self._run_directory: Any = None
@@ -116,8 +122,12 @@ class Recorder:
             self._close_file()
             self._session = self._heartbeat = None
 
-    def flush(self) -> None:
-        """Fetches the rows that wait, and hands them on."""
+    def flush(self, is_over: bool = False) -> None:
+        """Fetches the rows that wait, and hands them on.
+
+        Args:
+            is_over: whether the training has ended.
+        """
         with self._lock:
             self._last_flush = time.monotonic()
             if self._session is None:
@@ -132,11 +142,20 @@ class Recorder:
                     plan = self._session.plan
                     self._history = History(plan.layers, plan.statistics.keys)
                 self._history.append(records)
+            if len(records.steps) or is_over:
+                self._diagnosis = self._judged(is_over) or self._diagnosis
             self._histograms += histograms.items()
             self._write_all()
             if self._on_record is not None:
                 for record in self._history.last(len(records.steps)):
                     self._hand_on(record)
+
+    def _judged(self, is_over: bool) -> Diagnosis | None:
+        try:
+            return self._judge(self._history, is_over)
+        except Exception:
+            self._warn_once("the records could not be judged", exc_info=True)
+            return None
 
     def note_batch(self) -> None:
         """To be called now and then: has rows fetched before too many wait."""
@@ -213,6 +232,10 @@ class Recorder:
             while self._histograms:
                 self._file.write_histograms(*self._histograms[0])
                 del self._histograms[0]
+            if self._diagnosis is not None:
+                step = int(self._history.steps[-1])
+                self._file.write_diagnosis(step, self._diagnosis)
+                self._diagnosis = None
         except OSError as error:
             self._note_failure(error)
 

@@ -1,4 +1,4 @@
-"""Rules of the course: what the recorded steps show, with what the start made suspect."""
+"""Rules of the course: recorded steps, with what the start made suspect."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,8 @@ HIGH_RATE, LOW_RATE = 5.0, 1 / 30
 # So much of its first loss a training with a sensible learning rate has lost by then.
 SLOW_STEPS = 200
 SLOW_ABOVE = 0.9
+# What a loss can grow from until it is infinite.
+GROW = ("unscaled_data", "weights_too_large", "exploding_gradient")
 # So many records in a row a layer has a gradient of exactly 0.
 DEAD_RECORDS = 3
 
@@ -52,9 +54,8 @@ def course_findings(
     broken = _first_broken(history, kept, losses)
     if broken is not None:
         at = int(steps[broken])
-        reason = next(iter(_why_broken(network, suspicions, at)))
-        findings.append(reason)
         findings.append(_not_finite(at))
+        findings += _why_broken(network, suspicions, at, losses[:broken])
         losses, steps = losses[:broken], steps[:broken]
     if _fails(network, steps, losses, is_over):
         uncertain = [s.finding for s in suspicions if not s.is_certain]
@@ -112,20 +113,26 @@ def _not_finite(step: int) -> Finding:
         step,
         CRITICAL,
         f"the loss or a kernel is NaN or infinite from step {step} on",
-        "the training has broken down",
-        "model.compile(..., optimizer=keras.optimizers.Adam(0.001, clipnorm=1.0))",
+        "it broke from one record to the next, which NaN in the data does",
+        "x = np.nan_to_num(x, posinf=0, neginf=0)",
         "IEEE 754",
     )
 
 
 def _why_broken(
-    network: NetworkFacts, suspicions: Sequence[Suspicion], step: int
-) -> Iterator[Finding]:
-    grow = ("unscaled_data", "weights_too_large", "exploding_gradient")
-    yield from (s.finding for s in suspicions if s.finding.problem in grow)
-    if step > 0:
-        yield _too_high(network, f"the loss is not finite from step {step} on", step)
-    yield _not_finite(step)
+    network: NetworkFacts,
+    suspicions: Sequence[Suspicion],
+    step: int,
+    losses: np.ndarray,
+) -> list[Finding]:
+    """What made the loss grow before; nothing if it broke without growing."""
+    suspects = [s.finding for s in suspicions if s.finding.problem in GROW]
+    usual = default_learning_rate(network.optimizer)
+    is_high = network.learning_rate > HIGH_RATE * usual
+    grew = len(losses) > 1 and losses[-1] > DIVERGES_ABOVE * losses[0]
+    if not suspects and step > 0 and (is_high or grew):
+        return [_too_high(network, f"the loss is not finite from step {step} on", step)]
+    return suspects
 
 
 def _fails(

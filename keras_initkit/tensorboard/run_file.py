@@ -5,10 +5,12 @@ from os import PathLike
 
 import numpy as np
 
+from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.stats import log_bins
 from keras_initkit.stats.history import Histograms, History, Records
 from keras_initkit.stats.row import HISTOGRAM_SOURCES
 from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.findings import write_diagnosis
 from keras_initkit.tensorboard.histograms import HistogramWriter
 from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
@@ -58,6 +60,10 @@ class RunFile:
     def write_interval(self, step: int, interval: int) -> None:
         """Writes how many steps lie between two records from this step on."""
         self._writer.write_interval(step, interval)
+
+    def write_diagnosis(self, step: int, diagnosis: Diagnosis) -> None:
+        """Writes all findings so far, in place of those before."""
+        write_diagnosis(self._file, step, diagnosis)
 
     def write_histograms(self, source: str, histograms: Histograms) -> None:
         """Writes the histograms of one of `HISTOGRAM_SOURCES`."""

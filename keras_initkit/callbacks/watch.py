@@ -1,0 +1,113 @@
+"""Watches a training while it is recorded, and says what is wrong as soon as it is."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_initkit.diagnosis.course import course_findings
+from keras_initkit.diagnosis.diagnosis import Diagnosis
+from keras_initkit.diagnosis.facts import NetworkFacts
+from keras_initkit.diagnosis.finding import Finding, ranked
+from keras_initkit.diagnosis.start import Suspicion, suspicions
+from keras_initkit.report.network_facts import network_facts
+from keras_initkit.report.signal_report import signal_report
+from keras_initkit.stats.history import History
+
+# Enough for a mean over samples, and cheap for any model.
+MAX_SAMPLES = 128
+log = logging.getLogger("keras_initkit")
+
+
+class Watch:
+    """The findings of one training.
+
+    Args:
+        on_finding: a function of each new `Finding`; None if there is none.
+        stop_on: the severity that ends the training; None if none does.
+
+    Attributes:
+        must_stop: the finding that the training has to end for; None if there is none.
+    """
+
+    def __init__(
+        self,
+        on_finding: Callable[[Finding], Any] | None = None,
+        stop_on: str | None = None,
+    ) -> None:
+        self._on_finding: Any = on_finding
+        self._stop_on = stop_on
+        self.must_stop: Finding | None = None
+        self._facts = NetworkFacts()
+        self._suspicions: list[Suspicion] = []
+        self._findings: list[Finding] = []
+        self._said: set[str] = set()
+        self._steps_per_epoch: int | None = None
+
+    def begin(self, steps_per_epoch: int | None) -> None:
+        """Another call of `fit` begins, with so many steps in an epoch, if known."""
+        self._steps_per_epoch = steps_per_epoch
+        self.must_stop = None
+
+    def look_at(self, model: keras.Model, batch: Any) -> None:
+        """Measures the start on the first batch; the model stays as it is.
+
+        What cannot be measured, as a model without a `call`, is not judged.
+
+        Args:
+            model: the model before its first update.
+            batch: as the trainer has it; None where several replicas share it.
+        """
+        try:
+            x, y, _ = keras.utils.unpack_x_y_sample_weight(_first_samples(batch))
+            self._facts = network_facts(model, x, y)
+            self._suspicions = suspicions(self._facts)
+            if not any(s.is_certain for s in self._suspicions):
+                self._facts = signal_report(model, x, y).facts
+                self._suspicions = suspicions(self._facts)
+        except Exception as error:  # whatever a model of the user's own raises here
+            log.debug("keras_initkit: the first batch is not judged: %s", error)
+
+    def update(self, history: History, is_over: bool = False) -> list[Finding]:
+        """Judges the records so far, and says what is new.
+
+        Returns:
+            The new findings.
+        """
+        found = course_findings(
+            self._facts, self._suspicions, history, self._steps_per_epoch, is_over
+        )
+        kept = [
+            f for f in self._findings if f.problem not in {g.problem for g in found}
+        ]
+        self._findings = ranked([*kept, *found])
+        new = [f for f in self._findings if f.problem not in self._said]
+        for finding in new:
+            self._said.add(finding.problem)
+            self._say(finding)
+        return new
+
+    def diagnosis(self, num_steps: int) -> Diagnosis:
+        """All findings so far."""
+        return Diagnosis(self._findings, num_steps)
+
+    def _say(self, finding: Finding) -> None:
+        log.warning("keras_initkit: %s", finding)
+        if finding.severity == self._stop_on or self._stop_on == "warning":
+            self.must_stop = self.must_stop or finding
+        if self._on_finding is not None:
+            try:
+                self._on_finding(finding)
+            except Exception:
+                log.warning(
+                    "keras_initkit: `on_finding` raised an exception. The training "
+                    "goes on.",
+                    exc_info=True,
+                )
+
+
+def _first_samples(batch: Any) -> Any:
+    return keras.tree.map_structure(
+        lambda array: None if array is None else array[:MAX_SAMPLES], batch
+    )
