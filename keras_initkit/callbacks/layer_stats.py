@@ -254,7 +254,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     def diagnosis(self) -> Diagnosis:
         """The findings as a page to be printed."""
-        return self._watch.diagnosis(len(self.history.steps))
+        self._recorder.flush()
+        return self._watch.diagnosis
 
     @property
     def interval(self) -> int | None:
@@ -364,9 +365,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     def _judge(self, history: History, is_over: bool) -> Diagnosis | None:
         """What is wrong, where that has changed."""
-        if self._watch.update(history, is_over):
-            return self._watch.diagnosis(len(history.steps))
-        return None
+        is_new = self._watch.update(history, is_over)
+        return self._watch.diagnosis if is_new else None
 
     def _stop_if_hopeless(self) -> None:
         finding = self._watch.must_stop

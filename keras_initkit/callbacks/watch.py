@@ -88,9 +88,10 @@ class Watch:
             self._say(finding)
         return new
 
-    def diagnosis(self, num_steps: int) -> Diagnosis:
+    @property
+    def diagnosis(self) -> Diagnosis:
         """All findings so far."""
-        return Diagnosis(self._findings, num_steps)
+        return Diagnosis(self._findings)
 
     def _say(self, finding: Finding) -> None:
         log.warning("keras_initkit: %s", finding)

@@ -18,7 +18,7 @@ FEW_STEPS = 20
 LEARNS_BELOW = 0.97
 DIVERGES_ABOVE = 2.0
 # Of the usual learning rate.
-HIGH_RATE, LOW_RATE = 5.0, 1 / 30
+HIGH_RATE, LOW_RATE = 30.0, 1 / 30
 # So much of its first loss a training with a sensible learning rate has lost by then.
 SLOW_STEPS = 200
 SLOW_ABOVE = 0.9

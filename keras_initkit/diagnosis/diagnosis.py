@@ -13,12 +13,10 @@ class Diagnosis(Sequence[Finding]):
 
     Args:
         findings: in their order.
-        num_steps: how many steps were recorded.
     """
 
-    def __init__(self, findings: Sequence[Finding], num_steps: int) -> None:
+    def __init__(self, findings: Sequence[Finding]) -> None:
         self._findings = list(findings)
-        self._num_steps = num_steps
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self._findings[index]
@@ -32,10 +30,7 @@ class Diagnosis(Sequence[Finding]):
         return any(finding.severity == CRITICAL for finding in self)
 
     def __str__(self) -> str:
-        head = f"{len(self)} problem(s) in {self._num_steps} recorded steps"
-        if not self._findings:
-            return f"{HEALTHY} ({self._num_steps} recorded steps)"
-        return "\n\n".join([head, *map(str, self._findings)])
+        return "\n\n".join(map(str, self)) or HEALTHY
 
     __repr__ = __str__
 

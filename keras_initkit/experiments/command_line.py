@@ -10,7 +10,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from keras_initkit.experiments import compare_command, report_command, study_command
+from keras_initkit.experiments import (
+    compare_command,
+    diagnose_command,
+    report_command,
+    study_command,
+)
 from keras_initkit.experiments.user_error import UserError
 
 USER_ERROR = 2
@@ -58,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     compare_command.add_parser(commands)
+    diagnose_command.add_parser(commands)
     report_command.add_parser(commands)
     study_command.add_parser(commands)
     return parser

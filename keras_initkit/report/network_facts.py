@@ -238,7 +238,10 @@ def _chance_loss(loss: str, targets: np.ndarray) -> float:
         return float(np.mean(np.abs(flat - np.median(flat, axis=0))))
     if loss == "sparse_categorical_crossentropy":
         _, counts = np.unique(targets, return_counts=True)
-        shares = counts / counts.sum()
+        # The entropy of few samples is too small by that, says Miller's correction.
+        missing = (len(counts) - 1) / (2 * counts.sum())
+        highest = math.log(len(counts))
+        return min(_entropy(counts / counts.sum()) + missing, highest)
     elif loss == "categorical_crossentropy":
         shares = targets.reshape(-1, targets.shape[-1]).mean(axis=0)
     elif loss == "binary_crossentropy":

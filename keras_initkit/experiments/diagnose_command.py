@@ -1,0 +1,91 @@
+"""`keras-initkit diagnose`: what was found wrong in the runs of a log directory."""
+
+import argparse
+import json
+from pathlib import Path
+
+from keras_initkit.diagnosis.diagnosis import Diagnosis
+from keras_initkit.diagnosis.finding import PROBLEMS
+from keras_initkit.experiments.user_error import UserError
+from keras_initkit.tensorboard.findings import read_findings
+
+CRITICAL_CODE = 1
+RUNS = "layer_stats*"
+
+DESCRIPTION = """\
+Show what LayerStatsCallback found wrong in the trainings of a log directory: in
+which layer, since which step, why, and what to type instead. The first finding
+of a training is its root cause.
+"""
+
+EPILOG = f"""\
+problems:
+{chr(10).join(f"  {name:<24} {text}" for name, text in PROBLEMS.items())}
+
+exit code:
+  0  nothing critical was found
+  1  a training has a critical finding
+  2  there is no such directory, or no training in it
+
+examples:
+  keras-initkit diagnose logs
+  keras-initkit diagnose logs --json | jq '.[].findings'
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds `diagnose` to the parser's subcommands."""
+    parser = commands.add_parser(
+        "diagnose",
+        help="what is wrong with the trainings of a log directory",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "log_dir", metavar="LOG_DIR", help="what LayerStatsCallback was given"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Shows the findings.
+
+    Raises:
+        UserError: there is nothing to show.
+    """
+    runs = _runs(arguments.log_dir)
+    pages = {name: Diagnosis(read_findings(path)) for name, path in runs.items()}
+    if arguments.json:
+        print(
+            json.dumps(
+                [
+                    {"run": name, "findings": [finding.to_dict() for finding in page]}
+                    for name, page in pages.items()
+                ],
+                indent=2,
+            )
+        )
+    else:
+        print("\n\n".join(f"{name}\n{page}" for name, page in pages.items()))
+    is_critical = any(page.is_critical for page in pages.values())
+    return CRITICAL_CODE if is_critical else 0
+
+
+def _runs(log_dir: str) -> dict[str, Path]:
+    """The directories with the event files of a training, by their names."""
+    root = Path(log_dir).expanduser()
+    if not root.is_dir():
+        raise UserError(f"there is no directory {log_dir}")
+    found = sorted(
+        path
+        for path in {file.parent for file in root.rglob("*tfevents*")}
+        if path.match(RUNS)
+    )
+    if not found:
+        raise UserError(
+            f"{log_dir} has no training that LayerStatsCallback recorded: no "
+            f"directory {RUNS} with event files"
+        )
+    return {str(path.relative_to(root)): path for path in found}
