@@ -365,8 +365,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     def _judge(self, history: History, is_over: bool) -> Diagnosis | None:
         """What is wrong, where that has changed."""
-        is_new = self._watch.update(history, is_over)
-        return self._watch.diagnosis if is_new else None
+        has_changed = self._watch.update(history, is_over)
+        return self._watch.diagnosis if has_changed else None
 
     def _stop_if_hopeless(self) -> None:
         finding = self._watch.must_stop

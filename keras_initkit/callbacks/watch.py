@@ -41,6 +41,7 @@ class Watch:
         self.must_stop: Finding | None = None
         self._facts = NetworkFacts()
         self._suspicions: list[Suspicion] = []
+        self._certain: dict[str, Finding] = {}
         self._findings: list[Finding] = []
         self._said: set[str] = set()
         self._steps_per_epoch: int | None = None
@@ -69,24 +70,23 @@ class Watch:
         except Exception as error:  # whatever a model of the user's own raises here
             log.debug("keras_initkit: the first batch is not judged: %s", error)
 
-    def update(self, history: History, is_over: bool = False) -> list[Finding]:
+    def update(self, history: History, is_over: bool = False) -> bool:
         """Judges the records so far, and says what is new.
 
         Returns:
-            The new findings.
+            Whether anything has changed.
         """
         found = course_findings(
             self._facts, self._suspicions, history, self._steps_per_epoch, is_over
         )
-        kept = [
-            f for f in self._findings if f.problem not in {g.problem for g in found}
-        ]
-        self._findings = ranked([*kept, *found])
-        new = [f for f in self._findings if f.problem not in self._said]
-        for finding in new:
-            self._said.add(finding.problem)
-            self._say(finding)
-        return new
+        for finding in found:  # as it was when it first was certain
+            self._certain.setdefault(finding.problem, finding)
+        before, self._findings = self._findings, ranked(list(self._certain.values()))
+        for finding in self._findings:
+            if finding.problem not in self._said:
+                self._said.add(finding.problem)
+                self._say(finding)
+        return self._findings != before
 
     @property
     def diagnosis(self) -> Diagnosis:

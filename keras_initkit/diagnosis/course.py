@@ -63,6 +63,8 @@ def course_findings(
         if not uncertain:
             findings += _rate(network, steps, losses)
     findings += _slow(network, steps, losses, is_over)
+    # After it broke down, the last records look dead.
+    kept &= np.cumsum(kept) <= len(steps)
     findings += _dead(network, history, kept)
     return findings
 
@@ -157,7 +159,7 @@ def _rate(
     usual = default_learning_rate(network.optimizer)
     first, last = losses[0], losses[-1]
     start = first if math.isnan(network.chance_loss) else network.chance_loss
-    rises = last > DIVERGES_ABOVE * max(start, 0) and last > first
+    rises = last > DIVERGES_ABOVE * max(start, first)
     if rises or network.learning_rate > HIGH_RATE * usual:
         yield _too_high(
             network, f"the loss went from {first:.3g} to {last:.3g}", int(steps[0])
@@ -186,16 +188,18 @@ def _slow(
 ) -> Iterator[Finding]:
     usual = default_learning_rate(network.optimizer)
     enough = FEW_STEPS if is_over else SLOW_STEPS
-    if not len(steps) or steps[-1] < enough:
+    if not np.isfinite(losses).any() or steps[-1] < enough:
         return
-    if network.learning_rate < LOW_RATE * usual and losses[-1] > SLOW_ABOVE * losses[0]:
+    early, late = (float(np.nanmean(part)) for part in np.array_split(losses, 2))
+    if network.learning_rate < LOW_RATE * usual and late > SLOW_ABOVE * early:
         yield Finding(
             "learning_rate_too_low",
             (),
             0,
             WARNING,
-            f"after {int(steps[-1])} steps the loss has gone from {losses[0]:.3g} to "
-            f"{losses[-1]:.3g}; learning_rate={network.learning_rate:.3g} (usual for "
+            f"from the first half of {int(steps[-1]) + 1} steps to the second the mean "
+            f"loss has gone from {early:.3g} to {late:.3g}; "
+            f"learning_rate={network.learning_rate:.3g} (usual for "
             f"{network.optimizer}: {usual:g})",
             "the updates are too small to get anywhere",
             f"learning_rate={usual:g}",

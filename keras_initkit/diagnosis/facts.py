@@ -23,8 +23,9 @@ class LayerFacts(NamedTuple):
         gradient_variance: of the gradient with respect to z.
         dead: share of units with a = 0 for every sample.
         saturated: share of units without slope in over half of the batch.
-        identical: share of units whose column of W, entry of b and gradient with
-            respect to z equal those of another unit.
+        identical_weights: share of units whose column of W and entry of b equal those
+            of another unit.
+        identical: share of units whose gradient with respect to z does so, too.
         is_scale_invariant: whether it normalizes its own kernel.
     """
 
@@ -42,6 +43,7 @@ class LayerFacts(NamedTuple):
     gradient_variance: float = NAN
     dead: float = NAN
     saturated: float = NAN
+    identical_weights: float = NAN
     identical: float = NAN
     is_scale_invariant: bool = False
 

@@ -226,13 +226,11 @@ def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
 
 
 def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
-    equal = tuple(
-        layer.name
-        for layer in network.hidden
-        if layer.units > 1 and layer.identical >= MOST
-    )
-    if equal:
-        shares = [layer.identical for layer in network.hidden if layer.name in equal]
+    hidden = [layer for layer in network.hidden if layer.units > 1]
+    shares = [layer.identical for layer in hidden if layer.identical >= MOST]
+    if shares:
+        # Before random kernels the gradients differ, but they are to be mended too.
+        equal = tuple(layer.name for layer in hidden if layer.identical_weights >= MOST)
         yield Suspicion(
             Finding(
                 "symmetric_units",

@@ -116,6 +116,7 @@ def _with_signal(
 ) -> LayerFacts:
     inputs = _wide(signal.inputs)
     bias = getattr(signal.layer, "bias", None)
+    weights = [_wide(signal.kernel)] + ([] if bias is None else [_wide(bias)])
     return layer._replace(
         activation=_function_name(signal.function),
         mean_square=mean_square,
@@ -123,23 +124,24 @@ def _with_signal(
         input_mean=float(inputs.mean()),
         input_mean_square=float(np.mean(np.square(inputs))),
         bias_mean_square=0.0 if bias is None else float(np.mean(_wide(bias) ** 2)),
-        identical=_identical(_wide(signal.kernel), bias, _wide(signal.gradient)),
+        identical_weights=_identical(weights),
+        identical=_identical([*weights, _wide(signal.gradient)]),
     )
 
 
-def _identical(kernel: np.ndarray, bias: Any, gradient: np.ndarray) -> float:
-    """Share of units that equal another one, in weights and in gradient."""
-    units = kernel.shape[-1]
-    if gradient.shape[-1] != units:
+def _identical(tensors: Sequence[np.ndarray]) -> float:
+    """Share of units that equal another one in all tensors; NaN if unknown."""
+    units = tensors[0].shape[-1]
+    if any(tensor.shape[-1] != units for tensor in tensors):
         return math.nan
-    parts = [kernel.reshape(-1, units), gradient.reshape(-1, units)]
-    if bias is not None:
-        parts.append(_wide(bias).reshape(-1, units))
+    parts = [tensor.reshape(-1, units) for tensor in tensors]
     # Up to the rounding of float32, which depends on the order of a sum.
     scaled = [part / (np.abs(part).max() or 1) for part in parts]
-    rounded = np.round(np.concatenate(scaled), 5)
     _, inverse, counts = np.unique(
-        rounded, axis=1, return_inverse=True, return_counts=True
+        np.round(np.concatenate(scaled), 5),
+        axis=1,
+        return_inverse=True,
+        return_counts=True,
     )
     return float(np.mean(counts[np.ravel(inverse)] > 1))
 
