@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 from keras_initkit.diagnosis.diagnosis import HEALTHY, Diagnosis
 from keras_initkit.diagnosis.finding import (
@@ -63,3 +65,9 @@ def test_the_page():
     assert str(Diagnosis([])) == HEALTHY
     assert "<pre>dead_units in a, b" in page._repr_html_()
     assert page.to_markdown().startswith("**dead_units** (critical, since step 0) a, b")
+
+
+def test_every_problem_is_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert rows == list(PROBLEMS)
