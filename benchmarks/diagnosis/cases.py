@@ -38,6 +38,11 @@ class Fault(NamedTuple):
     problems: tuple[str, ...]
     layers: tuple[str, ...] = ()
 
+    @property
+    def is_initialization(self) -> bool:
+        """Whether it is in the weights before any training."""
+        return not set(self.problems) & {HIGH, LOW, UNSCALED, MISMATCH, NON_FINITE}
+
 
 HEALTHY: dict[str, Program] = {}
 FAULTY: dict[str, Fault] = {}
@@ -280,9 +285,7 @@ healthy(
 )
 tumors = healthy(
     "tumors",
-    one_digit.but(
-        data="tumors", depth=2, width=32, epochs=12
-    ),
+    one_digit.but(data="tumors", depth=2, width=32, epochs=12),
 )
 numbers = healthy("friedman", relu.but(data="friedman", epochs=16, **REGRESSION))
 healthy("friedman-mae", numbers.but(loss="mae"))
