@@ -151,7 +151,9 @@ healthy("digits-dropout", relu.but(family="dropout", epochs=12))
 batch_normalized = healthy(
     "digits-batch-normalized", relu.but(family="batch_normalized", depth=4)
 )
-healthy("digits-batch-normalized-16", batch_normalized.but(depth=16, width=48))
+healthy(
+    "digits-batch-normalized-12", batch_normalized.but(depth=12, width=64, epochs=12)
+)
 healthy(
     "digits-batch-normalized-normal-.05",
     batch_normalized.but(kernel_initializer={"*": "random_normal"}),
@@ -170,7 +172,7 @@ res = healthy(
     ),
 )
 deep_res = healthy(
-    "digits-residual-24",
+    "digits-residual-12",
     res.but(depth=24, width=32, kernel_initializer={"block_*_b": "ScaledDepth(24)"}),
 )
 healthy(
@@ -329,8 +331,8 @@ healthy(
 healthy("odd-double-softmax", relu.but(loss=LOGITS, epochs=12))
 healthy("odd-tanh-zeros", tanh.but(kernel_initializer={"hidden_2": "zeros"}, epochs=12))
 healthy(
-    "odd-batch-normalized-zeros",
-    batch_normalized.but(kernel_initializer={"hidden_2": "zeros"}, epochs=12),
+    "odd-autoencoder-constant-layer",
+    pixels.but(kernel_initializer={"hidden_2": "Constant(0.02)"}),
 )
 healthy(
     "odd-batch-normalized-x30",
@@ -518,17 +520,17 @@ fault(
     kernel_initializer={"*": scaled(30, 1.0)},
 )
 fault(
-    "residual-24-unscaled",
-    "digits-residual-24",
+    "residual-12-unscaled",
+    "digits-residual-12",
     (LARGE, EXPLODING),
-    tuple(f"block_{i}_b" for i in range(1, 25)),
+    tuple(f"block_{i}_b" for i in range(1, 13)),
     kernel_initializer={"block_*_b": scaled(2)},
 )
 fault(
-    "residual-24-all-x3",
-    "digits-residual-24",
+    "residual-12-all-x3",
+    "digits-residual-12",
     (LARGE, EXPLODING),
-    [f"block_{i}_{s}" for i in range(1, 25) for s in "ab"],
+    [f"block_{i}_{s}" for i in range(1, 13) for s in "ab"],
     kernel_initializer={"block_*": scaled(3)},
 )
 fault(
@@ -611,6 +613,13 @@ fault(
 
 # Faults: equal units, biases
 
+fault(
+    "batch-normalized-zeros",
+    "digits-batch-normalized",
+    (SYMMETRIC, DEAD),
+    hidden(2),
+    kernel_initializer={"hidden_2": "zeros"},
+)
 for number in (1, 2, 3):
     fault(
         f"relu-zeros-{number}",
@@ -695,13 +704,6 @@ fault(
     SYMMETRIC,
     up_to(3),
     kernel_initializer={"*": "Constant(0.1)"},
-)
-fault(
-    "autoencoder-constant-2",
-    "pixels-autoencoder",
-    SYMMETRIC,
-    hidden(2),
-    kernel_initializer={"hidden_2": "Constant(0.02)"},
 )
 for number in (1, 2, 3):
     fault(

@@ -101,19 +101,27 @@ class Program:
 
         Raises:
             ValueError: the text is not of that form, names a layer that is not there,
-                or holds a value that cannot be evaluated.
+                or does not leave a program that can be built.
         """
         program = self
         for change in parsed(text):
             program = program.but(**{change.attribute: self._new_value(change)})
+        try:
+            program.build(seed=0)
+            program.arrays()
+            keras.losses.get(evaluated(program.loss))  # `compile` takes any name
+        except Exception as error:
+            raise ValueError(
+                "Argument `text` must leave a program that can be built. Received: "
+                f"{text!r}, which raises {error!r}"
+            ) from error
         return program
 
     def _new_value(self, change: Change) -> Any:
-        if change.attribute in ("x", "y"):
-            return change.code
-        value = evaluated(change.code)
+        if change.attribute in ("learning_rate", "output_units"):
+            return evaluated(change.code)
         if change.attribute not in PER_LAYER:
-            return change.code if change.attribute == "loss" else value
+            return change.code
         names = change.layers or self.hidden
         unknown = sorted(set(names) - {*self.hidden, OUTPUT})
         if unknown:

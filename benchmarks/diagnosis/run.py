@@ -58,15 +58,13 @@ class Early(keras.callbacks.Callback):
 
 
 @functools.cache
-def trained(program: Program, seed: int) -> Training:
-    """A training that nobody watches. Faults share twins, and fixes are often equal."""
-    return train(program, seed)
-
-
 def watched(
     program: Program, seed: int
 ) -> tuple[Training, list[Finding], list[Finding]]:
-    """A training, its findings, and those after its first steps."""
+    """A training, its findings, and those after its first steps.
+
+    Faults share twins, and fixes are often equal.
+    """
     with tempfile.TemporaryDirectory() as directory:
         stats = LayerStatsCallback(directory)
         early = Early(stats)
@@ -92,7 +90,7 @@ def outcome_of_fault(name: str, seed: int) -> Outcome:
         by_first=any(is_right(finding, fault) for finding in findings[:1]),
         by_any=any(finding.problem in fault.problems for finding in findings),
         is_early=any(is_right(finding, fault) for finding in early),
-        twin_points=trained(HEALTHY[fault.twin], seed).points,
+        twin_points=watched(HEALTHY[fault.twin], seed)[0].points,
     )
     return _with_fix(outcome, fault, findings[0].fix) if findings else outcome
 
@@ -103,8 +101,8 @@ def _with_fix(outcome: Outcome, fault: Fault, fix: str) -> Outcome:
         program = fault.program.with_fix(fix)
     except ValueError as error:
         return dataclasses.replace(outcome, not_typed=str(error))
-    points = trained(program, outcome.seed).points
-    return dataclasses.replace(outcome, fixed_points=points)
+    training, *_ = watched(program, outcome.seed)
+    return dataclasses.replace(outcome, fixed_points=training.points)
 
 
 def outcomes(pattern: str, seeds: int) -> Iterator[Outcome]:
