@@ -1,0 +1,134 @@
+"""How often `LayerStatsCallback` finds what is wrong, and is quiet where nothing is.
+
+    python benchmarks/diagnosis/run.py --seeds 3 --json outcomes.json
+
+trains each case with a callback of default arguments, types the fix of the first
+finding into the faulty ones, trains these too, and prints a line for each training and
+a table of shares. It takes a quarter of an hour a seed on one core.
+"""
+
+import argparse
+import dataclasses
+import fnmatch
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# PyTorch traces nothing, and a small network is trained in two seconds.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+# More threads are slower with small tensors.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import keras
+from cases import FAULTY, HEALTHY, Fault
+from outcomes import Outcome, is_right, said, table
+from programs import Program
+from training import Training, train
+
+from keras_initkit import LayerStatsCallback
+from keras_initkit.diagnosis.finding import Finding
+
+EARLY_STEPS = 50
+
+
+class Early(keras.callbacks.Callback):
+    """Asks for the findings once the first steps are done.
+
+    Attributes:
+        findings: those of that moment; None as long as it has not come.
+    """
+
+    def __init__(self, stats: LayerStatsCallback) -> None:
+        super().__init__()
+        self.findings: list[Finding] | None = None
+        self._stats = stats
+        self._steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._steps += 1
+        if self._steps == EARLY_STEPS:
+            self.findings = self._stats.findings
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.findings is None:
+            self.findings = self._stats.findings
+
+
+@functools.cache
+def watched(
+    program: Program, seed: int
+) -> tuple[Training, list[Finding], list[Finding]]:
+    """A training, its findings, and those after its first steps.
+
+    Faults share twins, and fixes are often equal.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        stats = LayerStatsCallback(directory)
+        early = Early(stats)
+        training = train(program, seed, [stats, early])
+        return training, stats.findings, early.findings or []
+
+
+def outcome_of_healthy(name: str, seed: int) -> Outcome:
+    training, findings, _ = watched(HEALTHY[name], seed)
+    return Outcome(name, seed, False, training.points, tuple(map(said, findings)))
+
+
+def outcome_of_fault(name: str, seed: int) -> Outcome:
+    fault = FAULTY[name]
+    training, findings, early = watched(fault.program, seed)
+    outcome = Outcome(
+        name,
+        seed,
+        is_faulty=True,
+        points=training.points,
+        findings=tuple(map(said, findings)),
+        is_initialization=fault.is_initialization,
+        by_first=any(is_right(finding, fault) for finding in findings[:1]),
+        by_any=any(finding.problem in fault.problems for finding in findings),
+        is_early=any(is_right(finding, fault) for finding in early),
+        twin_points=watched(HEALTHY[fault.twin], seed)[0].points,
+    )
+    return _with_fix(outcome, fault, findings[0].fix) if findings else outcome
+
+
+def _with_fix(outcome: Outcome, fault: Fault, fix: str) -> Outcome:
+    outcome = dataclasses.replace(outcome, fix=fix)
+    try:
+        program = fault.program.with_fix(fix)
+    except ValueError as error:
+        return dataclasses.replace(outcome, not_typed=str(error))
+    training, *_ = watched(program, outcome.seed)
+    return dataclasses.replace(outcome, fixed_points=training.points)
+
+
+def outcomes(pattern: str, seeds: int) -> Iterator[Outcome]:
+    """Of all cases whose names fit, seed by seed."""
+    for seed in range(seeds):
+        for name in fnmatch.filter(HEALTHY, pattern):
+            yield outcome_of_healthy(name, seed)
+        for name in fnmatch.filter(FAULTY, pattern):
+            yield outcome_of_fault(name, seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--cases", metavar="PATTERN", default="*")
+    parser.add_argument("--json", metavar="FILE", type=Path)
+    arguments = parser.parse_args()
+    found = []
+    for outcome in outcomes(arguments.cases, arguments.seeds):
+        found.append(outcome)
+        print(outcome, flush=True)
+    print(f"\n{table(found)}")
+    if arguments.json:
+        records = [{**dataclasses.asdict(o), "is_fixed": o.is_fixed} for o in found]
+        arguments.json.write_text(json.dumps(records, indent=1))
+
+
+if __name__ == "__main__":
+    main()
