@@ -16,6 +16,8 @@ ENOUGH_STEPS = 50
 # In a training that ended sooner.
 FEW_STEPS = 20
 LEARNS_BELOW = 0.97
+# A network that is not suspect may begin higher, and fall slower.
+HIGH_START, SLOW_FALL = 1.4, 0.7
 DIVERGES_ABOVE = 2.0
 # Of the usual learning rate.
 HIGH_RATE, LOW_RATE = 30.0, 1 / 30
@@ -57,15 +59,19 @@ def course_findings(
         findings.append(_not_finite(at))
         findings += _why_broken(network, suspicions, at, losses[:broken])
         losses, steps = losses[:broken], steps[:broken]
-    if _fails(network, steps, losses, is_over):
-        uncertain = [s.finding for s in suspicions if not s.is_certain]
+    uncertain = [s.finding for s in suspicions if not s.is_certain]
+    fails = _fails(network, steps, losses, is_over)
+    if uncertain and (fails or _struggles(network, steps, losses, is_over)):
         findings += uncertain
-        if not uncertain:
-            findings += _rate(network, steps, losses)
+    elif fails:
+        findings += _rate(network, steps, losses)
     findings += _slow(network, steps, losses, is_over)
     # After it broke down, the last records look dead.
     kept &= np.cumsum(kept) <= len(steps)
-    findings += _dead(network, history, kept)
+    dead = list(_dead(network, history, kept))
+    if dead and dead[0].since > 0:
+        findings += _rate(network, steps, losses)
+    findings += dead
     return findings
 
 
@@ -150,7 +156,21 @@ def _fails(
     chance = network.chance_loss
     if not math.isfinite(chance) or chance <= 0:
         chance = losses[0]
-    return bool(late[-1] > LEARNS_BELOW * chance and late.min() > 0.9 * chance)
+    return bool(np.median(late) > LEARNS_BELOW * chance)
+
+
+def _struggles(
+    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
+) -> bool:
+    """Whether the loss began too high, or falls too slowly."""
+    chance = network.chance_loss
+    if not math.isfinite(chance) or chance <= 0 or not len(losses):
+        return False
+    if steps[0] == 0 and losses[0] > HIGH_START * chance:
+        return True
+    enough = FEW_STEPS if is_over else SLOW_STEPS
+    late = losses[steps >= enough]
+    return bool(len(late) and late[-1] > SLOW_FALL * chance)
 
 
 def _rate(
@@ -220,7 +240,7 @@ def _dead(
     if not is_dead.any() or is_dead.all():
         return
     names = tuple(
-        name for name, dead in zip(history.layers, is_dead, strict=True) if dead
+        str(name) for name, dead in zip(history.layers, is_dead, strict=True) if dead
     )
     of_layers = norms[:, is_dead]
     first = int(np.flatnonzero((of_layers == 0).all(axis=1))[0])

@@ -64,10 +64,13 @@ class NetworkFacts(NamedTuple):
         learning_rate: at the start; NaN if unknown.
         is_normalized: whether there is a layer that normalizes activations.
         is_residual: whether there is a sum of branches.
+        input_mean: mean of x, if it is numbers and no class numbers.
+        input_mean_square: `mean(x^2)`, likewise.
         bad_inputs: share of NaN and infinities in x.
         bad_targets: the same of y.
         target_low: the least of y; NaN without.
         target_high: the greatest of y.
+        targets_sum_to_one: whether the entries of y do for each sample.
         chance_loss: the loss of the best constant output on this batch; NaN if unknown.
     """
 
@@ -81,10 +84,13 @@ class NetworkFacts(NamedTuple):
     learning_rate: float = NAN
     is_normalized: bool = False
     is_residual: bool = False
+    input_mean: float = NAN
+    input_mean_square: float = NAN
     bad_inputs: float = 0.0
     bad_targets: float = 0.0
     target_low: float = NAN
     target_high: float = NAN
+    targets_sum_to_one: bool = True
     chance_loss: float = NAN
 
     @property

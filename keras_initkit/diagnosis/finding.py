@@ -46,6 +46,10 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Effects of something else, unless they are there from the beginning.
+EFFECTS = ("non_finite", "dead_units")
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """One problem.
@@ -104,8 +108,7 @@ def ranked(findings: list[Finding]) -> list[Finding]:
     """Causes first; what follows from one that is there is folded under it."""
     order = list(PROBLEMS)
     rest = sorted(findings, key=lambda f: (order.index(f.problem), f.since))
-    # A loss that became NaN is an effect, unless it began so.
-    rest.sort(key=lambda f: f.problem == "non_finite" and f.since > 0)
+    rest.sort(key=lambda f: f.problem in EFFECTS and f.since > 0)
     kept: list[Finding] = []
     while rest:
         root, *others = rest

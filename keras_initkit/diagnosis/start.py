@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
-from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
+from keras_initkit.diagnosis.finding import CONSEQUENCES, CRITICAL, WARNING, Finding
 from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 
 # Decades that a kernel's power may be off what its activation needs. The usual schemes
 # for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
 USUAL_MISFIT = 0.8
+# Beside one that is off by more, a layer is blamed from here on.
+SOME_MISFIT = 0.6
 # Decades over which the variance of a plain network may drift from its first hidden
 # layer to its last.
 DRIFT = 3.0
@@ -45,6 +47,11 @@ REGRESSION = (
     "log_cosh",
     "mean_squared_logarithmic_error",
 )
+# Keras takes the logits behind them where the loss asks for logits.
+NO_LOGITS = ("relu", "tanh")
+
+
+SEEN_AT_START = {"saturated_units", "dead_units"}
 
 
 class Suspicion(NamedTuple):
@@ -68,7 +75,16 @@ def suspicions(network: NetworkFacts) -> list[Suspicion]:
         _dead_or_saturated,
         _gradient,
     )
-    return [suspicion for rule in rules for suspicion in rule(network)]
+    found = [suspicion for rule in rules for suspicion in rule(network)]
+    certain = {s.finding.problem for s in found if s.is_certain}
+    # An effect that is certain makes its suspected cause certain.
+    return [
+        s._replace(
+            is_certain=s.is_certain
+            or bool(certain & set(CONSEQUENCES[s.finding.problem]) & SEEN_AT_START)
+        )
+        for s in found
+    ]
 
 
 def _not_finite(network: NetworkFacts) -> Iterator[Suspicion]:
@@ -120,9 +136,12 @@ def _loss_mismatch(network: NetworkFacts) -> Iterator[Suspicion]:
                 CRITICAL,
                 evidence,
                 cause,
-                in_layers(fix, network, (network.output,))
-                if fix.startswith("activation")
-                else fix,
+                "\n".join(
+                    in_layers(line, network, (network.output,))
+                    if line.startswith(("activation", "units"))
+                    else line
+                    for line in fix.split("\n")
+                ),
                 "the definition of the loss",
             ),
             True,
@@ -154,19 +173,23 @@ def _mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
             f"the loss takes probabilities, and {f} does not make any",
             'activation="softmax"',
         )
-    if loss in CATEGORICAL and network.from_logits and f in ("relu", "sigmoid", "tanh"):
+    if loss in CATEGORICAL and network.from_logits and f in NO_LOGITS:
         return (
             f"{seen} with from_logits=True",
             f"the loss takes logits of any size and sign, and {f} cuts them off",
             'activation="linear"',
         )
+    if loss == CATEGORICAL[1] and not network.targets_sum_to_one:
+        return (
+            f"{seen}; the entries of y for a sample do not sum to 1",
+            "the loss takes classes that exclude each other, and these do not",
+            'activation="sigmoid"\nloss="binary_crossentropy"',
+        )
     if loss == CATEGORICAL[0] and (high >= units or low < 0):
         return (
             f"{seen}; {targets}, normal are classes from 0 to {units - 1}",
             "there are classes that have no output unit",
-            f"units={int(high) + 1}  # in {network.output}"
-            if low >= 0
-            else "y = y - y.min()",
+            f"units={int(high) + 1}" if low >= 0 else "y = y - y.min()",
         )
     if loss in BINARY:
         if high > 1 or low < 0:
@@ -181,7 +204,13 @@ def _mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
                 f"the loss takes probabilities, and {f} does not make any",
                 'activation="sigmoid"',
             )
-        if network.from_logits and f in ("relu", "sigmoid", "tanh", "softmax"):
+        if f == "softmax" and not network.targets_sum_to_one:
+            return (
+                f"{seen}; the entries of y for a sample do not sum to 1",
+                "softmax makes the labels exclude each other, and they do not",
+                'activation="sigmoid"',
+            )
+        if network.from_logits and f in NO_LOGITS:
             return (
                 f"{seen} with from_logits=True",
                 f"the loss takes logits of any size and sign, and {f} cuts them off",
@@ -201,11 +230,17 @@ def _mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
 
 
 def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
+    mean, mean_square, of = network.input_mean, network.input_mean_square, "x"
     first = network.layers[0] if network.layers else None
-    if first is None or not math.isfinite(first.input_mean_square):
+    if first is not None and math.isfinite(first.input_mean_square):
+        mean, mean_square = first.input_mean, first.input_mean_square
+        of = f"the inputs of {first.name}"
+    if not math.isfinite(mean_square):
         return
-    mean, size = first.input_mean, math.sqrt(first.input_mean_square)
-    deviation = math.sqrt(max(first.input_mean_square - mean**2, 0.0))
+    size, deviation = (
+        math.sqrt(mean_square),
+        math.sqrt(max(mean_square - mean**2, 0.0)),
+    )
     has_offset = mean**2 > OFFSET * deviation**2 and abs(mean) > 1
     if size < GREAT_INPUTS and not has_offset and size > 1 / GREAT_INPUTS:
         return
@@ -215,8 +250,8 @@ def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
             (),
             0,
             CRITICAL,
-            f"the inputs of {first.name} have mean {mean:.3g} and standard deviation "
-            f"{deviation:.3g} (normal: about 0 and 1)",
+            f"{of}: mean {mean:.3g}, standard deviation {deviation:.3g} (normal: about "
+            "0 and 1)",
             "the inputs are not scaled, and the first layer hands their size on",
             f"x = (x - {mean:.4g}) / {deviation or 1:.4g}",
             "LeCun et al., 1998, Efficient BackProp, section 4.3",
@@ -249,7 +284,9 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
 
 def misfit(layer: LayerFacts) -> float:
     """Decades that a kernel's power is above what keeps the signal; NaN if unknown."""
-    need = layer.power * layer.mean_square
+    # Of layers that are not watched, as recurrent ones, f is not known: it is below 1.
+    is_watched = math.isfinite(layer.input_mean_square)
+    need = layer.power * (layer.mean_square if is_watched else 1.0)
     return math.log10(need) if need > 0 else (-math.inf if need == 0 else math.nan)
 
 
@@ -257,18 +294,19 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
     is_moved = any(_is_moved_by_bias(layer) for layer in network.hidden)
     if network.is_normalized or is_moved:
         return
-    hidden = [
-        layer
-        for layer in network.hidden
-        if not layer.is_scale_invariant and math.isfinite(layer.mean_square)
-    ]
+    hidden = [layer for layer in network.hidden if not layer.is_scale_invariant]
     misfits = {layer.name: misfit(layer) for layer in hidden}
+    watched = {x.name for x in hidden if math.isfinite(x.input_mean_square)}
     drift = _drift([layer.z_variance for layer in hidden])
     for sign, problem, verb in (
         (1, "weights_too_large", "amplify"),
         (-1, "weights_too_small", "shrink"),
     ):
-        at_fault = {n: d for n, d in misfits.items() if sign * d > USUAL_MISFIT}
+        at_fault = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
+        if sign < 0:
+            at_fault = {n: d for n, d in at_fault.items() if n in watched}
+        if all(sign * d < USUAL_MISFIT for d in at_fault.values()):
+            at_fault = {}
         total = sum(d for d in at_fault.values() if math.isfinite(d))
         if not at_fault and network.is_plain and sign * drift > DRIFT:
             at_fault = {n: d for n, d in misfits.items() if sign * d > 0}
@@ -297,11 +335,10 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
 
 def _drift(variances: list[float]) -> float:
     """Decades from the first to the last; 0 if unknown."""
-    known = [v for v in variances if not math.isnan(v)]
-    if len(known) < 2 or known[0] <= 0:
+    # Zeros come from a kernel of zeros, and say nothing of the others.
+    known = [v for v in variances if v > 0]
+    if len(known) < 2:
         return 0.0
-    if known[-1] <= 0:
-        return -math.inf
     return float(np.log10(known[-1] / known[0])) if math.isfinite(known[-1]) else 40.0
 
 
@@ -314,13 +351,16 @@ def _dead_or_saturated(network: NetworkFacts) -> Iterator[Suspicion]:
             layer
             for layer in network.hidden
             if share_of(layer) >= MOST
-            and (problem == "dead_units" or layer.activation in BOUNDED)
-            and (problem == "saturated_units" or layer.activation not in BOUNDED)
+            and layer.saturated >= MOST  # a tanh layer of zeros is 0, and has a slope
+            and (layer.activation in BOUNDED) == (problem == "saturated_units")
         ]
         if not at_fault:
             continue
+        # Behind a dead layer, those that get only zeros are dead too.
+        moved = [layer for layer in at_fault if _is_moved_by_bias(layer)]
+        by_bias = bool(moved)
+        at_fault = moved or [x for x in at_fault if x.input_mean_square > 0] or at_fault
         names = tuple(layer.name for layer in at_fault)
-        by_bias = all(_is_moved_by_bias(layer) for layer in at_fault)
         first = at_fault[0]
         yield Suspicion(
             Finding(
@@ -338,13 +378,13 @@ def _dead_or_saturated(network: NetworkFacts) -> Iterator[Suspicion]:
                 else kernel_fix(network, names),
                 "Lu et al., 2019, Dying ReLU and Initialization",
             ),
-            problem == "dead_units" and first.dead == 1,
+            problem == "saturated_units" or first.dead == 1,
         )
 
 
 def _is_moved_by_bias(layer: LayerFacts) -> bool:
     of_kernel = layer.power * layer.input_mean_square
-    return layer.bias_mean_square > 1 and layer.bias_mean_square > of_kernel
+    return layer.bias_mean_square > max(1, of_kernel)
 
 
 def _gradient(network: NetworkFacts) -> Iterator[Suspicion]:

@@ -43,7 +43,7 @@ def network_facts(
     optimizer = getattr(model, "optimizer", None)
     parts = keras_private.layers_of(model, include_self=False)
     loss, from_logits = _loss(model)
-    targets = _numbers(y)
+    inputs, targets = _numbers(x), _numbers(y)
     output = _output_layer(model)
     activation, units = _output_activation(model, output)
     facts = NetworkFacts(
@@ -58,14 +58,21 @@ def network_facts(
         is_normalized=any(isinstance(part, NORMALIZATIONS) for part in parts),
         is_residual=any(isinstance(part, SUMS) for part in parts)
         or _adds_by_operator(model),
-        bad_inputs=_bad_share(_numbers(x)),
+        bad_inputs=_bad_share(inputs),
         bad_targets=_bad_share(targets),
     )
+    has_indices = any(isinstance(part, _layers.Embedding) for part in parts)
+    if inputs is not None and inputs.size and not has_indices:
+        facts = facts._replace(
+            input_mean=float(inputs.mean()),
+            input_mean_square=float(np.mean(np.square(inputs))),
+        )
     if targets is None or not targets.size or facts.bad_targets:
         return facts
     return facts._replace(
         target_low=float(targets.min()),
         target_high=float(targets.max()),
+        targets_sum_to_one=bool(np.allclose(targets.sum(axis=-1), 1, atol=0.01)),
         chance_loss=_chance_loss(loss, targets),
     )
 
