@@ -28,7 +28,14 @@ def test_causes_come_first_and_effects_are_folded_under_them():
         ]
     )
     assert root.problem == "weights_too_large"
-    assert root.consequences == ("dead_units", "non_finite")
+    assert root.consequences == ("non_finite", "dead_units")
+
+
+def test_what_came_later_is_no_cause():
+    findings = [finding("dead_units", 30), finding("learning_rate_too_high")]
+    assert [f.problem for f in ranked(findings)] == ["learning_rate_too_high"]
+    findings = [finding("dead_units", 0), finding("learning_rate_too_high")]
+    assert [f.problem for f in ranked(findings)] == ["dead_units"]
 
 
 def test_what_does_not_follow_from_each_other_stays():

@@ -191,10 +191,33 @@ def test_one_kernel_of_another_scale_is_only_suspect():
 
 def test_units_that_the_bias_has_killed():
     def change(number):
-        return {"dead": 1.0, "bias_mean_square": 25.0, "identical": 0.0}
+        return {"dead": 1.0, "saturated": 1.0, "bias_mean_square": 25.0}
 
-    finding = found(network(change))["dead_units"].finding
-    assert finding.fix == 'bias_initializer="zeros"  # in every hidden layer'
+    suspicion = found(network(change))["dead_units"]
+    assert suspicion.is_certain
+    assert suspicion.finding.fix == 'bias_initializer="zeros"  # in every hidden layer'
+
+
+def test_a_tanh_layer_of_zeros_is_not_dead():
+    zeros = {"dead": 1.0, "saturated": 0.0, "activation": "tanh"}
+    assert "dead_units" not in found(network(lambda n: zeros if n == 2 else {}))
+
+
+def test_an_effect_that_is_certain_makes_its_cause_certain():
+    def change(number):
+        return {"activation": "tanh", "power": 200.0, "saturated": 0.95}
+
+    suspicion = found(network(change))
+    assert suspicion["saturated_units"].is_certain
+    assert suspicion["weights_too_large"].is_certain
+
+
+def test_labels_that_do_not_exclude_each_other():
+    facts = {"loss": "categorical_crossentropy", "targets_sum_to_one": False}
+    finding = found(network(**facts))["loss_activation_mismatch"].finding
+    first, second = finding.fix.split("\n")
+    assert first == 'activation="sigmoid"  # in output'
+    assert second == 'loss="binary_crossentropy"'
 
 
 def test_a_gradient_that_vanishes_in_the_slope_of_a_sigmoid():
