@@ -139,7 +139,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             `gradient_variance` and so on, or a key of the table alone; and of your own
             functions of one tensor to a scalar, made of `keras.ops`, which are applied
             to weights and gradients and recorded as `weight_<function's name>` and
-            `gradient_<function's name>`. Or `"all"`, the whole table.
+            `gradient_<function's name>`, with NaN for a layer that such a function
+            cannot measure. Or `"all"`, the whole table.
         histogram_steps: as `update_freq`, for histograms of weights, gradients and
             pre-activations, without warm-up; 0 for none.
         layers: which layers are recorded: a pattern, as of file names, of the layer's
@@ -171,7 +172,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     Raises:
         ValueError: before the first step, if an argument is wrong, `log_dir` cannot be
-            written, the model is not compiled, or it has no trainable kernel.
+            written, the model is not compiled, it has no trainable kernel, or a
+            function of `statistics` can measure none of them.
     """
 
     # Nothing is done at the end of a batch, for which Keras would wait for every step.
@@ -252,7 +254,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             self._recorder.draw(self._max_overhead)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self._num_batches and not self._session.num_rows:
+        session = self._session
+        if self._num_batches and not session.num_rows and not session.faults:
             self._recorder.flush()
             log.warning(
                 "keras_initkit: nothing was recorded, as the training step did not "

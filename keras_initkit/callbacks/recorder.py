@@ -123,6 +123,8 @@ class Recorder:
             if self._session is None:
                 return
             records, histograms = self._session.read()
+            for fault in self._session.plan.faults:
+                self._warn_once(fault)
             if self._session.num_lost:
                 self._warn_once(
                     "records came faster than they are fetched; some are lost"

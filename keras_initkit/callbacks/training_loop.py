@@ -91,7 +91,7 @@ def layer_stats(
     finally:
         last = int(iterations)
         callback.end()
-        if last > first and not session.num_rows:
+        if last > first and not session.num_rows and not session.faults:
             log.warning(
                 "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
                 "tf.function of the training step was traced before. Call it for the "
