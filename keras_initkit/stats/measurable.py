@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_initkit import backends
+from keras_initkit.backends import keras_private
 from keras_initkit.stats.measures import widen
 
 Shape = tuple[int, ...]
@@ -46,7 +47,7 @@ def _reason(function: Callable[[Any], Any], tensor: keras.KerasTensor) -> str:
 
     try:
         result = backends.current().eagerly(
-            lambda: keras.backend.compute_output_spec(measure, tensor)
+            lambda: keras_private.compute_output_spec(measure, tensor)
         )
     except Exception as error:  # whatever the user's own function raises
         return f"{type(error).__name__}: {error}"
