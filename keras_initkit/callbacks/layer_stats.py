@@ -236,6 +236,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._session.mark_epoch()
+        self.note_weights()
         if self._overhead is not None:
             self._overhead.pause()
 
@@ -262,6 +263,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
                 "apply the optimizer that the model is compiled with. For another one: "
                 "`with layer_stats(model, log_dir, optimizer): model.fit(...)`."
             )
+        self.note_weights()
         self.end()
 
     def __reduce__(self) -> tuple:
@@ -309,6 +311,10 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         if session.interval is not None:
             self._recorder.note_interval(session.next_step, session.interval)
         return session
+
+    def note_weights(self) -> None:
+        """Records where the training is: it can go on from here in the same run."""
+        self._recorder.note_weights()
 
     def end(self) -> None:
         """Leaves nothing behind; does nothing where nothing was begun."""

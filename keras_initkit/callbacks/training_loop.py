@@ -85,11 +85,13 @@ def layer_stats(
     session = callback.begin(model, optimizer=optimizer, poll_secs=POLL_SECS)
     iterations = session.plan.optimizer.iterations
     first = int(iterations)
+    callback.note_weights()
     try:
         with recorded_loop(model, session):
             yield callback
     finally:
         last = int(iterations)
+        callback.note_weights()
         callback.end()
         if last > first and not session.num_rows and not session.faults:
             log.warning(

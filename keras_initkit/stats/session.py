@@ -12,6 +12,7 @@ from keras_initkit import backends
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.selection import Selector
 from keras_initkit.stats.faults import Faults
+from keras_initkit.stats.fingerprint import fingerprint
 from keras_initkit.stats.history import Histograms, Records
 from keras_initkit.stats.plan import Plan, may_skip
 from keras_initkit.stats.row import HISTOGRAM_SOURCES
@@ -188,6 +189,22 @@ class Session:
             if fault not in self.faults:
                 self.faults.add(fault)
                 log.warning("keras_initkit: %s. The training goes on.%s", fault, trace)
+
+    def mark(self) -> tuple[int, str] | None:
+        """The next step, and the fingerprint of the weights; between two epochs.
+
+        None if the weights are not there: the model is not built, or a training loop of
+        the user's own keeps them elsewhere.
+        """
+        plan = self.plan
+        if not plan.variables:
+            return None
+        counter = keras_private.raw_iterations(plan.optimizer)
+        try:
+            step = self._step(backends.current().held(self._model, counter))
+            return step, fingerprint(plan.layers, plan.variables)
+        except Exception:  # whatever a framework raises where there is no tensor
+            return None
 
     def wait(self) -> None:
         """Returns when the steps that are under way are done."""

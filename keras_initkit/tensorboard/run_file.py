@@ -12,6 +12,7 @@ from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.histograms import HistogramWriter
 from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
+from keras_initkit.tensorboard.marks import Mark, write_mark
 
 WEIGHT_VARIANCE = "weight_variance"
 
@@ -58,6 +59,10 @@ class RunFile:
     def write_interval(self, step: int, interval: int) -> None:
         """Writes how many steps lie between two records from this step on."""
         self._writer.write_interval(step, interval)
+
+    def write_mark(self, mark: tuple[int, str]) -> None:
+        """Writes which weights the training has come to, before which step."""
+        write_mark(self._file, Mark(*mark))
 
     def write_histograms(self, source: str, histograms: Histograms) -> None:
         """Writes the histograms of one of `HISTOGRAM_SOURCES`."""
