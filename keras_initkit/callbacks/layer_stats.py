@@ -112,6 +112,11 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
     its own train function. For a training loop of your own, or an optimizer that the
     model is not compiled with, see `layer_stats`. A copy of the callback begins anew.
 
+    A run marks the step and the weights of its training at the beginning of each epoch
+    and at the end. A training that goes on with a new callback, in another process too,
+    goes on in the run with the mark that it starts from. Where there is none, as after
+    a checkpoint from within an epoch, it begins a new run.
+
     In memory, with n kernels and k keys, each record takes 8 n k bytes in the history;
     with `update_ratio` a recorded step holds a copy of the kernels. No record is kept
     of histograms. Where several processes train together, the first writes the files.

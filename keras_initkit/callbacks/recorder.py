@@ -184,12 +184,12 @@ class Recorder:
         To be called where checkpoints are made: between epochs, and at the end.
         """
         with self._lock:
-            mark = self._session.mark()
-            if mark is None:
-                return
-            self._start = self._start or mark
-            self._notes.append(lambda file: file.write_mark(mark))
-            self._write_all()
+            self.flush()
+            mark = self._session.mark() if self._session is not None else None
+            if mark is not None:
+                self._start = self._start or mark
+                self._notes.append(lambda file: file.write_mark(mark))
+                self._write_all()
 
     def _beat(self) -> None:
         with self._lock:
