@@ -5,11 +5,11 @@
 
 from typing import Any
 
-from keras.src.backend import AutocastScope
+from keras.src.backend import AutocastScope, compute_output_spec
 from keras.src.backend.common import global_state
 from keras.src.initializers.random_initializers import compute_fans
 
-__all__ = ["AutocastScope", "compute_fans", "global_state"]
+__all__ = ["AutocastScope", "compute_fans", "compute_output_spec", "global_state"]
 
 
 def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> Any:

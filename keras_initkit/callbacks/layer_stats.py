@@ -116,6 +116,11 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
     its own train function. For a training loop of your own, or an optimizer that the
     model is not compiled with, see `layer_stats`. A copy of the callback begins anew.
 
+    A run marks the step and the weights of its training at the beginning of each epoch
+    and at the end. A training that goes on with a new callback, in another process too,
+    goes on in the run with the mark that it starts from. Where there is none, as after
+    a checkpoint from within an epoch, it begins a new run.
+
     In memory, with n kernels and k keys, each record takes 8 n k bytes in the history;
     with `update_ratio` a recorded step holds a copy of the kernels. No record is kept
     of histograms. Where several processes train together, the first writes the files.
@@ -143,7 +148,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             `gradient_variance` and so on, or a key of the table alone; and of your own
             functions of one tensor to a scalar, made of `keras.ops`, which are applied
             to weights and gradients and recorded as `weight_<function's name>` and
-            `gradient_<function's name>`. Or `"all"`, the whole table.
+            `gradient_<function's name>`, with NaN for a layer that such a function
+            cannot measure. Or `"all"`, the whole table.
         histogram_steps: as `update_freq`, for histograms of weights, gradients and
             pre-activations, without warm-up; 0 for none.
         layers: which layers are recorded: a pattern, as of file names, of the layer's
@@ -183,7 +189,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     Raises:
         ValueError: before the first step, if an argument is wrong, `log_dir` cannot be
-            written, the model is not compiled, or it has no trainable kernel.
+            written, the model is not compiled, it has no trainable kernel, or a
+            function of `statistics` can measure none of them.
     """
 
     # Nothing is done at the end of a batch, for which Keras would wait for every step.
@@ -276,6 +283,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._session.mark_epoch()
+        self.note_weights()
         if self._overhead is not None:
             self._overhead.pause()
 
@@ -298,7 +306,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             self._recorder.draw(self._max_overhead)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self._num_batches and not self._session.num_rows:
+        session = self._session
+        if self._num_batches and not session.num_rows and not session.faults:
             self._recorder.flush()
             log.warning(
                 "keras_initkit: nothing was recorded, as the training step did not "
@@ -306,6 +315,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
                 "`with layer_stats(model, log_dir, optimizer): model.fit(...)`."
             )
         self._recorder.flush(is_over=True)
+        self.note_weights()
         self.end()
 
     def __reduce__(self) -> tuple:
@@ -353,6 +363,10 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         if session.interval is not None:
             self._recorder.note_interval(session.next_step, session.interval)
         return session
+
+    def note_weights(self) -> None:
+        """Records where the training is: it can go on from here in the same run."""
+        self._recorder.note_weights()
 
     def end(self) -> None:
         """Leaves nothing behind; does nothing where nothing was begun."""

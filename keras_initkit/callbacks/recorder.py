@@ -24,6 +24,11 @@ RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
 # So many rows wait at most until a thread is woken to fetch them.
 MAX_WAITING = 64
+# In which run the training of an optimizer is, of which layers: what only this process
+# knows, where nothing was marked before an interrupt.
+_runs: weakref.WeakKeyDictionary[Any, tuple[Path, list[str]]] = (
+    weakref.WeakKeyDictionary()
+)
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
 
@@ -57,14 +62,15 @@ class Recorder:
         self._lock = threading.RLock()
         self._history = History()
         self._run_directory: Any = None
-        self._is_first_run = True
         self._optimizer_of_run: Any = None
         self._session: Any = None
         self._file: Any = None
         self._histograms: list[tuple[str, Histograms]] = []  # not yet written
         self._is_writer = True
         self._heartbeat: Any = None
-        self._intervals: list[tuple[int, int]] = []
+        self._notes: list[Callable[[Any], None]] = []  # what else the file holds
+        self._num_noted = 0  # of them in the file
+        self._start: tuple[int, str] | None = None  # the first mark
         self._num_drawn = 0
         self._last_drawing, self._drawing_secs = 0.0, 0.0
         self._first_of_file = self._num_written = 0
@@ -97,10 +103,12 @@ class Recorder:
         if not (same and known in (([], []), (plan.layers, keys))):
             self._optimizer_of_run = weakref.ref(optimizer)
             self._history = History()
-            self._is_first_run = self._run_directory is None
             self._run_directory = None
             self._num_drawn = 0
         self._first_of_file = self._num_written = len(self._history.steps)
+        del self._notes[: self._num_noted]
+        self._num_noted = 0
+        self._start = None
         self._is_writer = backends.current().is_first_process()
         if self._is_writer:
             self._log_dir.mkdir(parents=True, exist_ok=True)
@@ -133,6 +141,8 @@ class Recorder:
             if self._session is None:
                 return
             records, histograms = self._session.read()
+            for fault in self._session.plan.faults:
+                self._warn_once(fault)
             if self._session.num_lost:
                 self._warn_once(
                     "records came faster than they are fetched; some are lost"
@@ -185,7 +195,20 @@ class Recorder:
     def note_interval(self, step: int, interval: int) -> None:
         """Records that from this step on one step in `interval` is recorded."""
         with self._lock:
-            self._intervals.append((step, interval))
+            self._notes.append(lambda file: file.write_interval(step, interval))
+
+    def note_weights(self) -> None:
+        """Records where the training is, so that it finds its run when it goes on.
+
+        To be called where checkpoints are made: between epochs, and at the end.
+        """
+        with self._lock:
+            self.flush()
+            mark = self._session.mark() if self._session is not None else None
+            if mark is not None:
+                self._start = self._start or mark
+                self._notes.append(lambda file: file.write_mark(mark))
+                self._write_all()
 
     def _beat(self) -> None:
         with self._lock:
@@ -213,17 +236,18 @@ class Recorder:
         A full disk must not stop the training, and must not be hidden either.
         """
         recorded = [self._history.steps, *(h.steps for _, h in self._histograms)]
-        first = [steps[0] for steps in recorded if len(steps)]
-        if not first or not self._is_writer:
+        if not any(map(len, recorded)) or not self._is_writer:
             return
         try:
             if self._run_directory is None:
-                self._run_directory = self._new_run(min(first))
+                self._run_directory = self._own_run() or self._new_run()
+                plan = self._session.plan
+                _runs[plan.optimizer] = self._run_directory, plan.layers
             if self._file is None:
                 self._file = self._new_file()
-            while self._intervals:
-                self._file.write_interval(*self._intervals[0])
-                del self._intervals[0]
+            for note in self._notes[self._num_noted :]:
+                note(self._file)
+                self._num_noted += 1
             unwritten = self._history.since(self._num_written)
             for number in range(len(unwritten.steps)):
                 one = slice(number, number + 1)
@@ -244,6 +268,7 @@ class Recorder:
             # The file is gone: what it held is written into a new one.
             self._close_file()
             self._num_written = self._first_of_file
+            self._num_noted = 0
         cause = error.strerror or error
         path = os.fspath(self._run_directory or self._log_dir)
         self._warn_once(f"could not write to {path!r} ({cause})")
@@ -277,17 +302,32 @@ class Recorder:
             self._file.close()
         self._file = None
 
-    def _new_run(self, step: int) -> Path:
-        """Where the records go of which the first is of this step.
+    def _own_run(self) -> Path | None:
+        """The run of a training that goes on; None where that cannot be proven.
 
-        A training that goes on, in another process, goes on in its run; one that
-        begins does not write into that of an earlier one.
+        It is the one that this process knows, or one with a mark of the same step and
+        weights. Of several, which began alike, it is the one that went on the least
+        from there, and of these the last.
         """
+        if self._start is None or not self._start[0]:
+            return None
+        plan, runs = self._session.plan, self._runs()
+        known, layers = _runs.get(plan.optimizer, (None, None))
+        if known in runs and layers == plan.layers:
+            return known
+        from keras_initkit.tensorboard.marks import read_marks
+
+        marks = {run: read_marks(run) for run in reversed(runs)}
+        own = [run for run in marks if self._start in marks[run]]
+        return min(own, key=lambda run: marks[run][-1].step, default=None)
+
+    def _new_run(self) -> Path:
+        return self._log_dir / _run_name(len(self._runs()) + 1)
+
+    def _runs(self) -> list[Path]:
+        """The runs that are there, oldest first."""
         runs = (self._log_dir / _run_name(number) for number in itertools.count(1))
-        taken = list(itertools.takewhile(_has_events, runs))
-        if step > 0 and self._is_first_run and taken:
-            return taken[-1]
-        return self._log_dir / _run_name(len(taken) + 1)
+        return list(itertools.takewhile(_has_events, runs))
 
     def _warn_once(self, fault: str, exc_info: bool = False) -> None:
         if fault not in self._warned:

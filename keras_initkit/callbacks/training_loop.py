@@ -85,13 +85,15 @@ def layer_stats(
     session = callback.begin(model, optimizer=optimizer, poll_secs=POLL_SECS)
     iterations = session.plan.optimizer.iterations
     first = int(iterations)
+    callback.note_weights()
     try:
         with recorded_loop(model, session):
             yield callback
     finally:
         last = int(iterations)
+        callback.note_weights()
         callback.end()
-        if last > first and not session.num_rows:
+        if last > first and not session.num_rows and not session.faults:
             log.warning(
                 "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
                 "tf.function of the training step was traced before. Call it for the "

@@ -14,7 +14,7 @@ from keras_initkit.stats.history import History
 # A network that learns is below the loss of a constant output by then.
 ENOUGH_STEPS = 50
 # In a training that ended sooner.
-FEW_STEPS = 20
+FEW_STEPS = 10
 LEARNS_BELOW = 0.97
 # A network that is not suspect may begin higher, and fall slower.
 HIGH_START, SLOW_FALL = 1.4, 0.7

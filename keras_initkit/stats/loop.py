@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_initkit import backends
 from keras_initkit.kernels.signals import ForwardPass
+from keras_initkit.stats.faults import harmlessly
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
@@ -103,9 +104,14 @@ class _Loop:
             self._entered.close()
 
     def _observe(self, replicas: tuple[Given, ...]) -> Callable[[], None]:
+        session = self._session
+        session.plan.prepare()
+        return harmlessly(lambda: self._begin(replicas), note=session.note_faults)
+
+    def _begin(self, replicas: tuple[Given, ...]) -> Callable[[], None]:
+        """Begins a row, which is posted after the update."""
         session, backend = self._session, backends.current()
         plan = session.plan
-        plan.prepare()
         if session.outbox is None:
             width = len(plan.layers) * len(plan.statistics.keys)
             width += math.prod(plan.histogram_shape)

@@ -13,6 +13,7 @@ from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.kernels.signals import Signal
 from keras_initkit.stats import log_bins
+from keras_initkit.stats.measurable import unmeasurable
 from keras_initkit.stats.measures import widen
 from keras_initkit.stats.row import HISTOGRAM_SOURCES, Row
 from keras_initkit.stats.statistics import Statistics
@@ -62,6 +63,8 @@ class Plan:
         statistics: as given.
         variables: the recorded variables; empty until the model is built.
         layers: their names.
+        row: computes the statistics.
+        faults: which of the user's functions cannot measure which layers, in words.
         has_histograms: as given.
         needs_signals: whether anything is recorded of the forward pass.
         key: equal plans of one model make equal rows.
@@ -82,6 +85,7 @@ class Plan:
         self.optimizer = optimizer
         self.statistics = statistics
         self.row = Row(statistics)
+        self.faults: list[str] = []
         self.variables: list[Any] = []
         self.layers: list[str] = []
         self.has_histograms = has_histograms
@@ -106,13 +110,46 @@ class Plan:
         """Looks at the model, which is built by now.
 
         Raises:
-            ValueError: if there is nothing to record.
+            ValueError: if there is nothing to record, or a function of the user's own
+                can measure none of the layers.
         """
-        if not self.variables:
-            self.variables = select_variables(
-                self.model, self._include_biases, self._selectors
+        if self.variables:
+            return
+        variables = select_variables(self.model, self._include_biases, self._selectors)
+        layers = layer_names(self.model, variables)
+        refused = {
+            name: unmeasurable(function, variables)
+            for name, function in self.statistics.functions.items()
+        }
+        for name, reasons in refused.items():
+            self._note_refusals(name, reasons, layers, variables)
+        self.row = Row(self.statistics, refused)
+        self.variables, self.layers = variables, layers
+
+    def _note_refusals(
+        self,
+        name: str,
+        reasons: dict[tuple[int, ...], str],
+        layers: list[str],
+        variables: list[Any],
+    ) -> None:
+        shapes = [tuple(variable.shape) for variable in variables]
+        refused = [
+            f"{layer!r} of shape {shape} ({reasons[shape]})"
+            for layer, shape in zip(layers, shapes, strict=True)
+            if shape in reasons
+        ]
+        if len(refused) == len(layers):
+            raise ValueError(
+                "Argument `statistics`: a function of one tensor must return a scalar "
+                f"for at least one layer. Received: {name}, which cannot measure "
+                f"{'; '.join(refused)}"
             )
-            self.layers = layer_names(self.model, self.variables)
+        if refused:
+            self.faults.append(
+                f"`{name}` of `statistics` cannot measure {'; '.join(refused)}, and is "
+                "NaN there"
+            )
 
     @property
     def histogram_shape(self) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,10 +11,14 @@ from keras import ops
 
 from keras_initkit import backends
 from keras_initkit.kernels.signals import ForwardPass
+from keras_initkit.stats.faults import harmlessly
 from keras_initkit.stats.plan import Plan
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
-log = logging.getLogger("keras_initkit")
+IN_BRANCH = (
+    "the training step applies its optimizer inside of a branch or a loop of the "
+    "graph, from which no statistics can be returned. Record it with `layer_stats`"
+)
 
 
 class Recording:
@@ -32,6 +35,9 @@ class Recording:
         model: a compiled `keras.Model`.
         plans: what is recorded; without any, it is Keras's own function for one step.
         with_histograms: for each plan, whether its rows hold histograms.
+
+    Attributes:
+        faults: for each plan, what kept its rows from being made.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class Recording:
         self._hooks = [self._hook(numbers) for numbers in of_optimizers.values()]
         self._own_step = model.train_step
         self._step = threading.local()  # a replica has a thread of its own
-        self._warned: set[str] = set()
+        self.faults: tuple[dict[str, str], ...] = tuple({} for _ in plans)
         attributes = vars(model)
         before = attributes["train_function"]
         try:
@@ -104,14 +110,10 @@ class Recording:
         trace_of = backends.current().trace_of
         outer = trace_of(_first_tensor(arguments))
         rows: list[tuple] = []
-        for of_plan in self._step.rows:
+        for of_plan, faults in zip(self._step.rows, self.faults, strict=True):
             kept = [row for row in of_plan if trace_of(row["values"]) is outer]
             if len(kept) < len(of_plan):
-                self._warn_once(
-                    "the training step applies its optimizer inside of a branch or a "
-                    "loop of the graph, from which no statistics can be returned. "
-                    "Record it with `layer_stats`"
-                )
+                faults[IN_BRANCH] = ""
             rows.append(tuple(kept))
         return backends.current().with_rows(outputs, tuple(rows))
 
@@ -133,35 +135,13 @@ class Recording:
         return UpdateHook(plans[0].optimizer, observe, deliver, take)
 
     def _begin(self, number: int, replicas: tuple[Given, ...]) -> Callable[[], Any]:
-        """Begins a row of one plan; returns what ends it. Our failures are warnings."""
+        """Begins a row of one plan; returns what ends it. Our failures are faults."""
         plan, has_histograms = self._plans[number], self._with_histograms[number]
         plan.prepare()
-        try:
-            finish = _begin_row(plan, replicas, has_histograms)
-        except Exception as error:
-            self._note_failure(error)
-            return lambda: None
-
-        def finish_harmlessly() -> Any:
-            try:
-                return finish()
-            except Exception as error:
-                self._note_failure(error)
-                return None
-
-        return finish_harmlessly
-
-    def _note_failure(self, error: Exception) -> None:
-        self._warn_once(
-            f"a step could not be recorded ({type(error).__name__}: {error})", error
+        return harmlessly(
+            lambda: _begin_row(plan, replicas, has_histograms),
+            note=self.faults[number].update,
         )
-
-    def _warn_once(self, fault: str, error: Exception | None = None) -> None:
-        if fault not in self._warned:
-            self._warned.add(fault)
-            log.warning(
-                "keras_initkit: %s. The training goes on.", fault, exc_info=error
-            )
 
 
 def _begin_row(

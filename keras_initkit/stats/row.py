@@ -1,6 +1,6 @@
 """One row: all the chosen statistics of all layers at one update, a pure function."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -25,10 +25,17 @@ class Row:
 
     Args:
         statistics: what is computed.
+        unmeasurable: for each function of the user's own that cannot measure every
+            tensor, by its name, the shapes that it cannot.
     """
 
-    def __init__(self, statistics: Statistics) -> None:
+    def __init__(
+        self,
+        statistics: Statistics,
+        unmeasurable: Mapping[str, Collection[tuple[int, ...]]] | None = None,
+    ) -> None:
         self._statistics = statistics
+        self._unmeasurable = unmeasurable or {}
         self._max_slopes: dict[int, tuple[Any, float]] = {}
 
     def of_tensors(self, weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
@@ -95,16 +102,17 @@ class Row:
         there = [place for place, tensor in enumerate(tensors) if tensor is not None]
         if not there:
             return
-        tensors = [tensors[place] for place in there]
         shared = [name for name in names if name in measures.TENSOR_MEASURES]
         if shared:
-            for name, values in measures.of_entries(tensors, shared).items():
+            of_all = measures.of_entries([tensors[place] for place in there], shared)
+            for name, values in of_all.items():
                 table.put(f"{source}_{name}", there, values)
-        for name in names:
-            if name not in shared:
-                function = self._statistics.measures[source][name]
-                values = [function(measures.widen(tensor)) for tensor in tensors]
-                table.put(f"{source}_{name}", there, _stacked(values))
+        for name, function in self._statistics.functions.items():
+            unmeasurable = self._unmeasurable.get(name, ())
+            places = [p for p in there if tuple(tensors[p].shape) not in unmeasurable]
+            if places:
+                values = [function(measures.widen(tensors[p])) for p in places]
+                table.put(f"{source}_{name}", places, _stacked(values))
 
     def _measure_signals(
         self, signals: Sequence[Sequence[Signal]], table: "_Table"

@@ -1,5 +1,6 @@
 """One recording of one model: counts its steps, and collects the rows of some."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -11,12 +12,16 @@ import numpy as np
 from keras_initkit import backends
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.selection import Selector
+from keras_initkit.stats.faults import Faults
+from keras_initkit.stats.fingerprint import fingerprint
 from keras_initkit.stats.history import Histograms, Records
 from keras_initkit.stats.plan import Plan, may_skip
 from keras_initkit.stats.row import HISTOGRAM_SOURCES
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
+
+log = logging.getLogger("keras_initkit")
 
 
 class _Delivery(NamedTuple):
@@ -63,6 +68,7 @@ class Session:
         fit: what identifies the call of `fit` that it was attached for.
         outbox: where a training loop of the user's own leaves its rows, if any.
         num_rows: how many rows have come so far, read or not.
+        faults: what kept rows from being made; each was logged.
 
     Raises:
         ValueError: if there is no optimizer, or no trainable kernel to record.
@@ -98,6 +104,7 @@ class Session:
         )
         self.interval = schedule.interval
         self.num_rows = 0
+        self.faults: set[str] = set()
         self.fit: object = None
         self.outbox: backends.Outbox | None = None
         self._functions: TrainFunctions | None = None
@@ -168,13 +175,37 @@ class Session:
             any(self._selects_histograms(step, self._epoch_start) for step in steps),
         )
 
-    def receive(self, rows: tuple) -> None:
+    def receive(self, rows: tuple, faults: Faults) -> None:
+        self.note_faults(faults)
         if rows:
             self.num_rows += len(rows)
             self._updates = len(rows)
             self._deliveries.append(
                 _Delivery(rows, self.interval, self._epoch_start, self._counter)
             )
+
+    def note_faults(self, faults: Faults) -> None:
+        """Logs each fault once, with its traceback."""
+        for fault, trace in faults.items():
+            if fault not in self.faults:
+                self.faults.add(fault)
+                log.warning("keras_initkit: %s. The training goes on.%s", fault, trace)
+
+    def mark(self) -> tuple[int, str] | None:
+        """The next step, and the fingerprint of the weights; between two epochs.
+
+        None if the weights are not there: the model is not built, or a training loop of
+        the user's own keeps them elsewhere.
+        """
+        plan = self.plan
+        if not plan.variables:
+            return None
+        counter = keras_private.raw_iterations(plan.optimizer)
+        try:
+            step = self._step(backends.current().held(self._model, counter))
+            return step, fingerprint(plan.layers, plan.variables)
+        except Exception:  # whatever a framework raises where there is no tensor
+            return None
 
     def wait(self) -> None:
         """Returns when the steps that are under way are done."""

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from keras import ops
-
 from keras_initkit.stats.measures import TENSOR_MEASURES
 
 SOURCES = ("weight", "gradient")
@@ -40,6 +38,7 @@ class Statistics:
 
     Attributes:
         measures: for `"weight"` and `"gradient"`, the function of each name.
+        functions: those of them that are the user's own.
         forward: the keys of what is measured in the forward pass.
         keys: all keys, in the order in which they are recorded: those of the weights,
             of the gradients, of units, of the forward pass, of the update.
@@ -48,7 +47,7 @@ class Statistics:
 
     Raises:
         ValueError: if there is none, one is unknown, or a function has no name of its
-            own or does not return a scalar.
+            own.
     """
 
     def __init__(self, chosen: str | Measure | Sequence[Measure] = DEFAULT) -> None:
@@ -59,6 +58,7 @@ class Statistics:
         self.measures: dict[str, dict[str, Callable[[Any], Any]]] = {
             source: {} for source in SOURCES
         }
+        self.functions: dict[str, Callable[[Any], Any]] = {}
         singles = set()
         for measure in chosen:
             if callable(measure):
@@ -114,11 +114,7 @@ class Statistics:
                 "Argument `statistics`: a function needs a `__name__` that no other "
                 f"statistic has. Received: {function!r} with __name__={name!r}"
             )
-        result = ops.convert_to_tensor(function(ops.ones((2, 3))))
-        if result.shape != ():
-            raise ValueError(
-                "Argument `statistics`: a function of one tensor must return a scalar. "
-                f"Received: {name}, which returns shape {tuple(result.shape)}"
-            )
         for source in SOURCES:
             self.measures[source][name] = function
+        if name not in TENSOR_MEASURES:
+            self.functions[name] = function

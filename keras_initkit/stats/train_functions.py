@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import keras
 
 from keras_initkit import backends
+from keras_initkit.stats.faults import Faults
 from keras_initkit.stats.plan import Plan
 from keras_initkit.stats.recording import Recording
 
@@ -27,8 +28,8 @@ class Observer(Protocol):
     def wants(self, ahead: int) -> tuple[bool, bool]:
         """Whether it wants a row, and histograms, of the step so many steps ahead."""
 
-    def receive(self, rows: tuple) -> None:
-        """Takes the rows of a step that it wanted."""
+    def receive(self, rows: tuple, faults: Faults) -> None:
+        """Takes the rows of a step that it wanted, and why some are missing."""
 
 
 class TrainFunctions:
@@ -176,9 +177,11 @@ class TrainFunctions:
             key, arguments, model, plans, with_histograms
         )
         outputs, rows = recording(*arguments)
-        for observer, is_wanted, of_plan in zip(observers, wanted, rows, strict=True):
+        for observer, is_wanted, of_plan, faults in zip(
+            observers, wanted, rows, recording.faults, strict=True
+        ):
             if any(is_wanted):
-                observer.receive(of_plan)
+                observer.receive(of_plan, faults)
         return outputs
 
     def _recording(

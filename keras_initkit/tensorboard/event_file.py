@@ -1,4 +1,4 @@
-"""A TensorBoard event file, written without TensorFlow."""
+"""A TensorBoard event file, written and read without TensorFlow."""
 
 import contextlib
 import errno
@@ -7,12 +7,16 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
 import google_crc32c
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 
+# Of the TFRecord format, in bytes.
+LENGTH_SIZE, CRC_SIZE = 8, 4
 _numbers = itertools.count()
 
 
@@ -109,6 +113,25 @@ class EventFile:
         """TensorBoard would stop for good at an event that is there in part."""
         self._file.seek(self._size)
         self._file.truncate()
+
+
+def read_events(path: str | PathLike[str]) -> Iterator[Event]:
+    """The events of a file, up to the first one that is damaged or cannot be read.
+
+    Example:
+
+    >>> [event.step for event in read_events(file.path)]
+    [0, 3]
+    """
+    with contextlib.suppress(OSError, DecodeError), open(path, "rb") as file:
+        while len(head := file.read(LENGTH_SIZE + CRC_SIZE)) == LENGTH_SIZE + CRC_SIZE:
+            length, crc = head[:LENGTH_SIZE], head[LENGTH_SIZE:]
+            if crc != _masked_crc(length):
+                return
+            data = file.read(*struct.unpack("<Q", length))
+            if file.read(CRC_SIZE) != _masked_crc(data):
+                return
+            yield Event.FromString(data)
 
 
 def _masked_crc(data: bytes) -> bytes:

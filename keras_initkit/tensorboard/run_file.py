@@ -14,6 +14,7 @@ from keras_initkit.tensorboard.findings import write_diagnosis
 from keras_initkit.tensorboard.histograms import HistogramWriter
 from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
+from keras_initkit.tensorboard.marks import Mark, write_mark
 
 WEIGHT_VARIANCE = "weight_variance"
 
@@ -64,6 +65,10 @@ class RunFile:
     def write_diagnosis(self, step: int, diagnosis: Diagnosis) -> None:
         """Writes all findings so far, in place of those before."""
         write_diagnosis(self._file, step, diagnosis)
+
+    def write_mark(self, mark: tuple[int, str]) -> None:
+        """Writes which weights the training has come to, before which step."""
+        write_mark(self._file, Mark(*mark))
 
     def write_histograms(self, source: str, histograms: Histograms) -> None:
         """Writes the histograms of one of `HISTOGRAM_SOURCES`."""

@@ -232,3 +232,13 @@ def test_the_state_is_taken_and_put_back():
     keras_private.put_jax_state(model, state)
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+
+
+# -- functions of tensors --------------------------------------------------------------
+
+
+def test_the_spec_of_what_a_function_returns():
+    tensor = keras.KerasTensor((3, 4))
+    assert keras_private.compute_output_spec(ops.max, tensor).shape == ()
+    with pytest.raises(ZeroDivisionError):
+        keras_private.compute_output_spec(lambda tensor: tensor * (1 / 0), tensor)

@@ -1,4 +1,5 @@
 import gc
+import types
 import weakref
 import zipfile
 
@@ -11,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from keras_initkit import LayerStatsCallback
+from keras_initkit.stats import overhead
 
 BACKEND = keras.backend.backend()
 RNG = np.random.default_rng(0)
@@ -384,8 +386,24 @@ def messages(caplog):
     return [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
 
 
-def test_the_interval_is_widened_where_recording_costs_too_much(tmp_path, caplog):
-    callback = LayerStatsCallback(tmp_path, statistics=expensive)
+class Clock(keras.callbacks.Callback):
+    """Time goes on with the steps: a quarter of a second, and one more if recorded."""
+
+    def __init__(self, recorder):
+        super().__init__()
+        self.recorder = recorder
+        self.now, self.num_recorded = 0.0, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        num_recorded = self.recorder._session.num_rows
+        self.now += 0.25 + (num_recorded - self.num_recorded)
+        self.num_recorded = num_recorded
+
+
+def test_the_interval_is_widened_where_recording_costs_too_much(
+    tmp_path, caplog, monkeypatch
+):
+    callback = LayerStatsCallback(tmp_path)
     assert callback.interval == 50
     intervals = []
 
@@ -393,17 +411,22 @@ def test_the_interval_is_widened_where_recording_costs_too_much(tmp_path, caplog
         def on_epoch_begin(self, epoch, logs=None):
             intervals.append(callback.interval)
 
-    train(network, [callback, Interval()], epochs=40)
-    interval = intervals[-1]
-    assert interval > 50
+    clock = Clock(callback)
+    monkeypatch.setattr(
+        overhead, "time", types.SimpleNamespace(perf_counter=lambda: clock.now)
+    )
+    train(network, [callback, Interval(), clock], epochs=60)
+    assert intervals[-1] == 200  # 1 s in 200 steps of a quarter is 2 %
     (message,) = messages(caplog)
+    assert "costs 1000.00 ms, 400 % of a training step" in message
     assert "max_overhead=0.02" in message
-    assert f"records one step in {interval} from now on" in message
-    assert (callback.history.steps[:20] == np.arange(20)).all()
-    assert (callback.history.steps[20:] % interval == 0).all()
-    scalars = events(tmp_path).Scalars("recording/interval")
-    assert [event.value for event in scalars] == [50, interval]
-    assert 20 < scalars[1].step < 200
+    assert "records one step in 200 from now on" in message
+    steps = callback.history.steps
+    (widened,) = (e for e in events(tmp_path).Scalars("recording/interval") if e.step)
+    assert widened.value == 200
+    assert 20 < widened.step < 200
+    before = range(50, widened.step, 50)
+    assert steps.tolist() == [*range(20), *before, 200, 400]
 
 
 @pytest.mark.parametrize("update_freq", [1, 3, "batch"])

@@ -135,8 +135,6 @@ def test_functions_without_a_name_of_their_own(chosen):
         Statistics(chosen)
 
 
-def test_a_function_that_returns_no_scalar():
-    with pytest.raises(
-        ValueError, match=r"Received: sign, which returns shape \(2, 3\)"
-    ):
-        Statistics([ops.sign])
+def test_the_functions_of_the_users_own_are_known():
+    statistics = Statistics(["mean", median, measures.variance])
+    assert statistics.functions == {"median": median}

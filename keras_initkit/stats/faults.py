@@ -1,0 +1,50 @@
+"""What fails in our own measuring becomes a fault, and stops nothing."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# What went wrong, in words, and the traceback as text: an exception itself would keep
+# the tensors of its step alive.
+Faults = Mapping[str, str]
+
+
+def harmlessly(
+    begin: Callable[[], Callable[[], Any]], note: Callable[[Faults], Any]
+) -> Callable[[], Any]:
+    """Begins to measure, and returns what ends it; neither raises an exception.
+
+    Example:
+
+    >>> faults = {}
+    >>> finish = harmlessly(lambda: lambda: 1 / 0, faults.update)
+    >>> finish()
+    >>> list(faults)
+    ['a step could not be recorded (ZeroDivisionError: division by zero)']
+
+    Args:
+        begin: function of nothing to another one, which ends the measuring.
+        note: is called with what failed.
+
+    Returns:
+        A function of nothing. It returns None where anything failed.
+    """
+    try:
+        finish = begin()
+    except Exception as error:
+        note(_faults_of(error))
+        return lambda: None
+
+    def finish_harmlessly() -> Any:
+        try:
+            return finish()
+        except Exception as error:
+            note(_faults_of(error))
+            return None
+
+    return finish_harmlessly
+
+
+def _faults_of(error: Exception) -> Faults:
+    what = f"a step could not be recorded ({type(error).__name__}: {error})"
+    return {what: "\n" + "".join(traceback.format_exception(error))}

@@ -1,0 +1,43 @@
+"""What tells the weights of one training from those of any other."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from keras_initkit import backends
+
+# So many places along each axis are looked at: of a large kernel too few to take long.
+MAX_PLACES = 32
+
+
+def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
+    """A text that is equal for equal weights, after saving and loading too.
+
+    It is of the layers' names and shapes, and of the exact entries on a grid in each
+    variable. The weights of another training have the same text as good as never: a
+    step changes the entries of most layers.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> before = fingerprint(["dense"], [model.layers[0].kernel])
+    >>> model.layers[0].kernel.assign_add(np.full((2, 3), 1e-3))
+    >>> fingerprint(["dense"], [model.layers[0].kernel]) == before
+    False
+
+    Args:
+        layers: the name of each variable's layer.
+        variables: what is looked at, in this order.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    backend = backends.current()
+    for layer, variable in zip(layers, variables, strict=True):
+        shape = tuple(variable.shape)
+        grid = tuple(slice(None, None, -(-size // MAX_PLACES)) for size in shape)
+        entries = backend.numbers(backend.value(variable)[grid])
+        digest.update(repr((layer, shape)).encode())
+        digest.update(entries.tobytes())
+    return digest.hexdigest()
