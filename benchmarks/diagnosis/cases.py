@@ -443,7 +443,7 @@ fault(
     kernel_initializer={"hidden_6": scaled(1e-6)},
 )
 fault(
-    "relu-12-wrong-fan",
+    "relu-12-normal-.9",
     "digits-relu-12",
     (LARGE, EXPLODING),
     up_to(12),
@@ -546,6 +546,14 @@ fault(
     (LARGE, EXPLODING),
     up_to(5, "conv"),
     kernel_initializer={"*": scaled(30)},
+)
+# As if the fan of a convolution were its channels alone.
+fault(
+    "conv-5-wrong-fan",
+    "images-conv-5",
+    (LARGE, EXPLODING),
+    up_to(5, "conv"),
+    kernel_initializer={"*": scaled(3)},
 )
 fault(
     "conv-5-normal-1",

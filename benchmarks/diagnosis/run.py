@@ -12,16 +12,11 @@ import dataclasses
 import fnmatch
 import functools
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# PyTorch traces nothing, and a small network is trained in two seconds.
-os.environ.setdefault("KERAS_BACKEND", "torch")
-# More threads are slower with small tensors.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import backend  # noqa: F401
 import keras
 from cases import FAULTY, HEALTHY, Fault
 from outcomes import Outcome, is_right, said, table
