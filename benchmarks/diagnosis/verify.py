@@ -1,8 +1,9 @@
 """Does each case hold what it says? `python benchmarks/diagnosis/verify.py`
 
 trains every healthy program, which has to reach the floor of its data, and every faulty
-one, which has to end at least 5 points below its twin, both as a mean over seeds; its
-problems have to be of the vocabulary, and its layers its own. It keeps the points in `verified.json`, and trains only what is not in there yet.
+one, which has to end at least 5 points below its twin, both as a mean over seeds. The
+names of problems and layers have to be there. It keeps the points in `verified.json`,
+and trains only what is not in there yet.
 """
 
 import argparse
