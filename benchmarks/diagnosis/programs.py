@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import backend  # noqa: F401
 import keras
 import numpy as np
 from data import Data, load

@@ -1,6 +1,6 @@
 """How often `LayerStatsCallback` finds what is wrong, and is quiet where nothing is.
 
-    python benchmarks/diagnosis/run.py --seeds 3 --json outcomes.json
+    python benchmarks/diagnosis/run.py --seeds 0 1 2 --json outcomes.json
 
 trains each case with a callback of default arguments, types the fix of the first
 finding into the faulty ones, trains these too, and prints a line for each training and
@@ -12,16 +12,11 @@ import dataclasses
 import fnmatch
 import functools
 import json
-import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# PyTorch traces nothing, and a small network is trained in two seconds.
-os.environ.setdefault("KERAS_BACKEND", "torch")
-# More threads are slower with small tensors.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import backend  # noqa: F401
 import keras
 from cases import FAULTY, HEALTHY, Fault
 from outcomes import Outcome, is_right, said, table
@@ -105,9 +100,9 @@ def _with_fix(outcome: Outcome, fault: Fault, fix: str) -> Outcome:
     return dataclasses.replace(outcome, fixed_points=training.points)
 
 
-def outcomes(pattern: str, seeds: int) -> Iterator[Outcome]:
+def outcomes(pattern: str, seeds: Iterable[int]) -> Iterator[Outcome]:
     """Of all cases whose names fit, seed by seed."""
-    for seed in range(seeds):
+    for seed in seeds:
         for name in fnmatch.filter(HEALTHY, pattern):
             yield outcome_of_healthy(name, seed)
         for name in fnmatch.filter(FAULTY, pattern):
@@ -116,7 +111,7 @@ def outcomes(pattern: str, seeds: int) -> Iterator[Outcome]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--cases", metavar="PATTERN", default="*")
     parser.add_argument("--json", metavar="FILE", type=Path)
     arguments = parser.parse_args()
