@@ -139,7 +139,7 @@ healthy(
 )
 healthy(
     "digits-critical-tanh-20",
-    deep_tanh.but(kernel_initializer={"*": 'Critical("tanh")'}),
+    deep_tanh.but(kernel_initializer={"*": 'Critical("tanh", depth=20)'}),
 )
 healthy("digits-zero-head", relu.but(kernel_initializer={"output": "zeros"}))
 healthy("digits-torch-uniform", relu.but(kernel_initializer={"*": "TorchUniform()"}))
