@@ -1,5 +1,7 @@
 """Orthogonal initial weights of convolutions."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_initkit.initializers.centre_draw import CentreDraw
@@ -51,11 +53,11 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     - [Xiao et al., 2018](https://arxiv.org/abs/1806.05393)
     """
 
-    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    def _axes(self, shape: Sequence[int]) -> tuple[list[int], list[int]]:
         if len(shape) < 3:
             raise ValueError(
                 "`DeltaOrthogonal` needs the kernel of a convolution, with at least "
                 "three axes; a Dense layer takes `ScaledOrthogonal`. "
-                f"Received: shape={shape}"
+                f"Received: shape={tuple(shape)}"
             )
         return super()._axes(shape)

@@ -95,7 +95,7 @@ class ScaledDepth(BaseDraw):
         Returns:
             A float, NaN if the variance of `base` is unknown.
         """
-        of_base = intended_variance(self._base_with_axes(), shape)
+        of_base = intended_variance(self._base_with_axes(shape), shape)
         return of_base * self.depth ** (-2 * self.exponent)
 
     def _factor(self, draw: Any) -> float:
