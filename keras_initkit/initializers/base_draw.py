@@ -27,8 +27,7 @@ class BaseDraw(KernelDraw):
             leaves `base` its own seed; if that has none either, each call draws anew
             (reproducibly after `keras.utils.set_random_seed`), so that one instance
             may serve several layers.
-        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes, output_axes: As in `KernelDraw`; a `base` without them takes these.
     """
 
     def __init__(

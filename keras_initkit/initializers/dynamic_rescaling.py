@@ -36,6 +36,10 @@ class DynamicRescaling(BaseDraw):
     >>> initializer = DynamicRescaling(base="orthogonal", activation="relu")
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = DynamicRescaling(activation="relu", input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`. Its scale does not
@@ -48,10 +52,12 @@ class DynamicRescaling(BaseDraw):
             leaves `base` its own seed; if that has none either, each call draws anew
             (reproducibly after `keras.utils.set_random_seed`), so that one instance
             may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn: if it
