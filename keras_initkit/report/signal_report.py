@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import keras
 
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
+from keras_initkit.report.axes_notes import axes_notes
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
@@ -82,6 +84,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     that normalizes its kernel itself, as weight standardization does, is
     "scale-invariant": the variance of its kernel neither matters nor predicts anything.
 
+    An initializer is told the shape of a kernel, but not its layer. Where it counts
+    other fans than the layer has, as in a Conv2DTranspose or a DepthwiseConv2D, a note
+    below the table says which `input_axes` and `output_axes` to give it.
+
     f is the layer's activation or that of an activation layer directly behind it. A
     shared layer is measured at its first call. Layers other than Dense, EinsumDense
     (so of attention) and convolution, such as LSTM and Embedding, are reported with
@@ -111,8 +117,8 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
 
     Returns:
         A `SignalReport`: `report["gain"]` is an array of shape (kernels,), NaN or None
-        where there is nothing to tell; `report.layers` has the names;
-        `report.to_dict()`; `report.plot()`.
+        where there is nothing to tell; `report.layers` has the names and
+        `report.notes` the notes; `report.to_dict()`; `report.plot()`.
 
     Raises:
         ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
@@ -139,5 +145,9 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
         columns = signal_columns(model, signal_pass, loss.scale)
-    names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
-    return SignalReport(names, columns)
+    kernels = signal_pass.kernels
+    names = layer_names(model, [kernel.variable for kernel in kernels])
+    made_by = owners(model)
+    layers = [made_by[id(kernel.variable)] for kernel in kernels]
+    notes = axes_notes(zip(names, layers, kernels, strict=True))
+    return SignalReport(names, columns, notes)
