@@ -1,7 +1,6 @@
 """Moves what a tap records to where people see it: history, event file, function."""
 
 import errno
-import itertools
 import logging
 import os
 import tempfile
@@ -18,6 +17,7 @@ from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats.history import Histograms, History, Record, Records
 from keras_initkit.stats.session import Session
+from keras_initkit.tensorboard.runs import free_run, runs_with_events
 
 RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
@@ -260,11 +260,10 @@ class Recorder:
         A training that goes on, in another process, goes on in its run; one that
         begins does not write into that of an earlier one.
         """
-        runs = (self._log_dir / _run_name(number) for number in itertools.count(1))
-        taken = list(itertools.takewhile(_has_events, runs))
+        taken = runs_with_events(self._log_dir, RUN_NAME)
         if step > 0 and self._is_first_run and taken:
             return taken[-1]
-        return self._log_dir / _run_name(len(taken) + 1)
+        return free_run(self._log_dir, RUN_NAME)
 
     def _warn_once(self, fault: str, exc_info: bool = False) -> None:
         if fault not in self._warned:
@@ -274,11 +273,3 @@ class Recorder:
                 fault,
                 exc_info=exc_info,
             )
-
-
-def _run_name(number: int) -> str:
-    return RUN_NAME if number == 1 else f"{RUN_NAME}_{number}"
-
-
-def _has_events(run: Path) -> bool:
-    return any(run.glob("*tfevents*"))
