@@ -188,19 +188,20 @@ class Sweep:
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)
+        is_compiled = backends.current().trace_of(call.inputs) is not None
         if key not in self.skipped:
             try:
-                self._treat(key, call)
+                self._treat(key, call, is_compiled)
             except _Refusal as refusal:
                 if not self._skips:
                     raise
-                assign(call.kernel, self._originals[key][1])
+                if not is_compiled:  # or else whenever that function runs
+                    assign(call.kernel, self._originals[key][1])
                 self._rows.pop(key, None)
                 self.skipped[key] = refusal.why
         return call.run()
 
-    def _treat(self, key: int, call: KernelCall) -> None:
-        is_compiled = backends.current().trace_of(call.inputs) is not None
+    def _treat(self, key: int, call: KernelCall, is_compiled: bool) -> None:
         if key in self._originals and is_compiled:
             raise _Refusal(call, "are computed inside of a compiled function")
         if key in self._originals and key not in self._rows:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 def listed_by_reason(reasons: Mapping[str, str]) -> str:
     """The layers, those of the same reason together.
 
-    >>> listed_by_reason({"a": "it is frozen", "b": "it is shared", "c": "it is frozen"})
-    "'a', 'c' (it is frozen); 'b' (it is shared)"
+    >>> listed_by_reason({"a": "is frozen", "b": "is shared", "c": "is frozen"})
+    "'a', 'c' (is frozen); 'b' (is shared)"
 
     Args:
         reasons: for the name of each layer, why.

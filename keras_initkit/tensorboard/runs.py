@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def runs_with_events(log_dir: Path, name: str) -> list[Path]:
-    """Those of `<log_dir>/<name>`, `<name>_2`, `<name>_3`, ... up to the first free one.
+    """Those of `<name>`, `<name>_2`, `<name>_3`, ... before the first free one.
 
     Args:
         log_dir: a local directory, which need not exist.
