@@ -46,7 +46,9 @@ class DynamicRescaling(BaseDraw):
             matter, its shape does.
         activation: Activation `f` of the layer *before*, as in `calculate_gain`.
             `None` for inputs that are standard normal themselves.
-        target_variance: Positive float.
+        target_variance: Positive float. A transposed convolution with strides sums over
+            a part of its window only, on average: multiply it by the strides of all
+            axes, so by 4 for `strides=2` in a Conv2DTranspose.
         seed: Replaces the seed of `base`. An integer draws the same values in each
             call; a `keras.random.SeedGenerator` goes on from call to call. `None`
             leaves `base` its own seed; if that has none either, each call draws anew

@@ -37,7 +37,9 @@ class ScaledOrthogonal(MatrixDraw):
     >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
 
     Args:
-        gain: Positive, finite float.
+        gain: Positive, finite float. A transposed convolution with strides sums over a
+            part of its window only, on average: multiply it by the square root of the
+            strides of all axes, so by 2 for `strides=2` in a Conv2DTranspose.
         seed: An integer draws the same values in each call; a
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that

@@ -172,6 +172,22 @@ def test_the_input_axes_alone_are_enough(layer, name):
     assert measured(make_layer(initializer), shape) == pytest.approx(variance, rel=0.08)
 
 
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        ScaledOrthogonal(gain=2.0, input_axes=(0, 1, 3)),
+        DynamicRescaling(target_variance=4.0, input_axes=(0, 1, 3)),
+    ],
+    ids=["ScaledOrthogonal", "DynamicRescaling"],
+)
+def test_the_scale_makes_up_for_strides_on_average(initializer, size):
+    layer = layers.Conv2DTranspose(
+        8, size, strides=2, padding="same", kernel_initializer=initializer
+    )
+    assert measured(layer, (16, 30, 30, 32)) == pytest.approx(1, rel=0.08)
+
+
 @pytest.mark.parametrize("name", IN_THE_CENTRE)
 @pytest.mark.parametrize("layer", TRANSPOSED)
 def test_a_tap_in_the_centre_leaves_each_pixel_where_it_is(layer, name):
