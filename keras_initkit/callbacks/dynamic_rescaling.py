@@ -9,10 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit.kernels.random_state import random_state_kept
 from keras_initkit.kernels.selection import Selector, check_selectors
-from keras_initkit.report.batch import build_on, is_built
+from keras_initkit.report.batch import build_on, has_call, is_built
 from keras_initkit.rescale.lsuv import Sweep
 from keras_initkit.rescale.optimizer_slots import check_optimizer
+from keras_initkit.rescale.reasons import listed_by_reason
 from keras_initkit.rescale.rescaler import (
     MONITORS,
     Rescaler,
@@ -26,6 +28,7 @@ from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
+from keras_initkit.tensorboard.runs import free_run
 from keras_initkit.theory.number import is_integer
 
 RUN_NAME = "rescaling"
@@ -96,7 +99,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             `DynamicRescaling`.
         log_dir: directory for TensorBoard. Each rescaling is a scalar
             `rescale_factor/<layer>` and a text in the run `<log_dir>/rescaling`, which
-            is made with the first of them. None for none.
+            is made with the first of them; another training, with another optimizer or
+            callback, has its own: `rescaling_2`, `rescaling_3`, ... None for none.
 
     Attributes:
         events: list of `Rescaling(step, layer, factor, reason)`, where `step` is the
@@ -149,9 +153,11 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self.stop_after = math.inf if stop_after is None else stop_after
         self.function_preserving = function_preserving
         self._layers = layers
-        self._run = None
+        self._log_dir = None
         if log_dir is not None:
-            self._run = local_directory(log_dir).absolute() / RUN_NAME
+            self._log_dir = local_directory(log_dir).absolute()
+        self._run: Any = None
+        self._optimizer_of_run: Any = None
         self._file: Any = None
         self._session: Any = None
         self._rescaler: Any = None
@@ -166,6 +172,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         if is_built(self.model):
             find_targets(self.model, self._layers)
         check_optimizer(self.model.optimizer)
+        if self._optimizer_of_run is not self.model.optimizer:
+            self._run, self._optimizer_of_run = None, self.model.optimizer
         statistics = Statistics([MONITORS[self.monitor].statistic])
         session = Session(self.model, Schedule(self.check_freq), statistics)
         session.attach(fit=self.params)
@@ -195,7 +203,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         """Brings the layers to their targets, and looks for those behind them."""
         self._is_first_batch = False
         x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        if x is not None:
+        if x is not None and has_call(self._model):
             build_on(self._model, x)
         targets = find_targets(self._model, self._layers)
         if self._session.next_step == 0:
@@ -220,11 +228,31 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     def _sweep(self, targets: list[Target], x: Any) -> None:
         if x is None:
             raise ValueError("the first batch is spread over several replicas")
+        if not has_call(self._model):
+            raise ValueError("the model has no `call` to run the first batch through")
         variances = {id(target.layer): target.variance for target in targets}
         sweep = Sweep(
-            lambda layer: variances[id(layer)], self.band, MAX_ITERATIONS, False
+            lambda layer: variances[id(layer)],
+            self.band,
+            MAX_ITERATIONS,
+            orthogonal=False,
+            skips=True,
         )
-        report = sweep(self._model, x, layers=lambda layer: id(layer) in variances)
+        with random_state_kept():
+            report = sweep(self._model, x, layers=lambda layer: id(layer) in variances)
+        skipped = {
+            target.name: sweep.skipped[id(target.kernel)]
+            for target in targets
+            if id(target.kernel) in sweep.skipped
+        }
+        if skipped:
+            log.warning(
+                "keras_initkit: %d of %d layers are not rescaled on the first batch: "
+                "%s.",
+                len(skipped),
+                len(targets),
+                listed_by_reason(skipped),
+            )
         self._note(
             Rescaling(
                 step=0,
@@ -272,12 +300,14 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             self._harmlessly(functools.partial(self._write, event))
 
     def _write(self, event: Rescaling) -> None:
-        if self._run is None:
+        if self._log_dir is None:
             return
         # TensorBoard's protocol buffers are loaded when they are needed.
         from keras_initkit.tensorboard.event_file import EventFile
         from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 
+        if self._run is None:
+            self._run = free_run(self._log_dir, RUN_NAME)
         self._file = self._file or EventFile(self._run)
         write_rescaling(self._file, *event)
 

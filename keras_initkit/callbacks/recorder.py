@@ -1,7 +1,6 @@
 """Moves what a tap records to where people see it: history, event file, function."""
 
 import errno
-import itertools
 import logging
 import os
 import tempfile
@@ -19,6 +18,7 @@ from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats.history import Histograms, History, Record, Records
 from keras_initkit.stats.session import Session
+from keras_initkit.tensorboard.runs import free_run, runs_with_events
 
 RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
@@ -240,7 +240,9 @@ class Recorder:
             return
         try:
             if self._run_directory is None:
-                self._run_directory = self._own_run() or self._new_run()
+                self._run_directory = self._own_run() or free_run(
+                    self._log_dir, RUN_NAME
+                )
                 plan = self._session.plan
                 _runs[plan.optimizer] = self._run_directory, plan.layers
             if self._file is None:
@@ -311,7 +313,7 @@ class Recorder:
         """
         if self._start is None or not self._start[0]:
             return None
-        plan, runs = self._session.plan, self._runs()
+        plan, runs = self._session.plan, runs_with_events(self._log_dir, RUN_NAME)
         known, layers = _runs.get(plan.optimizer, (None, None))
         if known in runs and layers == plan.layers:
             return known
@@ -321,14 +323,6 @@ class Recorder:
         own = [run for run in marks if self._start in marks[run]]
         return min(own, key=lambda run: marks[run][-1].step, default=None)
 
-    def _new_run(self) -> Path:
-        return self._log_dir / _run_name(len(self._runs()) + 1)
-
-    def _runs(self) -> list[Path]:
-        """The runs that are there, oldest first."""
-        runs = (self._log_dir / _run_name(number) for number in itertools.count(1))
-        return list(itertools.takewhile(_has_events, runs))
-
     def _warn_once(self, fault: str, exc_info: bool = False) -> None:
         if fault not in self._warned:
             self._warned.add(fault)
@@ -337,11 +331,3 @@ class Recorder:
                 fault,
                 exc_info=exc_info,
             )
-
-
-def _run_name(number: int) -> str:
-    return RUN_NAME if number == 1 else f"{RUN_NAME}_{number}"
-
-
-def _has_events(run: Path) -> bool:
-    return any(run.glob("*tfevents*"))

@@ -30,6 +30,10 @@ class ActivationScaling(MatrixDraw):
     >>> initializer = ActivationScaling("gelu")
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = ActivationScaling("gelu", input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
         activation: Activation of the layer *before*, as in `calculate_gain`. `None`
             for inputs that are standard normal themselves.
@@ -43,10 +47,12 @@ class ActivationScaling(MatrixDraw):
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn that has

@@ -27,8 +27,7 @@ class BaseDraw(KernelDraw):
             leaves `base` its own seed; if that has none either, each call draws anew
             (reproducibly after `keras.utils.set_random_seed`), so that one instance
             may serve several layers.
-        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes, output_axes: As in `KernelDraw`; a `base` without them takes these.
     """
 
     def __init__(
@@ -47,33 +46,43 @@ class BaseDraw(KernelDraw):
 
     def effective_entries(self, shape: Sequence[int]) -> int:
         """Returns how many independent normal numbers have a variance as uncertain."""
-        return effective_entries(self._base_with_axes(), shape)
+        return effective_entries(self._base_with_axes(shape), shape)
 
     @property
     def is_uncorrelated(self) -> bool:
         """Whether entries have mean 0, and no two of them are correlated."""
         return is_uncorrelated(self.base)
 
-    def _base_with_axes(self) -> Any:
+    def _base_with_axes(self, shape: Sequence[int]) -> Any:
         """Returns `base` with the axes it was not given, for its formulas only."""
-        return with_axes(self.base, self.input_axes, self.output_axes)
+        return with_axes(self.base, self.input_axes, self._base_output_axes(shape))
+
+    def _base_output_axes(self, shape: Sequence[int]) -> Sequence[int] | None:
+        """Returns those for `base`: one of Keras's ignores `input_axes` alone."""
+        if self.input_axes is None or self.output_axes is not None:
+            return self.output_axes
+        return self._axes(shape)[1]
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
-        draw = self._seeded_base()(shape, dtype=dtype)
+        draw = self._seeded_base(shape)(shape, dtype=dtype)
         return draw * self._factor(draw)
 
     def _factor(self, draw: Any) -> Any:
         """Returns the scalar that `draw` is multiplied by."""
         raise NotImplementedError
 
-    def _seeded_base(self) -> Callable[..., Any]:
+    def _seeded_base(self, shape: Sequence[int]) -> Callable[..., Any]:
         """Returns `base` with this call's seed and with the axes it was not given."""
         config = _config(self.base)
         # Rebuilt with seed None, a Keras initializer makes up another seed.
-        known = {"seed": self.seed} if "seed" in config else {}
-        for axes in ("input_axes", "output_axes"):
-            if axes in config and config[axes] is None:
-                known[axes] = getattr(self, axes)
+        known: dict[str, Any] = {"seed": self.seed} if "seed" in config else {}
+        axes = {
+            "input_axes": self.input_axes,
+            "output_axes": self._base_output_axes(shape),
+        }
+        for name, value in axes.items():
+            if name in config and config[name] is None:
+                known[name] = value
         return type(self.base).from_config({**config, **known}) if known else self.base
 
     def get_config(self) -> dict[str, Any]:

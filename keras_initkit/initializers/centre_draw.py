@@ -18,19 +18,20 @@ class CentreDraw(MatrixDraw):
     """
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
-        if not self._has_window(shape):
-            return super()._draw(shape, dtype)
-        *window, num_inputs, num_units = shape
-        matrix = self._draw_matrix(num_inputs, num_units, dtype)
-        centre = ops.reshape(matrix, [1] * len(window) + [num_inputs, num_units])
+        centre = super()._draw(self._centre_shape(shape), dtype)
         # Keras pads an even window by one less before than after.
-        around = [((size - 1) // 2, size // 2) for size in window]
-        return ops.pad(centre, [*around, (0, 0), (0, 0)])
+        window = self._window(len(shape))
+        around = [
+            ((size - 1) // 2, size // 2) if axis in window else (0, 0)
+            for axis, size in enumerate(shape)
+        ]
+        return ops.pad(centre, around)
 
     def _matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        if not self._has_window(shape):
-            return super()._matrix_shape(shape)
-        return shape[-2], shape[-1]
+        return super()._matrix_shape(self._centre_shape(shape))
 
-    def _has_window(self, shape: tuple[int, ...]) -> bool:
-        return len(shape) >= 3 and 0 not in shape and self.input_axes is None
+    def _centre_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of the one tap, a kernel whose window has no extent."""
+        self._axes(shape)  # refuses an empty window, which has no centre
+        window = self._window(len(shape))
+        return tuple(1 if axis in window else n for axis, n in enumerate(shape))

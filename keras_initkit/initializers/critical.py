@@ -60,6 +60,10 @@ class Critical(MatrixDraw):
     ...     bias_initializer=initializer.bias_initializer,
     ... )
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = Critical("tanh", depth=50, input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
         activation: Activation between the layers, as in `critical_variances`.
         depth: Number of layers of the network, as in `variances_for_depth`.
@@ -71,10 +75,12 @@ class Critical(MatrixDraw):
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Attributes:
         q_star: Variance that the pre-activations keep, given or chosen for `depth`.

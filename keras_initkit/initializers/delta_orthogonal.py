@@ -1,5 +1,7 @@
 """Orthogonal initial weights of convolutions."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_initkit.initializers.centre_draw import CentreDraw
@@ -32,15 +34,26 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     ...     8, 3, padding="same", kernel_initializer=initializer
     ... )
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = DeltaOrthogonal(
+    ...     input_axes=(0, 1, 3), output_axes=(0, 1, 2)
+    ... )
+    >>> layer = keras.layers.Conv2DTranspose(
+    ...     8, 3, padding="same", kernel_initializer=initializer
+    ... )
+
     Args:
         gain: Positive, finite float.
         seed: An integer draws the same values in each call; a
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`: the
-            kernel then has no window, and is that of `ScaledOrthogonal`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes: Axes of the kernel that a unit sums over; by default all but the
+            last. Set by `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`.
+        output_axes: Axes of the kernel that an input spreads over; by default all but
+            the last but one. The window is in both: a Conv2DTranspose needs
+            `(0, 1, 2)`. `EinsumDense` sets axes without a window, for which the kernel
+            is that of `ScaledOrthogonal`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn that has
@@ -51,11 +64,11 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     - [Xiao et al., 2018](https://arxiv.org/abs/1806.05393)
     """
 
-    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    def _axes(self, shape: Sequence[int]) -> tuple[list[int], list[int]]:
         if len(shape) < 3:
             raise ValueError(
                 "`DeltaOrthogonal` needs the kernel of a convolution, with at least "
                 "three axes; a Dense layer takes `ScaledOrthogonal`. "
-                f"Received: shape={shape}"
+                f"Received: shape={tuple(shape)}"
             )
         return super()._axes(shape)

@@ -36,22 +36,30 @@ class DynamicRescaling(BaseDraw):
     >>> initializer = DynamicRescaling(base="orthogonal", activation="relu")
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = DynamicRescaling(activation="relu", input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`. Its scale does not
             matter, its shape does.
         activation: Activation `f` of the layer *before*, as in `calculate_gain`.
             `None` for inputs that are standard normal themselves.
-        target_variance: Positive float.
+        target_variance: Positive float. A transposed convolution with strides sums over
+            a part of its window only, on average: multiply it by the strides of all
+            axes, so by 4 for `strides=2` in a Conv2DTranspose.
         seed: Replaces the seed of `base`. An integer draws the same values in each
             call; a `keras.random.SeedGenerator` goes on from call to call. `None`
             leaves `base` its own seed; if that has none either, each call draws anew
             (reproducibly after `keras.utils.set_random_seed`), so that one instance
             may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn: if it
@@ -83,14 +91,6 @@ class DynamicRescaling(BaseDraw):
         self.activation = keras.activations.get(activation)
         self.target_variance = float(target_variance)
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        if len(shape) < 2 or 0 in shape:
-            raise ValueError(
-                "`DynamicRescaling` needs a kernel with at least two axes, none of "
-                f"them empty. Received: shape={tuple(shape)}"
-            )
-        return super().__call__(shape, dtype=dtype)
-
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries, over entries and draws.
 
@@ -109,7 +109,7 @@ class DynamicRescaling(BaseDraw):
         Returns:
             A float, NaN if `base` is not known to draw such entries.
         """
-        base = self._base_with_axes()
+        base = self._base_with_axes(shape)
         if not self.is_uncorrelated or math.isnan(intended_variance(base, shape)):
             return math.nan
         num_inputs, num_units = self._sizes(shape)
@@ -143,12 +143,13 @@ class DynamicRescaling(BaseDraw):
 
     def _sizes(self, shape: Sequence[int]) -> tuple[int, int]:
         """Returns the number of inputs of a unit, and of units."""
-        num_inputs = math.prod(shape[axis] for axis in self._axes(len(shape)))
+        inputs, _ = self._axes(shape)
+        num_inputs = math.prod(shape[axis] for axis in inputs)
         return num_inputs, math.prod(shape) // num_inputs
 
-    def _axes(self, rank: int) -> tuple[int, ...]:
-        """Returns the axes of the kernel that are inputs."""
-        return tuple(range(rank - 1) if self.input_axes is None else self.input_axes)
+    def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
+        self._axes(shape)  # refuses what is no kernel before it is drawn
+        return super()._draw(shape, dtype)
 
     def _factor(self, draw: Any) -> Any:
         variance = self._pre_activation_variance(draw)
@@ -156,7 +157,8 @@ class DynamicRescaling(BaseDraw):
         return ops.sqrt(self.target_variance / variance)
 
     def _pre_activation_variance(self, kernel: Any) -> Any:
-        unit_sums = ops.sum(kernel, axis=self._axes(kernel.ndim))
+        inputs, _ = self._axes(kernel.shape)
+        unit_sums = ops.sum(kernel, axis=inputs)
         num_units = math.prod(unit_sums.shape)
         mean, variance = self._input_moments
         # One flat sum, which backends add up pairwise: exact for any fan_in.
@@ -166,9 +168,10 @@ class DynamicRescaling(BaseDraw):
 
     def _check_scalable(self, variance: Any, draw: Any) -> None:
         try:
-            variance = float(variance)
+            # `float` of a tensor is another tensor to AutoGraph.
+            variance = float(ops.convert_to_numpy(variance))
         except (TypeError, RuntimeError):
-            # Keras calls initializers inside a trace too, for a placeholder.
+            # Inside a trace there is no number yet, and may never be one.
             return
         if not 0 < variance < math.inf:
             raise ValueError(

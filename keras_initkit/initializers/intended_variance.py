@@ -107,11 +107,21 @@ def with_axes(
 
     It is the given one if that takes no axes or has its own.
     """
-    axes = {"input_axes": input_axes, "output_axes": output_axes}
-    if any(getattr(initializer, name, ()) is not None for name in axes):
+    given = (getattr(initializer, name, ()) for name in ("input_axes", "output_axes"))
+    if any(axes is not None for axes in given):
         return initializer
+    return with_other_axes(initializer, input_axes, output_axes)
+
+
+def with_other_axes(
+    initializer: Any,
+    input_axes: Sequence[int] | None,
+    output_axes: Sequence[int] | None,
+) -> Any:
+    """Returns an initializer of these axes instead of its own, for its formulas."""
     # Its constructor may draw a seed, its copy may read a file.
     known = object.__new__(type(initializer))
+    axes = {"input_axes": input_axes, "output_axes": output_axes}
     vars(known).update({**vars(initializer), **axes})
     return known
 

@@ -14,13 +14,27 @@ from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
 class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
     """Abstract initializer of a kernel.
 
+    Keras tells an initializer the shape of a kernel, but not its layer. The axes say
+    what the shape does not. They mean the same in `keras.initializers.VarianceScaling`,
+    and `kernel_fans` knows those of every layer:
+
+    layer | kernel | input_axes | output_axes
+    --|--|--|--
+    Dense, LSTM, GRU | (inputs, units) | (0,), the default | (1,)
+    EinsumDense, attention | as its equation says | set by the layer | set by the layer
+    Conv2D | (3, 3, inputs, filters) | (0, 1, 2), the default | (0, 1, 3)
+    Conv2DTranspose | (3, 3, filters, inputs) | (0, 1, 3) | (0, 1, 2)
+    DepthwiseConv2D | (3, 3, inputs, multiplier) | (0, 1) | (0, 1, 3)
+
     Args:
         seed: As in `SeededDraw`.
-        input_axes: Axes of the kernel that are summed over; by default all but the
-            last, as in Dense and convolution layers. Set by `EinsumDense`. A depthwise
-            convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units, by default all others. Set by
-            `EinsumDense`.
+        input_axes: Axes of the kernel that a unit sums over, distinct integers; by
+            default all but the last.
+        output_axes: Axes of the kernel that an input spreads over, by default all that
+            are no `input_axes`. The window of a convolution is in both.
+
+    Raises:
+        ValueError: If an argument is not as above.
     """
 
     def __init__(
@@ -30,9 +44,59 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
+        _check_axes("input_axes", input_axes)
+        _check_axes("output_axes", output_axes)
         self.input_axes = input_axes
         self.output_axes = output_axes
+
+    def _axes(self, shape: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Returns the axes of the kernel that are inputs, and all others.
+
+        Raises:
+            ValueError: If the kernel has fewer than two axes or an empty one, or not
+                those that are given.
+        """
+        rank = len(shape)
+        if rank < 2 or 0 in shape:
+            raise ValueError(
+                f"`{type(self).__name__}` needs a kernel with at least two axes, none "
+                f"of them empty. Received: shape={tuple(shape)}"
+            )
+        given = range(rank - 1) if self.input_axes is None else self.input_axes
+        inputs = _in_rank("input_axes", given, rank)
+        return inputs, [axis for axis in range(rank) if axis not in inputs]
+
+    def _window(self, rank: int) -> list[int]:
+        """Returns the axes of the kernel that are in its window: inputs and outputs."""
+        if self.input_axes is None:
+            return list(range(rank - 2))
+        outputs = _in_rank("output_axes", self.output_axes or (), rank)
+        inputs = _in_rank("input_axes", self.input_axes, rank)
+        return [axis for axis in inputs if axis in outputs]
 
     def get_config(self) -> dict[str, Any]:
         axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
         return {**super().get_config(), **axes}
+
+
+def _check_axes(name: str, axes: Any) -> None:
+    if axes is None:
+        return
+    is_sequence = isinstance(axes, Sequence) and not isinstance(axes, str)
+    if not is_sequence or not all(type(axis) is int for axis in axes):
+        raise ValueError(
+            f"Argument `{name}` must be a list or tuple of integers, or `None`. "
+            f"Received: {name}={axes}"
+        )
+
+
+def _in_rank(name: str, axes: Sequence[int], rank: int) -> list[int]:
+    """Returns axes counted from 0: -1 is the last."""
+    if not all(-rank <= axis < rank for axis in axes) or len(
+        {axis % rank for axis in axes}
+    ) < len(axes):
+        raise ValueError(
+            f"Argument `{name}` must hold distinct axes of the kernel, which has "
+            f"{rank}. Received: {name}={axes}"
+        )
+    return [axis % rank for axis in axes]

@@ -58,6 +58,14 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
     ...     + [dense(10, "last")]
     ... )
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = LooksLinear(
+    ...     input_axes=(0, 1, 3), output_axes=(0, 1, 2)
+    ... )
+    >>> layer = keras.layers.Conv2DTranspose(
+    ...     8, 3, padding="same", kernel_initializer=initializer
+    ... )
+
     Args:
         position: One of `"first"`, `"hidden"` and `"last"`.
         gain: Positive, finite float.
@@ -65,9 +73,12 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units. Set
-            by `EinsumDense`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+            default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
+            `(0, 1, 3)`.
+        output_axes: Axes of the kernel that an input spreads over. The window of a
+            convolution is in both. Set by `EinsumDense`. A Conv2DTranspose needs
+            `(0, 1, 2)`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn that has

@@ -51,18 +51,6 @@ class MatrixDraw(KernelDraw):
             else ops.transpose(kernel, np.argsort(order).tolist())
         )
 
-    def _axes(self, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
-        """Returns the axes of the kernel that are inputs, and those that are units."""
-        if len(shape) < 2 or 0 in shape:
-            raise ValueError(
-                f"`{type(self).__name__}` needs a kernel with at least two axes, none "
-                f"of them empty. Received: shape={shape}"
-            )
-        rank = len(shape)
-        given = range(rank - 1) if self.input_axes is None else self.input_axes
-        inputs = [axis % rank for axis in given]
-        return inputs, [axis for axis in range(rank) if axis not in inputs]
-
     def _matrix_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Returns the number of inputs and of units of a kernel."""
         inputs, units = self._axes(shape)

@@ -34,6 +34,14 @@ class ScaledDepth(BaseDraw):
     >>> # As published:
     >>> initializer = ScaledDepth.gpt2(num_layers=12)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = ScaledDepth(
+    ...     depth=24, input_axes=(0, 1, 3), output_axes=(0, 1, 2)
+    ... )
+    >>> layer = keras.layers.Conv2DTranspose(
+    ...     8, 3, padding="same", kernel_initializer=initializer
+    ... )
+
     Args:
         depth: Number of residual branches in the stack, a positive integer.
         exponent: Finite, non-negative float.
@@ -47,8 +55,12 @@ class ScaledDepth(BaseDraw):
         residual_multiplier: What to multiply the skip connection by,
             `x * residual_multiplier + F(x)`. It does not change the values drawn: the
             initializer only keeps it for the model that is built with it.
-        input_axes: Axes of the kernel that are summed over. Set by `EinsumDense`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes: Axes of the kernel that a unit sums over, for a `base` that takes
+            them and was not given any. Set by `EinsumDense`. A Conv2DTranspose needs
+            `(0, 1, 3)`, a DepthwiseConv2D `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 2)`, a DepthwiseConv2D
+            `(0, 1, 3)`.
 
     Raises:
         ValueError: If an argument is not as above.
@@ -95,7 +107,7 @@ class ScaledDepth(BaseDraw):
         Returns:
             A float, NaN if the variance of `base` is unknown.
         """
-        of_base = intended_variance(self._base_with_axes(), shape)
+        of_base = intended_variance(self._base_with_axes(shape), shape)
         return of_base * self.depth ** (-2 * self.exponent)
 
     def _factor(self, draw: Any) -> float:

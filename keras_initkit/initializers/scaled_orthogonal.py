@@ -32,16 +32,24 @@ class ScaledOrthogonal(MatrixDraw):
     >>> initializer = ScaledOrthogonal(gain=calculate_gain("relu"))
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = ScaledOrthogonal(input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
-        gain: Positive, finite float.
+        gain: Positive, finite float. A transposed convolution with strides sums over a
+            part of its window only, on average: multiply it by the square root of the
+            strides of all axes, so by 2 for `strides=2` in a Conv2DTranspose.
         seed: An integer draws the same values in each call; a
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn that has

@@ -16,6 +16,9 @@ class TorchUniform(MatrixDraw):
     `limit = 1 / sqrt(fan_in)`: the variance is `1 / (3 * fan_in)`. PyTorch draws the
     biases from the same distribution, see `TorchUniformBias`.
 
+    In `torch.nn.ConvTranspose2d`, PyTorch counts the filters as inputs. So does this
+    class in a Conv2DTranspose, unless it is told the `input_axes`.
+
     Examples:
 
     >>> # Standalone usage:
@@ -29,15 +32,21 @@ class TorchUniform(MatrixDraw):
     ...     bias_initializer=TorchUniformBias(fan_in=64),
     ... )
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = TorchUniform(input_axes=(0, 1, 3))
+    >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
+
     Args:
         seed: An integer draws the same values in each call; a
             `keras.random.SeedGenerator` goes on from call to call. With `None` each
             call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
             one instance may serve several layers.
-        input_axes: Axes of the kernel that are summed over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
             default all but the last, as in Dense and convolution layers. Set by
-            `EinsumDense`. A depthwise convolution needs its spatial axes, `(0, 1)`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+            `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
+            `(0, 1)`.
+        output_axes: Axes of the kernel that an input spreads over. Set by
+            `EinsumDense`.
 
     Raises:
         ValueError: If an argument is not as above, and when a kernel is drawn that has

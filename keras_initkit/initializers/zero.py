@@ -42,10 +42,21 @@ class ZerO(CentreDraw):
     >>> initializer = ZerO()
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
+    >>> # Usage in a transposed convolution, whose inputs are the last axis:
+    >>> initializer = ZerO(
+    ...     input_axes=(0, 1, 3), output_axes=(0, 1, 2)
+    ... )
+    >>> layer = keras.layers.Conv2DTranspose(
+    ...     8, 3, padding="same", kernel_initializer=initializer
+    ... )
+
     Args:
-        input_axes: Axes of the kernel that are summed over, all others are units. Set
-            by `EinsumDense`.
-        output_axes: Axes of the kernel that are units. Set by `EinsumDense`.
+        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+            default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
+            `(0, 1, 3)`.
+        output_axes: Axes of the kernel that an input spreads over. The window of a
+            convolution is in both. Set by `EinsumDense`. A Conv2DTranspose needs
+            `(0, 1, 2)`.
 
     Raises:
         ValueError: When a kernel is drawn that has fewer than two axes or an empty one.

@@ -27,7 +27,7 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
             "Argument `model` must be a `keras.Model`. "
             f"Received: model of type {type(model).__name__}"
         )
-    if type(model).call is keras.Model.call:
+    if not has_call(model):
         raise ValueError(
             "Argument `model` must have a `call`: a model that only trains other ones "
             f"cannot be run. Pass the submodel{_submodels(model)}. "
@@ -59,6 +59,11 @@ def _submodels(model: keras.Model) -> str:
         if isinstance(part, keras.Model)
     ]
     return f": {', '.join(names)}" if names else ""
+
+
+def has_call(model: keras.Model) -> bool:
+    """Whether the model can be run: one that only trains other ones has no `call`."""
+    return type(model).call is not keras.Model.call
 
 
 def is_built(model: keras.Model) -> bool:

@@ -18,6 +18,7 @@ class LayerReport(Mapping[str, Any]):
 
     Attributes:
         layers: the names of the layers, in the order of execution.
+        notes: sentences that are printed below the table.
         headings: of the columns that are printed, what is printed over them, in one or
             two lines; None for all, under their names.
 
@@ -25,14 +26,19 @@ class LayerReport(Mapping[str, Any]):
         layers: the names of the layers.
         columns: for each name an array or a list of shape (layers,): numbers, where NaN
             and None are shown as `-`, bools or strings.
+        notes: sentences about it.
     """
 
     headings: ClassVar[Mapping[str, str] | None] = None
 
     def __init__(
-        self, layers: Sequence[str], columns: Mapping[str, Sequence[Any]]
+        self,
+        layers: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        notes: Sequence[str] = (),
     ) -> None:
         self.layers = list(layers)
+        self.notes = list(notes)
         self._columns = {name: _column(values) for name, values in columns.items()}
 
     def __getitem__(self, column: str) -> np.ndarray:
@@ -59,7 +65,7 @@ class LayerReport(Mapping[str, Any]):
         return [name.removeprefix(f"{model}/") for name in self.layers]
 
     def to_text(self, width: int | None = None) -> str:
-        """The table for a terminal.
+        """The table for a terminal, and the notes.
 
         Args:
             width: how long a line may be: the columns that do not fit go into a second
@@ -78,9 +84,8 @@ class LayerReport(Mapping[str, Any]):
                 line + GAP + cell.rjust(size)
                 for line, cell in zip(tables[-1], column, strict=True)
             ]
-        return "\n\n".join(
-            "\n".join(line.rstrip() for line in lines) for lines in tables
-        )
+        texts = ["\n".join(line.rstrip() for line in lines) for lines in tables]
+        return "\n\n".join([*texts, *self.notes])
 
     def __repr__(self) -> str:
         return self.to_text()
@@ -92,7 +97,8 @@ class LayerReport(Mapping[str, Any]):
         )
         rows = [f"<tr><th>{'</th><th>'.join(head)}</th></tr>"]
         rows += [f"<tr><td>{'</td><td>'.join(line)}</td></tr>" for line in body]
-        return f"<table>{''.join(rows)}</table>"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return f"<table>{''.join(rows)}</table>{notes}"
 
     def _cells(self) -> list[list[str]]:
         headings = self.headings or {name: name.replace("_", " ") for name in self}

@@ -9,8 +9,10 @@ from keras_initkit.diagnosis.facts import NetworkFacts
 from keras_initkit.diagnosis.finding import ranked
 from keras_initkit.diagnosis.start import suspicions
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.random_state import random_state_kept
+from keras_initkit.report.axes_notes import axes_notes
 from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
@@ -33,12 +35,13 @@ class SignalReport(LayerReport):
         self,
         layers: Sequence[str],
         columns: Mapping[str, Sequence[Any]],
+        notes: Sequence[str],
         facts: NetworkFacts,
     ) -> None:
-        super().__init__(layers, columns)
-        self.facts = facts
         certain = [s.finding for s in suspicions(facts) if s.is_certain]
         self.findings = ranked(certain)
+        super().__init__(layers, columns, [*map(str, self.findings), *notes])
+        self.facts = facts
 
     headings: ClassVar[Mapping[str, str]] = {
         "fan_in": "fan\nin",
@@ -103,6 +106,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     that normalizes its kernel itself, as weight standardization does, is
     "scale-invariant": the variance of its kernel neither matters nor predicts anything.
 
+    An initializer is told the shape of a kernel, but not its layer. Where it counts
+    other fans than the layer has, as in a Conv2DTranspose or a DepthwiseConv2D, a note
+    below the table says which `input_axes` and `output_axes` to give it.
+
     f is the layer's activation or that of an activation layer directly behind it. A
     shared layer is measured at its first call. Layers other than Dense, EinsumDense
     (so of attention) and convolution, such as LSTM and Embedding, are reported with
@@ -132,8 +139,8 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
 
     Returns:
         A `SignalReport`: `report["gain"]` is an array of shape (kernels,), NaN or None
-        where there is nothing to tell; `report.layers` has the names;
-        `report.to_dict()`; `report.plot()`.
+        where there is nothing to tell; `report.layers` has the names and
+        `report.notes` the notes; `report.to_dict()`; `report.plot()`.
 
     Raises:
         ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
@@ -160,6 +167,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
         with variables_kept(model.trainable_variables), state_kept(model):
             signal_pass(x, loss)
         columns = signal_columns(model, signal_pass, loss.scale)
-        names = layer_names(model, [kernel.variable for kernel in signal_pass.kernels])
-        layers = layer_facts(names, columns, signal_pass)
-    return SignalReport(names, columns, network_facts(model, x, y, layers))
+        kernels = signal_pass.kernels
+        names = layer_names(model, [kernel.variable for kernel in kernels])
+        facts = network_facts(model, x, y, layer_facts(names, columns, signal_pass))
+    made_by = owners(model)
+    layers = [made_by[id(kernel.variable)] for kernel in kernels]
+    notes = axes_notes(zip(names, layers, kernels, strict=True))
+    return SignalReport(names, columns, notes, facts)

@@ -119,6 +119,11 @@ class Sweep:
         band: what is as good as the target: from `band[0]` to `band[1]` times it.
         max_iterations: how often a kernel is rescaled at most.
         orthogonal: whether kernels are replaced by orthogonal ones first.
+        skips: whether a layer that no factor gives its target variance is left as it
+            was, with all others rescaled; else that is an error, and no layer is.
+
+    Attributes:
+        skipped: why, for each kernel that was left as it was, by its `id`.
     """
 
     def __init__(
@@ -127,11 +132,14 @@ class Sweep:
         band: tuple[float, float],
         max_iterations: int,
         orthogonal: bool,
+        skips: bool = False,
     ) -> None:
         self._target_variance = target_variance
         self._band = band
         self._max_iterations = max_iterations
         self._orthogonal = orthogonal
+        self._skips = skips
+        self.skipped: dict[int, str] = {}
 
     def __call__(
         self,
@@ -149,6 +157,7 @@ class Sweep:
         others = [v for v in model.trainable_variables if id(v) not in self._originals]
         self._rows: dict[int, tuple] = {}
         self._treated: dict[int, np.ndarray] = {}
+        self.skipped = {}
         try:
             with (
                 state_kept(model),
@@ -159,7 +168,7 @@ class Sweep:
                 model(x, training=True)
                 # Once more: it may undo the factor of a kernel that it normalizes.
                 model(x, training=True)
-            if not self._rows:
+            if not self._rows and not self.skipped:
                 raise ValueError(
                     "Argument `layers` selects no Dense, EinsumDense or convolution "
                     f"layer that the model calls. Received: layers={layers!r}"
@@ -170,14 +179,29 @@ class Sweep:
             if isinstance(error, _Refusal):
                 raise ValueError(str(error)) from None
             raise
-        kernels, *columns = zip(*self._rows.values(), strict=True)
-        names = ("before", "after", "factor", "iterations", "converged")
-        columns_of = dict(zip(names, columns, strict=True))
-        return LayerReport(layer_names(model, kernels), columns_of)
+        names = ("kernel", "before", "after", "factor", "iterations", "converged")
+        columns = {
+            name: [row[place] for row in self._rows.values()]
+            for place, name in enumerate(names)
+        }
+        return LayerReport(layer_names(model, columns.pop("kernel")), columns)
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)
         is_compiled = backends.current().trace_of(call.inputs) is not None
+        if key not in self.skipped:
+            try:
+                self._treat(key, call, is_compiled)
+            except _Refusal as refusal:
+                if not self._skips:
+                    raise
+                if not is_compiled:  # or else whenever that function runs
+                    assign(call.kernel, self._originals[key][1])
+                self._rows.pop(key, None)
+                self.skipped[key] = refusal.why
+        return call.run()
+
+    def _treat(self, key: int, call: KernelCall, is_compiled: bool) -> None:
         if key in self._originals and is_compiled:
             raise _Refusal(call, "are computed inside of a compiled function")
         if key in self._originals and key not in self._rows:
@@ -187,7 +211,6 @@ class Sweep:
             read(call.kernel), self._treated[key]
         ):
             raise _Refusal(call, "are those of a kernel that the model itself changes")
-        return call.run()
 
     def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
         before = variance = _variance(call)
@@ -234,6 +257,7 @@ class _Refusal(BaseException):
     """No factor of a kernel gives its layer the target variance."""
 
     def __init__(self, call: KernelCall, why: str) -> None:
+        self.why = f"its pre-activations {why}"
         super().__init__(
             f"The pre-activations of layer {call.layer.path!r} {why}, so that no "
             "factor of its kernel gives them the target variance. The model is left as "

@@ -14,6 +14,7 @@ from keras_initkit.kernels.names import layer_names
 from keras_initkit.kernels.origin import own_initializer
 from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.rescale.optimizer_slots import transport_slots
+from keras_initkit.rescale.reasons import listed_by_reason
 from keras_initkit.rescale.successor import NoSuccessorError, successor
 
 log = logging.getLogger("keras_initkit")
@@ -148,8 +149,7 @@ class Rescaler:
         self._successors: dict[int, Any] = {}
         self._function_preserving = function_preserving
         if function_preserving:
-            for target in targets:
-                self._find_successor(model, target)
+            self._find_successors(model)
 
     def __call__(
         self, step: int, values: dict[int, float], references: dict[int, float]
@@ -207,16 +207,21 @@ class Rescaler:
         if variable.trainable:
             transport_slots(self._optimizer, variable, factor)
 
-    def _find_successor(self, model: keras.Model, target: Target) -> None:
-        try:
-            following = successor(model, target.layer)
-        except NoSuccessorError as why:
+    def _find_successors(self, model: keras.Model) -> None:
+        without = {}
+        for target in self._targets:
+            try:
+                following = successor(model, target.layer)
+            except NoSuccessorError as why:
+                without[target.name] = str(why)
+            else:
+                self._successors[id(target.kernel)] = kernel_of(following)
+        if without:
             log.warning(
-                "keras_initkit: layer %r is not rescaled, as the function of the "
-                "network could not be kept: %s. With `function_preserving=False` it "
-                "is, without compensation.",
-                target.name,
-                why,
+                "keras_initkit: %d of %d layers are not rescaled, as the function of "
+                "the network could not be kept: %s. With `function_preserving=False` "
+                "they are, without compensation.",
+                len(without),
+                len(self._targets),
+                listed_by_reason(without),
             )
-        else:
-            self._successors[id(target.kernel)] = kernel_of(following)

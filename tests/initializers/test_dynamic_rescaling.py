@@ -200,3 +200,23 @@ def test_activation_must_be_elementwise(activation):
 def test_base_must_be_an_initializer():
     with pytest.raises(ValueError, match=r"Received: base=no_such$"):
         DynamicRescaling("no_such")
+
+
+@pytest.mark.parametrize("base", ["he_normal", "orthogonal"])
+def test_a_draw_inside_of_a_compiled_function(base):
+    initializer = DynamicRescaling(base, "relu", seed=1)
+    outside = draw(initializer, (40, 20))
+    inside = keras.ops.convert_to_numpy(compiled(lambda: initializer((40, 20)))())
+    np.testing.assert_allclose(inside, outside, rtol=1e-5, atol=1e-6)
+
+
+def compiled(function):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function

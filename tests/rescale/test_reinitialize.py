@@ -5,8 +5,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_initkit.initializers.delta_orthogonal import DeltaOrthogonal
+from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.initializers.scaled_depth import ScaledDepth
+from keras_initkit.initializers.zero import ZerO
 from keras_initkit.rescale.reinitialize import reinitialize
 
 layers = keras.layers
@@ -385,3 +388,14 @@ def test_a_file_of_pretrained_weights_that_is_gone(tmp_path, wrap):
     assert_equal(weights(model), before)
     reinitialize(model, seed=1, initializers="he_normal")
     assert model.layers[0].kernel.numpy().std() > 0
+
+
+@pytest.mark.parametrize("make", [DeltaOrthogonal, LooksLinear, ZerO])
+def test_a_kernel_with_one_tap_stays_one(make):
+    convolution = layers.Conv2D(8, 3, padding="same", kernel_initializer=make())
+    transposed = layers.Conv2DTranspose(8, 3, padding="same", kernel_initializer=make())
+    model = keras.Sequential([keras.Input((5, 5, 8)), convolution, transposed])
+    reinitialize(model, seed=1)
+    for layer in (convolution, transposed):
+        taps = np.abs(keras.ops.convert_to_numpy(layer.kernel)).sum(axis=(2, 3))
+        assert np.argwhere(taps).tolist() == [[1, 1]]
