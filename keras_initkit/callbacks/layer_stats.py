@@ -300,6 +300,7 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         self._stop_if_hopeless()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._watch.note_epoch(logs)
         self._recorder.flush()
         self._stop_if_hopeless()
         if is_kept(epoch, MAX_PICTURES):

@@ -45,11 +45,17 @@ class Watch:
         self._findings: list[Finding] = []
         self._said: set[str] = set()
         self._steps_per_epoch: int | None = None
+        self._epoch_loss: float | None = None  # of the last one
 
     def begin(self, steps_per_epoch: int | None) -> None:
         """Another call of `fit` begins, with so many steps in an epoch, if known."""
         self._steps_per_epoch = steps_per_epoch
         self.must_stop = None
+
+    def note_epoch(self, logs: dict | None) -> None:
+        """An epoch has ended with these logs."""
+        loss = (logs or {}).get("loss")
+        self._epoch_loss = loss if isinstance(loss, float) else None
 
     def look_at(self, model: keras.Model, batch: Any) -> None:
         """Measures the start on the first batch; the model stays as it is.
@@ -77,7 +83,11 @@ class Watch:
             Whether anything has changed.
         """
         found = course_findings(
-            self._facts, self._suspicions, history, self._steps_per_epoch, is_over
+            self._facts,
+            self._suspicions,
+            history,
+            self._steps_per_epoch,
+            self._epoch_loss if is_over else None,
         )
         for finding in found:  # as it was when it first was certain
             self._certain.setdefault(finding.problem, finding)

@@ -13,8 +13,6 @@ from keras_initkit.stats.history import History
 
 # A network that learns is below the loss of a constant output by then.
 ENOUGH_STEPS = 50
-# In a training that ended sooner.
-FEW_STEPS = 10
 LEARNS_BELOW = 0.97
 # A network that is not suspect may begin higher, and fall slower.
 HIGH_START, SLOW_FALL = 1.4, 0.7
@@ -23,7 +21,8 @@ DIVERGES_ABOVE = 2.0
 HIGH_RATE, LOW_RATE = 30.0, 1 / 30
 # So much of its first loss a training with a sensible learning rate has lost by then.
 SLOW_STEPS = 200
-SLOW_ABOVE = 0.9
+SLOW_ABOVE = 0.8
+EARLY_RECORDS = 5
 # What a loss can grow from until it is infinite.
 GROW = ("unscaled_data", "weights_too_large", "exploding_gradient")
 # So many records in a row a layer has a gradient of exactly 0.
@@ -35,7 +34,7 @@ def course_findings(
     suspicions: Sequence[Suspicion],
     history: History,
     steps_per_epoch: int | None = None,
-    is_over: bool = False,
+    final_loss: float | None = None,
 ) -> list[Finding]:
     """What is certain by now, in no order.
 
@@ -45,7 +44,7 @@ def course_findings(
         history: what was recorded so far.
         steps_per_epoch: after how many steps Keras begins its mean loss anew; None if
             that is not known.
-        is_over: whether the training has ended.
+        final_loss: the mean loss of the last epoch, if the training has ended.
     """
     findings = [s.finding for s in suspicions if s.is_certain]
     kept = ~history.skipped
@@ -60,12 +59,20 @@ def course_findings(
         findings += _why_broken(network, suspicions, at, losses[:broken])
         losses, steps = losses[:broken], steps[:broken]
     uncertain = [s.finding for s in suspicions if not s.is_certain]
-    fails = _fails(network, steps, losses, is_over)
-    if uncertain and (fails or _struggles(network, steps, losses, is_over)):
+    late = _late_loss(steps, losses, ENOUGH_STEPS, final_loss)
+    chance = network.chance_loss
+    if not chance > 0 and len(losses):
+        chance = losses[0]
+    fails = late > LEARNS_BELOW * chance
+    slow = _late_loss(steps, losses, SLOW_STEPS, final_loss) > SLOW_FALL * chance
+    begins_high = len(losses) and losses[0] > HIGH_START * network.chance_loss
+    if uncertain and (fails or slow):
         findings += uncertain
+    elif begins_high and any(f.problem in GROW for f in uncertain):
+        findings += [f for f in uncertain if f.problem in GROW]
     elif fails:
         findings += _rate(network, steps, losses)
-    findings += _slow(network, steps, losses, is_over)
+    findings += _slow(network, steps, losses, final_loss)
     # After it broke down, the last records look dead.
     kept &= np.cumsum(kept) <= len(steps)
     dead = list(_dead(network, history, kept))
@@ -143,34 +150,14 @@ def _why_broken(
     return suspects
 
 
-def _fails(
-    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
-) -> bool:
-    """Whether the loss is still not below what a constant output has."""
-    known = np.isfinite(losses)
-    steps, losses = steps[known], losses[known]
-    enough = FEW_STEPS if is_over else ENOUGH_STEPS
-    late = losses[steps >= enough]
-    if not len(late):
-        return False
-    chance = network.chance_loss
-    if not math.isfinite(chance) or chance <= 0:
-        chance = losses[0]
-    return bool(np.median(late) > LEARNS_BELOW * chance)
-
-
-def _struggles(
-    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
-) -> bool:
-    """Whether the loss began too high, or falls too slowly."""
-    chance = network.chance_loss
-    if not math.isfinite(chance) or chance <= 0 or not len(losses):
-        return False
-    if steps[0] == 0 and losses[0] > HIGH_START * chance:
-        return True
-    enough = FEW_STEPS if is_over else SLOW_STEPS
-    late = losses[steps >= enough]
-    return bool(len(late) and late[-1] > SLOW_FALL * chance)
+def _late_loss(
+    steps: np.ndarray, losses: np.ndarray, enough: int, final_loss: float | None
+) -> float:
+    """At the end, or else the median from a step on; NaN if there is none yet."""
+    if final_loss is not None:
+        return final_loss
+    late = losses[(steps >= enough) & np.isfinite(losses)]
+    return float(np.median(late)) if len(late) else math.nan
 
 
 def _rate(
@@ -204,21 +191,24 @@ def _too_high(network: NetworkFacts, seen: str, since: int) -> Finding:
 
 
 def _slow(
-    network: NetworkFacts, steps: np.ndarray, losses: np.ndarray, is_over: bool
+    network: NetworkFacts,
+    steps: np.ndarray,
+    losses: np.ndarray,
+    final_loss: float | None,
 ) -> Iterator[Finding]:
     usual = default_learning_rate(network.optimizer)
-    enough = FEW_STEPS if is_over else SLOW_STEPS
-    if not np.isfinite(losses).any() or steps[-1] < enough:
+    late = _late_loss(steps, losses, SLOW_STEPS, final_loss)
+    early = losses[(steps < SLOW_STEPS) & np.isfinite(losses)][:EARLY_RECORDS]
+    if not len(early) or not network.learning_rate < LOW_RATE * usual:
         return
-    early, late = (float(np.nanmean(part)) for part in np.array_split(losses, 2))
-    if network.learning_rate < LOW_RATE * usual and late > SLOW_ABOVE * early:
+    first = float(np.mean(early))
+    if late > SLOW_ABOVE * first:
         yield Finding(
             "learning_rate_too_low",
             (),
             0,
             WARNING,
-            f"from the first half of {int(steps[-1]) + 1} steps to the second the mean "
-            f"loss has gone from {early:.3g} to {late:.3g}; "
+            f"the loss has gone from {first:.3g} to {late:.3g}; "
             f"learning_rate={network.learning_rate:.3g} (usual for "
             f"{network.optimizer}: {usual:g})",
             "the updates are too small to get anywhere",

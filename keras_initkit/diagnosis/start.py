@@ -303,6 +303,12 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
         (-1, "weights_too_small", "shrink"),
     ):
         at_fault = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
+        if sign > 0:
+            at_fault |= {
+                layer.name: misfit(layer)
+                for layer in network.layers
+                if layer.name == network.output and misfit(layer) > USUAL_MISFIT
+            }
         if sign < 0:
             at_fault = {n: d for n, d in at_fault.items() if n in watched}
         if all(sign * d < USUAL_MISFIT for d in at_fault.values()):
