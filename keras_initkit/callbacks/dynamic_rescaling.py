@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.report.batch import build_on, is_built
 from keras_initkit.rescale.lsuv import Sweep
@@ -26,7 +27,6 @@ from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
-from keras_initkit.theory.number import is_integer
 
 RUN_NAME = "rescaling"
 # Of the sweep: a bias can make a second step necessary, hardly a third.
@@ -124,15 +124,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         log_dir: str | PathLike[str] | None = "logs",
     ) -> None:
         super().__init__()
-        if monitor not in MONITORS:
-            raise ValueError(
-                f"Argument `monitor` must be one of {', '.join(MONITORS)}. "
-                f"Received: monitor={monitor!r}"
-            )
         _check_band(band)
-        _check_steps("check_freq", check_freq)
-        if stop_after is not None:
-            _check_steps("stop_after", stop_after)
         check_selectors(layers)
         self._arguments = (
             monitor,
@@ -143,11 +135,15 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             layers,
             log_dir,
         )
-        self.monitor = monitor
+        self.monitor = arguments.choice("monitor", monitor, list(MONITORS))
         self.band = (float(band[0]), float(band[1]))
-        self.check_freq = check_freq
-        self.stop_after = math.inf if stop_after is None else stop_after
-        self.function_preserving = function_preserving
+        self.check_freq = arguments.integer("check_freq", check_freq)
+        self.stop_after = math.inf
+        if stop_after is not None:
+            self.stop_after = arguments.integer("stop_after", stop_after)
+        self.function_preserving = arguments.flag(
+            "function_preserving", function_preserving
+        )
         self._layers = layers
         self._run = None
         if log_dir is not None:
@@ -313,11 +309,4 @@ def _check_band(band: Any) -> None:
         raise ValueError(
             "Argument `band` must be two numbers, 0 < band[0] <= 1 <= band[1]. "
             f"Received: band={band!r}"
-        )
-
-
-def _check_steps(name: str, value: Any) -> None:
-    if not is_integer(value):
-        raise ValueError(
-            f"Argument `{name}` must be a positive integer. Received: {name}={value!r}"
         )

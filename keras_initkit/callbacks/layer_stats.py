@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.callbacks.recorder import Recorder, log
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.stats.history import History, Record
@@ -17,7 +18,6 @@ from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
 from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.thinning import is_kept
-from keras_initkit.theory.number import is_finite_number
 
 # TensorBoard keeps ten pictures of a run.
 MAX_PICTURES = 16
@@ -189,10 +189,9 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         flush_secs: float = 2.0,
     ) -> None:
         super().__init__()
-        arguments = {
+        self._arguments = {
             k: v for k, v in locals().items() if k not in ("self", "__class__")
         }
-        self._arguments = arguments
         self.log_dir = os.fspath(log_dir)
         directory = local_directory(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
@@ -202,15 +201,12 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             self._histograms = Schedule(histogram_steps, name="histogram_steps")
         check_selectors(layers)
         self._layers = layers
-        self.include_biases = include_biases
+        self.include_biases = arguments.flag("include_biases", include_biases)
         if on_record is not None and not callable(on_record):
-            raise ValueError(
-                "Argument `on_record` must be a function of one record. "
-                f"Received: on_record={on_record!r}"
-            )
-        self._max_overhead = _positive("max_overhead", max_overhead)
+            raise arguments.error("on_record", on_record, "a function of one record")
+        self._max_overhead = arguments.number("max_overhead", max_overhead, above=0)
         self._overhead: Overhead | None = None
-        flush_secs = _positive("flush_secs", flush_secs)
+        flush_secs = arguments.number("flush_secs", flush_secs, above=0)
         self._recorder = Recorder(directory, flush_secs, on_record)
         self._session: Any = None
         self._num_batches = 0
@@ -334,11 +330,3 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
 def _is_zero(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value == 0
-
-
-def _positive(name: str, value: Any) -> float:
-    if not is_finite_number(value) or value <= 0:
-        raise ValueError(
-            f"Argument `{name}` must be a positive number. Received: {name}={value!r}"
-        )
-    return float(value)

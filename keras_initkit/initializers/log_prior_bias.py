@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit import arguments
+
 _SUM_TOLERANCE = 1e-3
 
 
@@ -56,17 +58,14 @@ class LogPriorBias(keras.initializers.Initializer):
     def __init__(
         self, labels: Any = None, priors: Any = None, activation: str = "softmax"
     ) -> None:
-        if activation not in ("softmax", "sigmoid"):
-            raise ValueError(
-                'Argument `activation` must be "softmax" or "sigmoid". '
-                f"Received: activation={activation}"
-            )
         if (labels is None) == (priors is None):
             raise ValueError(
                 "Exactly one of the arguments `labels` and `priors` must be given. "
                 f"Received: labels={labels}, priors={priors}"
             )
-        self.activation = activation
+        self.activation = arguments.choice(
+            "activation", activation, ("softmax", "sigmoid")
+        )
         if labels is not None:
             self.priors = _frequencies(_to_array("labels", labels), activation).tolist()
         else:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initkit import backends
+from keras_initkit import arguments, backends
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.kernels.calls import KernelCall, each_kernel_call
 from keras_initkit.kernels.fans import kernel_fans
@@ -18,7 +18,6 @@ from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import assign, read, state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.scale_invariance import is_scale_invariant
-from keras_initkit.theory.number import is_finite_number, is_integer
 from keras_initkit.theory.variance import variance as variance_of
 
 # A smaller step may change no number of bfloat16, so that nothing comes of it.
@@ -97,14 +96,11 @@ def lsuv(
     - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
     """
     check_batch(model, x)
-    _check_positive("target_variance", target_variance)
-    _check_positive("tolerance", tolerance)
-    if not is_integer(max_iterations):
-        raise ValueError(
-            "Argument `max_iterations` must be a positive integer. "
-            f"Received: max_iterations={max_iterations!r}"
-        )
-    if orthogonal and not discard_trained:
+    target_variance = arguments.number("target_variance", target_variance, above=0)
+    tolerance = arguments.number("tolerance", tolerance, above=0)
+    max_iterations = arguments.integer("max_iterations", max_iterations)
+    orthogonal = arguments.flag("orthogonal", orthogonal)
+    if not arguments.flag("discard_trained", discard_trained) and orthogonal:
         _check_untrained(model)
     low, high = 1 - tolerance, 1 + tolerance
     sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
@@ -266,12 +262,4 @@ def _check_untrained(model: keras.Model) -> None:
             "With `orthogonal=True`, the trained kernels of the model would be lost. "
             "Pass `orthogonal=False` to rescale them, or `discard_trained=True`. "
             f"Received: model {model.name!r}, whose optimizer has taken {steps} steps"
-        )
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if not is_finite_number(value) or value <= 0:
-        raise ValueError(
-            f"Argument `{name}` must be a positive, finite number. "
-            f"Received: {name}={value!r}"
         )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.pretrained import Pretrained
@@ -105,15 +106,8 @@ def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
             "Argument `model` must not be quantized: its integers are no draw of an "
             f"initializer. Received: model={model}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(
-            f"Argument `seed` must be a non-negative integer. Received: seed={seed}"
-        )
-    if optimizer not in ("reset", "keep"):
-        raise ValueError(
-            'Argument `optimizer` must be "reset" or "keep". '
-            f"Received: optimizer={optimizer}"
-        )
+    arguments.integer("seed", seed, least=0)
+    arguments.choice("optimizer", optimizer, ("reset", "keep"))
 
 
 def _is_trained(weight: Weight) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.theory.correlated_average import correlated_moments
 from keras_initkit.theory.elementwise import (
     Activation,
@@ -19,7 +20,6 @@ from keras_initkit.theory.elementwise import (
     elementwise_function,
 )
 from keras_initkit.theory.gaussian_average import gaussian_samples
-from keras_initkit.theory.number import is_finite_number
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
 # A fixed correlation this close to 1 is one of 1.
@@ -258,13 +258,8 @@ def chi(
 def _checked_function(
     activation: Activation, weight_variance: float, bias_variance: float
 ) -> ElementwiseFunction:
-    given = {"weight_variance": weight_variance, "bias_variance": bias_variance}
-    for name, value in given.items():
-        if not is_finite_number(value) or value < 0:
-            raise ValueError(
-                f"Argument `{name}` must be a finite number of at least 0. "
-                f"Received: {name}={value!r}"
-            )
+    arguments.number("weight_variance", weight_variance, least=0)
+    arguments.number("bias_variance", bias_variance, least=0)
     return elementwise_function(activation)
 
 

@@ -1,4 +1,4 @@
-from keras_initkit import chi
+from keras_initkit.theory import chi
 
 BLIND = 0.15  # a little above the share of the most frequent digit
 

@@ -1,0 +1,90 @@
+"""What an argument must be, and the error that says so.
+
+Each function returns what it was given, as a plain Python value, or raises a ValueError
+that names the argument, what it must be, and what was received.
+"""
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# What every backend holds in an integer.
+_LARGEST_INTEGER = 2**63 - 1
+
+
+def number(
+    name: str, value: Any, least: float = -math.inf, above: float = -math.inf
+) -> float:
+    """A finite real number, Python's or NumPy's, and no bool.
+
+    Example:
+
+    >>> number("gain", np.float32(1.5), above=0)
+    1.5
+    >>> number("gain", -1, above=0)
+    Traceback (most recent call last):
+    ValueError: Argument `gain` must be a finite number above 0. Received: gain=-1
+
+    Args:
+        name: the name of the argument.
+        value: what was given.
+        least: the smallest number that is allowed.
+        above: a number that all allowed ones are greater than.
+    """
+    limit = ""
+    if math.isfinite(least):
+        limit = f" of at least {least}"
+    elif math.isfinite(above):
+        limit = f" above {above}"
+    try:
+        given = float(value) if _is_a(numbers.Real, value) else math.nan
+    except OverflowError:
+        given = math.inf
+    if not math.isfinite(given) or given < least or given <= above:
+        raise error(name, value, f"a finite number{limit}")
+    return given
+
+
+def integer(name: str, value: Any, least: int = 1) -> int:
+    """An integer of at least `least`, Python's or NumPy's, and no bool."""
+    if not is_integer(value, least):
+        kind = {0: "a non-negative", 1: "a positive"}.get(least)
+        expected = f"{kind} integer" if kind else f"an integer of at least {least}"
+        raise error(name, value, expected)
+    if int(value) > _LARGEST_INTEGER:
+        raise error(name, value, "an integer below 2**63")
+    return int(value)
+
+
+def is_integer(value: Any, least: int = 1) -> bool:
+    """Whether `integer` allows a value, unless it is too large for 64 bits."""
+    return _is_a(numbers.Integral, value) and int(value) >= least
+
+
+def flag(name: str, value: Any) -> bool:
+    """A bool: any other object would count as one, `"no"` as True."""
+    if not isinstance(value, bool | np.bool_):
+        raise error(name, value, "True or False")
+    return bool(value)
+
+
+def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        *others, last = (f'"{word}"' for word in choices)
+        raise error(name, value, f"{', '.join(others)} or {last}")
+    return value
+
+
+def error(name: str, value: Any, expected: str) -> ValueError:
+    """The error for an argument that is not what was expected."""
+    return ValueError(
+        f"Argument `{name}` must be {expected}. Received: {name}={value!r}"
+    )
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
