@@ -143,12 +143,15 @@ def correlation_map(
     - [Poole et al., 2016](https://arxiv.org/abs/1606.05340)
     """
     function = _checked_function(activation, weight_variance, bias_variance)
-    if variance is None:
-        variance = _fixed_variance(function, weight_variance, bias_variance)
-    if not is_finite_number(variance) or variance <= 0:
+    if variance is not None:
+        variance = arguments.number("variance", variance, above=0)
+    else:
+        variance = _finite_fixed_variance(function, weight_variance, bias_variance)
+    if variance == 0:
         raise ValueError(
-            "Argument `variance` (by default the fixed variance) must be a positive, "
-            f"finite number. Received: variance={variance!r}"
+            "Argument `weight_variance` must keep the signal alive, but with it the "
+            "variance falls to 0 from layer to layer. Pass `variance` for the map at "
+            f"a variance of your choice. Received: weight_variance={weight_variance}"
         )
     _check_correlation(correlation)
 
