@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # What every backend holds in an integer.
-_LARGEST_INTEGER = 2**63 - 1
+LARGEST_INTEGER = 2**63 - 1
 
 
 def number(
@@ -49,19 +49,27 @@ def number(
 
 
 def integer(name: str, value: Any, least: int = 1) -> int:
-    """An integer of at least `least`, Python's or NumPy's, and no bool."""
-    if not is_integer(value, least):
-        kind = {0: "a non-negative", 1: "a positive"}.get(least)
-        expected = f"{kind} integer" if kind else f"an integer of at least {least}"
-        raise error(name, value, expected)
-    if int(value) > _LARGEST_INTEGER:
+    """An integer of at least `least` and of 64 bits, as `is_integer` has it."""
+    if is_integer(value, least, most=math.inf) and value > LARGEST_INTEGER:
         raise error(name, value, "an integer below 2**63")
+    if not is_integer(value, least):
+        kind = {0: "a non-negative integer", 1: "a positive integer"}.get(least)
+        raise error(name, value, kind or f"an integer of at least {least}")
     return int(value)
 
 
-def is_integer(value: Any, least: int = 1) -> bool:
-    """Whether `integer` allows a value, unless it is too large for 64 bits."""
-    return _is_a(numbers.Integral, value) and int(value) >= least
+def is_integer(value: Any, least: float = 1, most: float = LARGEST_INTEGER) -> bool:
+    """Whether a value is an integer, Python's or NumPy's and no bool, in a range."""
+    return _is_a(numbers.Integral, value) and least <= int(value) <= most
+
+
+def shape(name: str, value: Any) -> tuple[int, ...]:
+    """A shape: a list or tuple of sizes."""
+    if not isinstance(value, list | tuple) or not all(
+        is_integer(size, least=0) for size in value
+    ):
+        raise error(name, value, "a tuple of non-negative integers")
+    return tuple(int(size) for size in value)
 
 
 def flag(name: str, value: Any) -> bool:

@@ -42,11 +42,11 @@ ACTIVATIONS = [
     *(lambda x: 1.0, lambda: 0, lambda x: x[:1], lambda x: "x", raises),
     lambda x: keras.random.normal(keras.ops.shape(x)),
 ]
-SEEDS = [1.5, "1", True, [1], NAN, HUGE, object(), np.ones(2), {}, {"seed": 1}]
+SEEDS = [-1, 2**32, 1.5, "1", True, [1], NAN, HUGE, object(), np.ones(2), {}, {"seed": 1}]
 AXES = [0, "01", [0.5], [0, 0], [NAN], NAN, object(), [None], [[0]], [HUGE], True]
 RANDOM = {"seed": SEEDS}
 KERNEL = {**RANDOM, "input_axes": AXES, "output_axes": AXES}
-BASES = ["no_such_initializer", "", None, 3, NAN, [], {}, object(), np.ones(2)]
+BASES = ["no_such_initializer", "", None, 3, NAN, [], {}, object()]
 PRIORS = [
     *([], "ab", ["a"], [NAN, 1], [INF, 1], [-0.5, 1.5], [0, 1], [0.2, 0.2], 0.5, {}),
     *([HUGE, 1], object(), [[0.5, 0.5]], [[0.5], [0.5, 0.5]], [1j, 1]),
@@ -68,7 +68,7 @@ INITIALIZERS = {
         **KERNEL,
     },
     "Critical": {
-        "activation": [*ACTIVATIONS, "sigmoid", "relu"],
+        "activation": [*ACTIVATIONS, "sigmoid"],
         "depth": COUNTS,
         "q_star": POSITIVE,
         "orthogonal": FLAGS,
@@ -271,21 +271,18 @@ GOOD = {
         "bias_variance": 0.1,
         "variance": 1.0,
     },
-    "variances_for_depth": {"activation": "tanh", "depth": 4},
+    "variances_for_depth": {"activation": "tanh", "depth": 50},
     "reinitialize": {"seed": 1},
     **dict.fromkeys(
         ("depth_scales", "fixed_correlation", "fixed_variance", "max_trainable_depth"),
         {"activation": "tanh", "weight_variance": 1.5},
     ),
 }
-# Of two arguments exactly one must be given.
+# Of two arguments exactly one must be given: this one, unless the other is wrong.
 EITHER = {
-    ("Critical", "q_star"): {},
-    ("Critical", "depth"): {},
-    ("critical_variances", "variance"): {},
-    ("critical_variances", "bias_variance"): {},
-    "Critical": {"q_star": 0.5},
-    "critical_variances": {"variance": 0.5},
+    "Critical": ("q_star", 0.5, "depth"),
+    "LogPriorBias": ("labels", [0, 1], "priors"),
+    "critical_variances": ("variance", 0.5, "bias_variance"),
 }
 
 
@@ -303,3 +300,78 @@ def test_no_public_name_and_no_argument_is_left_out():
         parameters = inspect.signature(public(name)).parameters.values()
         expected = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
         assert expected <= set(BAD[name]), name
+
+
+@pytest.fixture(scope="module")
+def model():
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(4, "relu", name="hidden")(inputs)
+    x = keras.layers.Add()([inputs, keras.layers.Dense(4, name="close")(hidden)])
+    model = keras.Model(inputs, keras.layers.Dense(3, name="dense")(x), name="model")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_changed_or_written(model, tmp_path, monkeypatch):
+    before = model.get_weights()
+    monkeypatch.chdir(tmp_path)
+    yield
+    np.testing.assert_equal(model.get_weights(), before)
+    assert model.optimizer.iterations == 0
+    assert not list(tmp_path.iterdir())
+
+
+def fit(model, callback):
+    model.fit(BATCH, np.zeros(8), callbacks=[callback], verbose=0)
+
+
+def train_in_a_loop(model, **arguments):
+    with keras_initkit.layer_stats(model, **arguments):
+        raise AssertionError("the loop begins")
+
+
+def call_of(name, model):
+    function = public(name)
+    if name.endswith("Callback"):
+        return lambda **arguments: fit(model, function(**arguments))
+    if name == "layer_stats":
+        return lambda **arguments: train_in_a_loop(**{"model": model, **arguments})
+    if name in INITIALIZERS:
+        return lambda **arguments: function(**arguments)((6, 4, 4))
+    if name == "kernel_fans":
+        return function
+    if name in MODELS:
+        given = {"model": model, "x": BATCH} if "x" in BAD[name] else {"model": model}
+        return lambda **arguments: function(**{**given, **arguments})
+    return function
+
+
+def cases():
+    for name, of_arguments in BAD.items():
+        for argument, values in of_arguments.items():
+            yield pytest.param(name, argument, values, id=f"{name}-{argument}")
+
+
+@pytest.mark.parametrize(("name", "argument", "values"), cases())
+def test_the_error_names_the_argument_and_what_was_received(
+    name, argument, values, model
+):
+    call = call_of(name, model)
+    good = dict(GOOD.get(name, {}))
+    if name in EITHER:
+        one, value, other = EITHER[name]
+        good |= {} if argument == other else {one: value}
+    faults = []
+    for value in values:
+        try:
+            call(**{**good, argument: value})
+            faults.append((value, "accepted"))
+        except (TypeError, ValueError) as error:
+            _, _, received = str(error).partition("Received: ")
+            named = f"`{argument}`" in str(error) and argument in received
+            if not named:
+                faults.append((value, f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            faults.append((value, f"{type(error).__name__}: {error}"))
+    assert not faults, "\n".join(f"{str(v)[:60]!r:.60} -> {t[:300]}" for v, t in faults)

@@ -111,6 +111,8 @@ class Critical(MatrixDraw):
             )
         if q_star is not None:
             q_star = arguments.number("q_star", q_star, above=0)
+        if depth is not None:
+            depth = arguments.integer("depth", depth)
         self.orthogonal = arguments.flag("orthogonal", orthogonal)
         elementwise_function(activation)  # Or else an error that names it as it came.
         self.activation = keras.activations.get(activation)
@@ -124,7 +126,7 @@ class Critical(MatrixDraw):
                 _cached_variances_for_depth if can_be_cached else variances_for_depth
             )
             point = search(given, depth)
-        self.depth = None if depth is None else int(depth)
+        self.depth = depth
         self.q_star, self.weight_variance, self.bias_variance = point
 
     @property

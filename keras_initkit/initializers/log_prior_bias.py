@@ -106,8 +106,11 @@ class LogPriorBias(keras.initializers.Initializer):
 
 def _to_array(name: str, values: Any) -> np.ndarray:
     try:
-        array = np.asarray(ops.convert_to_numpy(values), "float64")
-    except (TypeError, ValueError) as error:
+        array = np.asarray(ops.convert_to_numpy(values))
+        if array.dtype.kind == "c":  # NumPy would drop i.
+            raise TypeError("complex numbers")
+        array = array.astype("float64")
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             f"Argument `{name}` must be an array of numbers. Received: {name}={values}"
         ) from error
@@ -133,7 +136,9 @@ def _frequencies(labels: np.ndarray, activation: str) -> np.ndarray:
         rule = "must have rows that sum to 1"
     else:
         if class_indices:
-            counts = np.bincount(columns[:, 0].astype(int))
+            # With a number this large, a smaller one is missing, which is an error.
+            numbers = np.minimum(columns[:, 0], len(columns))
+            counts = np.bincount(numbers.astype(int))
         else:
             counts = columns.sum(axis=0)
         _check_counts(counts, len(columns), activation, labels)

@@ -275,7 +275,10 @@ def _check_correlation(correlation: Any) -> None:
 
 
 def _all_within(values: Any, least: float, most: float) -> bool:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        return False
     is_real = array.dtype.kind in "fiu"
     return is_real and bool(np.all((array >= least) & (array <= most)))
 
