@@ -6,13 +6,15 @@ that names the argument, what it must be, and what was received.
 
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
 # What every backend holds in an integer.
 LARGEST_INTEGER = 2**63 - 1
+
+_LONGEST_REPR = 500
 
 
 def number(
@@ -58,18 +60,19 @@ def integer(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
-def is_integer(value: Any, least: float = 1, most: float = LARGEST_INTEGER) -> bool:
+def is_integer(
+    value: Any, least: float = 1, most: float = LARGEST_INTEGER
+) -> TypeGuard[int]:
     """Whether a value is an integer, Python's or NumPy's and no bool, in a range."""
     return _is_a(numbers.Integral, value) and least <= int(value) <= most
 
 
 def shape(name: str, value: Any) -> tuple[int, ...]:
-    """A shape: a list or tuple of sizes."""
-    if not isinstance(value, list | tuple) or not all(
-        is_integer(size, least=0) for size in value
-    ):
+    """A shape: a tuple of sizes, or what can be made one."""
+    sizes = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(is_integer(size, least=0) for size in sizes):
         raise error(name, value, "a tuple of non-negative integers")
-    return tuple(int(size) for size in value)
+    return tuple(int(size) for size in sizes)
 
 
 def flag(name: str, value: Any) -> bool:
@@ -87,10 +90,20 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
+def instance(name: str, value: Any, kind: type, expected: str) -> Any:
+    """An object of a class, which `expected` describes."""
+    if not isinstance(value, kind):
+        raise error(name, value, expected)
+    return value
+
+
 def error(name: str, value: Any, expected: str) -> ValueError:
     """The error for an argument that is not what was expected."""
+    received = repr(value)
+    if len(received) > _LONGEST_REPR:
+        received = f"{received[:_LONGEST_REPR]}..."
     return ValueError(
-        f"Argument `{name}` must be {expected}. Received: {name}={value!r}"
+        f"Argument `{name}` must be {expected}. Received: {name}={received}"
     )
 
 

@@ -7,7 +7,6 @@ test of its own.
 
 import inspect
 import math
-from functools import partial
 
 import keras
 import numpy as np
@@ -42,7 +41,20 @@ ACTIVATIONS = [
     *(lambda x: 1.0, lambda: 0, lambda x: x[:1], lambda x: "x", raises),
     lambda x: keras.random.normal(keras.ops.shape(x)),
 ]
-SEEDS = [-1, 2**32, 1.5, "1", True, [1], NAN, HUGE, object(), np.ones(2), {}, {"seed": 1}]
+SEEDS = [
+    -1,
+    2**32,
+    1.5,
+    "1",
+    True,
+    [1],
+    NAN,
+    HUGE,
+    object(),
+    np.ones(2),
+    {},
+    {"seed": 1},
+]
 AXES = [0, "01", [0.5], [0, 0], [NAN], NAN, object(), [None], [[0]], [HUGE], True]
 RANDOM = {"seed": SEEDS}
 KERNEL = {**RANDOM, "input_axes": AXES, "output_axes": AXES}
@@ -130,7 +142,20 @@ THEORY = {
     },
     "depth_scales": {"activation": ACTIVATIONS, **VARIANCES},
     "finite_width_fluctuation": {
-        "widths": [[], [0], [-1], [2.5], [NAN], ["a"], 3, "12", None, {}, [HUGE], [[1]]],
+        "widths": [
+            [],
+            [0],
+            [-1],
+            [2.5],
+            [NAN],
+            ["a"],
+            3,
+            "12",
+            None,
+            {},
+            [HUGE],
+            [[1]],
+        ],
         "activation": [*ACTIVATIONS, "tanh"],
     },
     "fixed_correlation": {"activation": ACTIVATIONS, **VARIANCES},
@@ -272,11 +297,12 @@ GOOD = {
         "variance": 1.0,
     },
     "variances_for_depth": {"activation": "tanh", "depth": 50},
+    "DynamicRescalingCallback": {"layers": "hidden"},
     "reinitialize": {"seed": 1},
-    **dict.fromkeys(
-        ("depth_scales", "fixed_correlation", "fixed_variance", "max_trainable_depth"),
-        {"activation": "tanh", "weight_variance": 1.5},
-    ),
+    "depth_scales": {"activation": "tanh", "weight_variance": 1.5},
+    "fixed_correlation": {"activation": "tanh", "weight_variance": 1.5},
+    "fixed_variance": {"activation": "tanh", "weight_variance": 1.5},
+    "max_trainable_depth": {"activation": "tanh", "weight_variance": 1.5},
 }
 # Of two arguments exactly one must be given: this one, unless the other is wrong.
 EITHER = {
@@ -347,31 +373,46 @@ def call_of(name, model):
     return function
 
 
-def cases():
-    for name, of_arguments in BAD.items():
-        for argument, values in of_arguments.items():
-            yield pytest.param(name, argument, values, id=f"{name}-{argument}")
-
-
-@pytest.mark.parametrize(("name", "argument", "values"), cases())
-def test_the_error_names_the_argument_and_what_was_received(
-    name, argument, values, model
-):
-    call = call_of(name, model)
+def good_arguments(name, wrong=None):
+    """What else a callable is given where this argument is wrong."""
     good = dict(GOOD.get(name, {}))
     if name in EITHER:
         one, value, other = EITHER[name]
-        good |= {} if argument == other else {one: value}
+        good |= {} if wrong == other else {one: value}
+    return good
+
+
+def check(call, argument, values):
+    """Calls with each of the values: the error names argument and value."""
     faults = []
     for value in values:
+        shown = f"{str(value)[:60]!r:.60}"
         try:
-            call(**{**good, argument: value})
-            faults.append((value, "accepted"))
-        except (TypeError, ValueError) as error:
-            _, _, received = str(error).partition("Received: ")
-            named = f"`{argument}`" in str(error) and argument in received
-            if not named:
-                faults.append((value, f"{type(error).__name__}: {error}"))
+            call(value)
+            faults.append(f"{shown} is accepted")
         except Exception as error:
-            faults.append((value, f"{type(error).__name__}: {error}"))
-    assert not faults, "\n".join(f"{str(v)[:60]!r:.60} -> {t[:300]}" for v, t in faults)
+            _, _, received = str(error).partition("Received: ")
+            is_named = f"`{argument}`" in str(error) and argument in received
+            if not isinstance(error, TypeError | ValueError) or not is_named:
+                faults.append(f"{shown}: {type(error).__name__}: {error}")
+    assert not faults, "\n".join(fault[:300] for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, argument) for name, of_name in BAD.items() for argument in of_name],
+)
+def test_the_error_names_the_argument_and_what_was_received(name, argument, model):
+    call, good = call_of(name, model), good_arguments(name, argument)
+    check(
+        lambda value: call(**{**good, argument: value}), argument, BAD[name][argument]
+    )
+
+
+SHAPES = [None, 3, NAN, "ab", (-1, 2), (2.5, 2), [NAN], [[2]], (HUGE, 2), object()]
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_a_bad_shape(name):
+    initializer = public(name)(**good_arguments(name))
+    check(initializer, "shape", SHAPES)

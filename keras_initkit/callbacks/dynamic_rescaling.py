@@ -301,12 +301,11 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
 
 def _check_band(band: Any) -> None:
     try:
-        low, high = band
-        is_band = 0 < low <= 1 <= high < math.inf
+        low, high = (arguments.number("band", bound, above=0) for bound in band)
+        is_band = low <= 1 <= high
     except (TypeError, ValueError):
         is_band = False
     if not is_band:
-        raise ValueError(
-            "Argument `band` must be two numbers, 0 < band[0] <= 1 <= band[1]. "
-            f"Received: band={band!r}"
+        raise arguments.error(
+            "band", band, "two numbers with 0 < band[0] <= 1 <= band[1]"
         )

@@ -192,8 +192,8 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         self._arguments = {
             k: v for k, v in locals().items() if k not in ("self", "__class__")
         }
-        self.log_dir = os.fspath(log_dir)
         directory = local_directory(log_dir)
+        self.log_dir = os.fspath(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None

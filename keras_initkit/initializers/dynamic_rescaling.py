@@ -81,10 +81,11 @@ class DynamicRescaling(BaseDraw):
         )
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        shape = arguments.shape("shape", shape)
         if len(shape) < 2 or 0 in shape:
             raise ValueError(
                 "`DynamicRescaling` needs a kernel with at least two axes, none of "
-                f"them empty. Received: shape={tuple(shape)}"
+                f"them empty. Received: shape={shape}"
             )
         return super().__call__(shape, dtype=dtype)
 

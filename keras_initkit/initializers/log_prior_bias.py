@@ -73,11 +73,12 @@ class LogPriorBias(keras.initializers.Initializer):
             self._check_priors()
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        shape = arguments.shape("shape", shape)
         priors = np.asarray(self.priors)
-        if tuple(shape) != priors.shape:
+        if shape != priors.shape:
             raise ValueError(
                 f"`LogPriorBias` knows the frequencies of {len(priors)} classes, and "
-                f"needs a bias of shape {priors.shape}. Received: shape={tuple(shape)}"
+                f"needs a bias of shape {priors.shape}. Received: shape={shape}"
             )
         if self.activation == "softmax":
             bias = np.log(priors / priors.sum())

@@ -112,7 +112,17 @@ def _selects(selector: Selector, layers: Sequence[Any], names: Sequence[str]) ->
         return any(isinstance(layer, selector) for layer in layers)
     if isinstance(selector, keras.Layer):
         return any(layer is selector for layer in layers)
-    return any(bool(selector(layer)) for layer in layers)
+    return any(_holds(selector, layer) for layer in layers)
+
+
+def _holds(predicate: Callable[[Any], Any], layer: Any) -> bool:
+    try:
+        return bool(predicate(layer))
+    except Exception as error:  # whatever the user's own function raises
+        raise ValueError(
+            "Argument `layers` has a function that fails on layer "
+            f"{layer.path!r}: {error}. Received: layers={predicate!r}"
+        ) from error
 
 
 def layers_around(model: keras.Model) -> dict[int, list[Any]]:

@@ -156,10 +156,7 @@ class Sweep:
                 # Once more: it may undo the factor of a kernel that it normalizes.
                 model(x, training=True)
             if not self._rows:
-                raise ValueError(
-                    "Argument `layers` selects no Dense, EinsumDense or convolution "
-                    f"layer that the model calls. Received: layers={layers!r}"
-                )
+                raise _nothing_called(model, layers)
         except BaseException as error:
             for kernel, original in self._originals.values():
                 assign(kernel, original)
@@ -223,6 +220,19 @@ class Sweep:
         of_bias = 0.0 if bias is None else variance_of(bias)
         if of_bias > self._band[1] * target:
             raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
+
+
+def _nothing_called(model: keras.Model, layers: Any) -> ValueError:
+    kinds = "Dense, EinsumDense or convolution layer"
+    if layers is None:
+        return ValueError(
+            f"Argument `model` must call a {kinds} with a trainable kernel: no other "
+            f"kernels are rescaled. Received: model {model.name!r}"
+        )
+    return ValueError(
+        f"Argument `layers` must select a {kinds} that the model calls. "
+        f"Received: layers={layers!r}"
+    )
 
 
 # Not an Exception: Keras rewrites the messages of those that leave a layer's call.

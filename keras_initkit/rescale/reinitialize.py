@@ -96,15 +96,16 @@ def reinitialize(
 
 
 def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
-    if not isinstance(model, keras.Layer) or not model.built or not model.weights:
+    arguments.instance("model", model, keras.Layer, "a Keras model or layer")
+    if not model.built or not model.weights:
         raise ValueError(
             "Argument `model` must be built and have weights: call it on data, or "
             f"`model.build(input_shape)`, first. Received: model={model}"
         )
     if any(layer.quantization_mode for layer in keras_private.layers_of(model)):
         raise ValueError(
-            "Argument `model` must not be quantized: its integers are no draw of an "
-            f"initializer. Received: model={model}"
+            "Argument `model` must not be quantized: no initializer draws integers. "
+            f"Received: model={model}"
         )
     arguments.integer("seed", seed, least=0)
     arguments.choice("optimizer", optimizer, ("reset", "keep"))
@@ -132,6 +133,9 @@ def _chosen_initializers(
         isinstance(initializers, dict) and "class_name" not in initializers
     )
     by_pattern = initializers if is_dict_of_patterns else {"*": initializers}
+    if not all(isinstance(pattern, str) for pattern in by_pattern):
+        expected = "a dict whose keys are name patterns of layers"
+        raise arguments.error("initializers", initializers, expected)
     resolved = {p: _resolve(identifier) for p, identifier in by_pattern.items()}
     matched = set()
     for weight in weights:
@@ -192,7 +196,16 @@ def _draw(
         if known:
             initializer = type(initializer).from_config({**config, **known})
         _check_has_values(initializer)
-    return initializer(variable.shape, dtype=variable.dtype)
+    try:
+        return initializer(variable.shape, dtype=variable.dtype)
+    except Exception as error:  # whatever the user's own function raises
+        is_own = chosen[id(variable)] is own_initializer(weight.layer, variable)
+        whose = "The layer's own initializer" if is_own else "Argument `initializers`"
+        received = repr(initializer) if is_own else f"initializers={initializer!r}"
+        raise ValueError(
+            f"{whose} cannot draw the weight {variable.path!r} of shape "
+            f"{tuple(variable.shape)}: {error}. Received: {received}"
+        ) from error
 
 
 def _check_has_values(initializer: Any) -> None:

@@ -105,11 +105,16 @@ def find_targets(
         if layers is not None or isinstance(initializer, DynamicRescaling)
     ]
     if not targets:
+        names = layer_names(model, variables)
+        if layers is None:
+            raise ValueError(
+                "There is nothing to rescale: no layer of the model was built with "
+                "`kernel_initializer=DynamicRescaling(...)`. Choose layers with "
+                f'`layers=`, `layers="*"` for all. Received: a model with {names}'
+            )
         raise ValueError(
-            "Argument `layers` must select a Dense, EinsumDense or convolution layer; "
-            "without it, a layer must have "
-            "`kernel_initializer=DynamicRescaling(...)`. Received: "
-            f"layers={layers!r}, and a model with {layer_names(model, variables)}"
+            "Argument `layers` must select a Dense, EinsumDense or convolution layer. "
+            f"Received: layers={layers!r}, which selects {names}"
         )
     return targets
 

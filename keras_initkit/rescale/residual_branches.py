@@ -119,13 +119,14 @@ def scale_residual_branches(
 
 
 def _check_arguments(model: Any, depth: Any, exponent: Any) -> None:
+    arguments.instance("model", model, keras.Model, "a `keras.Model`")
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise ValueError(
             "Argument `model` must be a Functional model or a built Sequential model. "
-            "The layers of a subclassed model have no known connections: give the last "
+            "Nobody can see how a subclassed model connects its layers: give the last "
             "layer of each of its residual branches "
             "`kernel_initializer=ScaledDepth(depth)` instead. "
-            f"Received: model={getattr(model, 'name', model)}"
+            f"Received: model={model!r}"
         )
     if depth is not None:
         arguments.integer("depth", depth)

@@ -102,7 +102,7 @@ class Statistics:
                 "Argument `statistics` must be made of functions of one tensor and of "
                 f"these names: {', '.join(TENSOR_MEASURES)} (with weight_ or gradient_ "
                 f"in front for one of the two), {', '.join(FORWARD)}, {DUPLICATES}, "
-                f'{UPDATE}; or be "all". Received: {key!r}'
+                f'{UPDATE}; or be "all". Received: statistics={key!r}'
             )
         self.measures[source][name] = TENSOR_MEASURES[name]
 
@@ -111,14 +111,22 @@ class Statistics:
         taken = self.measures["gradient"].get(name, TENSOR_MEASURES.get(name))
         if not name.isidentifier() or taken not in (None, function):
             raise ValueError(
-                "Argument `statistics`: a function needs a `__name__` that no other "
-                f"statistic has. Received: {function!r} with __name__={name!r}"
+                "Argument `statistics`: a function must have a `__name__` that no "
+                "other statistic has; define it with `def`. "
+                f"Received: statistics={function!r}, with __name__={name!r}"
             )
-        result = ops.convert_to_tensor(function(ops.ones((2, 3))))
+        try:
+            result = ops.convert_to_tensor(function(ops.ones((2, 3))))
+        except Exception as error:  # whatever the user's own function raises
+            raise ValueError(
+                "Argument `statistics`: a function must take one tensor, but this one "
+                f"fails on one of shape (2, 3): {error}. Received: statistics={name}"
+            ) from error
         if result.shape != ():
             raise ValueError(
-                "Argument `statistics`: a function of one tensor must return a scalar. "
-                f"Received: {name}, which returns shape {tuple(result.shape)}"
+                "Argument `statistics`: a function must return a scalar. "
+                f"Received: statistics={name}, which returns shape "
+                f"{tuple(result.shape)}"
             )
         for source in SOURCES:
             self.measures[source][name] = function
