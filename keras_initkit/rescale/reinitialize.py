@@ -199,12 +199,12 @@ def _draw(
     try:
         return initializer(variable.shape, dtype=variable.dtype)
     except Exception as error:  # whatever the user's own function raises
-        is_own = chosen[id(variable)] is own_initializer(weight.layer, variable)
-        whose = "The layer's own initializer" if is_own else "Argument `initializers`"
-        received = repr(initializer) if is_own else f"initializers={initializer!r}"
+        if chosen[id(variable)] is own_initializer(weight.layer, variable):
+            raise
         raise ValueError(
-            f"{whose} cannot draw the weight {variable.path!r} of shape "
-            f"{tuple(variable.shape)}: {error}. Received: {received}"
+            "Argument `initializers` must draw a weight of every shape, but fails for "
+            f"{variable.path!r} of shape {tuple(variable.shape)}: {error}. "
+            f"Received: initializers={initializer!r}"
         ) from error
 
 

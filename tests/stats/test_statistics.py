@@ -92,7 +92,7 @@ def test_none_at_all(chosen):
 def test_unknown_names(unknown):
     with pytest.raises(ValueError, match=r"variance.*dead_fraction") as error:
         Statistics(["mean", unknown])
-    assert str(error.value).endswith(f"Received: {unknown!r}")
+    assert str(error.value).endswith(f"Received: statistics={unknown!r}")
 
 
 @pytest.mark.parametrize("chosen", [None, 5])
@@ -131,12 +131,14 @@ def another(name):
     ],
 )
 def test_functions_without_a_name_of_their_own(chosen):
-    with pytest.raises(ValueError, match=r"`__name__` that no other.*Received: <?func"):
+    with pytest.raises(
+        ValueError, match=r"`__name__` that no other.*Received: statistics=<?func"
+    ):
         Statistics(chosen)
 
 
 def test_a_function_that_returns_no_scalar():
     with pytest.raises(
-        ValueError, match=r"Received: sign, which returns shape \(2, 3\)"
+        ValueError, match=r"Received: statistics=sign, which returns shape \(2, 3\)"
     ):
         Statistics([ops.sign])
