@@ -286,8 +286,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             if fault not in self._warned:
                 self._warned.add(fault)
                 log.warning(
-                    "keras_initkit: `DynamicRescalingCallback` goes on without what "
-                    "failed: %s",
+                    "keras_initkit: something in `DynamicRescalingCallback` failed, "
+                    "and the training goes on without it: %s",
                     fault,
                 )
 

@@ -88,7 +88,7 @@ def lsuv(
             its pre-activations are constant (a kernel of zeros, dead units before it)
             or not finite, its bias alone has more, it normalizes its kernel itself
             (weight standardization), the model changes its kernel when it is called in
-            training (`SpectralNormalization`), or calls the layer inside of a compiled
+            training (`SpectralNormalization`), or calls the layer inside a compiled
             function. The weights are then as before.
 
     Reference:
@@ -172,14 +172,14 @@ class Sweep:
         key = id(call.kernel)
         is_compiled = backends.current().trace_of(call.inputs) is not None
         if key in self._originals and is_compiled:
-            raise _Refusal(call, "are computed inside of a compiled function")
+            raise _Refusal(call, "are computed inside a compiled function")
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
             self._treated[key] = read(call.kernel)
         elif key in self._rows and not np.array_equal(
             read(call.kernel), self._treated[key]
         ):
-            raise _Refusal(call, "are those of a kernel that the model itself changes")
+            raise _Refusal(call, "come from a kernel that the model itself changes")
         return call.run()
 
     def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
@@ -219,7 +219,9 @@ class Sweep:
         bias = getattr(call.layer, "bias", None)
         of_bias = 0.0 if bias is None else variance_of(bias)
         if of_bias > self._band[1] * target:
-            raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
+            raise _Refusal(
+                call, f"have a variance of {of_bias:.3g} from its bias alone"
+            )
 
 
 def _nothing_called(model: keras.Model, layers: Any) -> ValueError:
@@ -241,9 +243,9 @@ class _Refusal(BaseException):
 
     def __init__(self, call: KernelCall, why: str) -> None:
         super().__init__(
-            f"The pre-activations of layer {call.layer.path!r} {why}, so that no "
-            "factor of its kernel gives them the target variance. The model is left as "
-            f"it was. Received: an `x` that reaches the layer as {call.inputs.shape}"
+            f"The pre-activations of layer {call.layer.path!r} {why}, so no factor of "
+            "its kernel can give them the target variance. The model is left as it "
+            f"was. Received: x, which reaches the layer in shape {call.inputs.shape}"
         )
 
 
@@ -269,7 +271,8 @@ def _check_untrained(model: keras.Model) -> None:
     steps = 0 if optimizer is None else int(optimizer.iterations)
     if steps:
         raise ValueError(
-            "With `orthogonal=True`, the trained kernels of the model would be lost. "
-            "Pass `orthogonal=False` to rescale them, or `discard_trained=True`. "
+            "Argument `orthogonal=True` would discard the trained kernels of the "
+            "model. Pass `orthogonal=False` to keep and rescale them, or "
+            "`discard_trained=True` to replace them. "
             f"Received: model {model.name!r}, whose optimizer has taken {steps} steps"
         )

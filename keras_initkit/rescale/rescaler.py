@@ -217,9 +217,9 @@ class Rescaler:
             following = successor(model, target.layer)
         except NoSuccessorError as why:
             log.warning(
-                "keras_initkit: layer %r is not rescaled, as the function of the "
-                "network could not be kept: %s. With `function_preserving=False` it "
-                "is, without compensation.",
+                "keras_initkit: layer %r is not rescaled, because the network would "
+                "compute something else: %s. With `function_preserving=False` it is "
+                "rescaled all the same.",
                 target.name,
                 why,
             )

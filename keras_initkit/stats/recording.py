@@ -103,7 +103,7 @@ class Recording:
             kept = [row for row in of_plan if trace_of(row["values"]) is outer]
             if len(kept) < len(of_plan):
                 self._warn_once(
-                    "the training step applies its optimizer inside of a branch or a "
+                    "the training step applies its optimizer inside a branch or a "
                     "loop of the graph, from which no statistics can be returned. "
                     "Record it with `layer_stats`"
                 )
