@@ -4,6 +4,8 @@ import pytest
 
 from keras_initkit.theory import chi, finite_width_fluctuation, fixed_variance
 
+pytestmark = pytest.mark.slow  # the study takes twenty seconds
+
 DEPTH = 10  # of the quick run
 WIDTH = 200
 
