@@ -13,9 +13,10 @@ import numpy as np
 from keras import layers
 from matplotlib.figure import Figure
 
-from keras_initkit import calculate_gain, reinitialize, signal_report, variance_map
+from keras_initkit import reinitialize, signal_report
 from keras_initkit.experiments.picture import STYLES
 from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.theory import calculate_gain, variance_map
 
 LINEAR_GAINS = (0.5, 1.0, 1.5)
 LINEAR_DEPTH = 9

@@ -14,9 +14,9 @@ import numpy as np
 from keras import layers
 from matplotlib.figure import Figure
 
-from keras_initkit import finite_width_fluctuation
 from keras_initkit.experiments.picture import STYLES
 from keras_initkit.experiments.study import Findings, Lab, run_study
+from keras_initkit.theory import finite_width_fluctuation
 
 DEPTH = 10
 WIDTH = 100

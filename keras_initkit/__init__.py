@@ -20,17 +20,6 @@ from keras_initkit.report.signal_report import signal_report
 from keras_initkit.rescale.lsuv import lsuv
 from keras_initkit.rescale.reinitialize import reinitialize
 from keras_initkit.rescale.residual_branches import scale_residual_branches
-from keras_initkit.theory.critical import critical_variances, variances_for_depth
-from keras_initkit.theory.depth import depth_scales, max_trainable_depth
-from keras_initkit.theory.finite_width import finite_width_fluctuation
-from keras_initkit.theory.gains import calculate_gain
-from keras_initkit.theory.mean_field import (
-    chi,
-    correlation_map,
-    fixed_correlation,
-    fixed_variance,
-    variance_map,
-)
 
 __all__ = [
     "ActivationScaling",
@@ -48,21 +37,10 @@ __all__ = [
     "TorchUniform",
     "TorchUniformBias",
     "ZerO",
-    "calculate_gain",
-    "chi",
-    "correlation_map",
-    "critical_variances",
-    "depth_scales",
-    "finite_width_fluctuation",
-    "fixed_correlation",
-    "fixed_variance",
     "kernel_fans",
     "layer_stats",
     "lsuv",
-    "max_trainable_depth",
     "reinitialize",
     "scale_residual_branches",
     "signal_report",
-    "variance_map",
-    "variances_for_depth",
 ]

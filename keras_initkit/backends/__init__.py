@@ -54,7 +54,7 @@ class Backend(Protocol):
         """The gradient as a tensor; rows that are given several times are added."""
 
     def outside(self, tensor: Any) -> Any:
-        """The tensor as it can be used outside of the differentiation it is part of."""
+        """The tensor as it can be used outside the differentiation it is part of."""
 
     def trace_of(self, tensor: Any) -> Any:
         """The graph or trace that a tensor belongs to; None if it holds numbers."""
@@ -91,7 +91,7 @@ class Backend(Protocol):
         """
 
     def eagerly(self, function: Callable[[], Any]) -> Any:
-        """Calls a function outside of any trace."""
+        """Calls a function outside any trace."""
 
     def random_state_kept(self) -> AbstractContextManager:
         """Within it the framework may draw numbers; then its generator is as before.

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.kernels.random_state import random_state_kept
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.report.batch import build_on, has_call, is_built
@@ -29,7 +30,6 @@ from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.runs import free_run
-from keras_initkit.theory.number import is_integer
 
 RUN_NAME = "rescaling"
 # Of the sweep: a bias can make a second step necessary, hardly a third.
@@ -128,15 +128,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         log_dir: str | PathLike[str] | None = "logs",
     ) -> None:
         super().__init__()
-        if monitor not in MONITORS:
-            raise ValueError(
-                f"Argument `monitor` must be one of {', '.join(MONITORS)}. "
-                f"Received: monitor={monitor!r}"
-            )
         _check_band(band)
-        _check_steps("check_freq", check_freq)
-        if stop_after is not None:
-            _check_steps("stop_after", stop_after)
         check_selectors(layers)
         self._arguments = (
             monitor,
@@ -147,11 +139,15 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             layers,
             log_dir,
         )
-        self.monitor = monitor
+        self.monitor = arguments.choice("monitor", monitor, list(MONITORS))
         self.band = (float(band[0]), float(band[1]))
-        self.check_freq = check_freq
-        self.stop_after = math.inf if stop_after is None else stop_after
-        self.function_preserving = function_preserving
+        self.check_freq = arguments.integer("check_freq", check_freq)
+        self.stop_after = math.inf
+        if stop_after is not None:
+            self.stop_after = arguments.integer("stop_after", stop_after)
+        self.function_preserving = arguments.flag(
+            "function_preserving", function_preserving
+        )
         self._layers = layers
         self._log_dir = None
         if log_dir is not None:
@@ -320,8 +316,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             if fault not in self._warned:
                 self._warned.add(fault)
                 log.warning(
-                    "keras_initkit: `DynamicRescalingCallback` goes on without what "
-                    "failed: %s",
+                    "keras_initkit: something in `DynamicRescalingCallback` failed, "
+                    "and the training goes on without it: %s",
                     fault,
                 )
 
@@ -335,19 +331,11 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
 
 def _check_band(band: Any) -> None:
     try:
-        low, high = band
-        is_band = 0 < low <= 1 <= high < math.inf
+        low, high = (arguments.number("band", bound, above=0) for bound in band)
+        is_band = low <= 1 <= high
     except (TypeError, ValueError):
         is_band = False
     if not is_band:
-        raise ValueError(
-            "Argument `band` must be two numbers, 0 < band[0] <= 1 <= band[1]. "
-            f"Received: band={band!r}"
-        )
-
-
-def _check_steps(name: str, value: Any) -> None:
-    if not is_integer(value):
-        raise ValueError(
-            f"Argument `{name}` must be a positive integer. Received: {name}={value!r}"
+        raise arguments.error(
+            "band", band, "two numbers with 0 < band[0] <= 1 <= band[1]"
         )

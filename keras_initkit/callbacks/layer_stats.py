@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.callbacks.recorder import Recorder, log
 from keras_initkit.callbacks.watch import Watch
 from keras_initkit.diagnosis.diagnosis import Diagnosis
@@ -21,7 +22,6 @@ from keras_initkit.stats.statistics import DEFAULT, Measure, Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.thinning import is_kept
-from keras_initkit.theory.number import is_finite_number
 
 # TensorBoard keeps ten pictures of a run.
 MAX_PICTURES = 16
@@ -30,100 +30,11 @@ MAX_PICTURES = 16
 class LayerStatsCallback(keras.callbacks.Callback):
     """Logs weight, gradient and activation statistics of every layer to TensorBoard.
 
-    The gradients are the ones that the optimizer is given in training: of the training
-    mini-batch, in training mode, divided by the loss scale if there is one, before
-    clipping and weight decay; under gradient accumulation those of each micro-batch;
-    with several devices or processes the gradient of the whole batch. They are measured
-    inside the compiled training step, and so are the activations, on every backend.
-    There is no second forward or backward pass. A step that is not recorded is Keras's
-    own train function, and the training is bit-identical to one without the callback.
-    (TensorFlow's compilers may order a product differently whose result has a second
-    reader: where a layer multiplies its kernel by a constant, and with
-    BatchNormalization and `include_biases=True`, last bits were seen to differ. With
-    JAX on several devices, the partitioner may add up in another order.)
-
-    Recorded for every trainable kernel (a trainable variable of two or more axes), over
-    all of its entries, in float32 or wider; those of the column "default" unless
-    `statistics` says otherwise:
-
-    | key | what it holds | unit | range | default |
-    |---|---|---|---|---|
-    | `weight_mean` | mean of the weights before the update | weight | any | yes |
-    | `weight_variance` | their population variance | weight^2 | >= 0 | yes |
-    | `weight_l2_norm` | square root of their sum of squares | weight | >= 0 | yes |
-    | `weight_max_abs` | their largest absolute value | weight | >= 0 | |
-    | `weight_zero_fraction` | share of weights that are exactly 0 | 1 | 0 to 1 | |
-    | `weight_nonfinite_count` | number of NaN and infinities | entries | >= 0 | |
-    | `gradient_mean` | mean of the gradient | loss / weight | any | yes |
-    | `gradient_variance` | its population variance | (loss / weight)^2 | >= 0 | yes |
-    | `gradient_l2_norm` | root of its sum of squares | loss / weight | >= 0 | yes |
-    | `gradient_max_abs` | its largest absolute value | loss / weight | >= 0 | |
-    | `gradient_zero_fraction` | share of entries exactly 0 | 1 | 0 to 1 | |
-    | `gradient_nonfinite_count` | number of NaN and infinities | entries | >= 0 | |
-    | `update_ratio` | norm of the change by the update, with all that the optimizer \
-does, over the norm of the weights before it | 1 | >= 0 | |
-    | `pre_activation_mean` | mean of z = W x + b | z | any | |
-    | `pre_activation_variance` | its population variance | z^2 | >= 0 | |
-    | `activation_mean` | mean of a = f(z) | a | any | |
-    | `activation_variance` | its population variance | a^2 | >= 0 | |
-    | `dead_fraction` | share of units with a = 0 for the whole batch | 1 | 0 to 1 | |
-    | `saturated_fraction` | share of units for which, in over half of the batch, \
-abs(f'(z)) is below 1 % of the greatest that f has | 1 | 0 to 1 | |
-    | `duplicate_fraction` | share of units whose columns of weight and gradient equal \
-those of another unit, or its negative, up to rounding | 1 | 0 to 1 | |
-
-    A unit is an entry of the last axis. From `pre_activation_mean` to
-    `saturated_fraction` they are of the training step's own forward pass, the last one
-    before the update, for `Dense` and `EinsumDense` layers. With TensorFlow, recorded
-    steps multiply z out once more, because it is inside a fused kernel. Where the
-    activation is linear and an activation layer (`Activation`,
-    `ReLU`, ...) follows at once, f is that one. A layer that is called several times
-    has the statistics of all calls together. A ReLU unit that is off for over half of
-    the batch counts as saturated.
-
-    What cannot be measured is NaN: the gradient of a variable that gets none, the
-    activations of other layers and of layers inside of a loop, the pre-activations of a
-    subclass with a `call` of its own, `saturated_fraction` where the activation is not
-    elementwise (softmax) or draws random numbers. NaN and infinities among the entries
-    make most statistics non-finite, and `nonfinite_count` counts them. A step that a
-    `LossScaleOptimizer` skips is recorded, and `history.skipped` says so. In such
-    steps, and while gradients are accumulated, `optimizer.iterations` stands still, and
-    several records have the same step.
-
-    In TensorBoard, in the run `<log_dir>/layer_stats`:
-
-    | tab | what it shows |
-    |---|---|
-    | Initkit | every statistic over depth and steps, and which layers leave the \
-healthy band |
-    | Time Series | `weight_variance/<number>_<layer>`, `gradient_variance/...`; and \
-over the layers the median, 10th and 90th percentile, `summary/<key>/...` |
-    | Custom Scalars | these percentiles as bands, and all layers in one chart |
-    | Images | `layer_heatmap/gradient_variance`, layers x steps, after epochs |
-    | Histograms | `depth_profile/weight_variance`, `.../gradient_variance`: a ridge \
-over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
-`gradient_histogram/...`, `pre_activation_histogram/...` |
-    | Text | the table of the layers |
-
-    The layers are numbered in the order of execution (in subclassed models, of their
-    making). The time of an event is that of its writing, at most `flush_secs` after
-    its step.
-
-    The callback can be used in several calls of `fit`: with the same optimizer, history
-    and run go on; with another model, or after it was compiled with a new optimizer,
-    whose steps begin at 0, both begin anew, the run as `<log_dir>/layer_stats_2` and so
-    on. The step with the statistics is traced once, and kept for as long as Keras keeps
-    its own train function. For a training loop of your own, or an optimizer that the
-    model is not compiled with, see `layer_stats`. A copy of the callback begins anew.
-
-    A run marks the step and the weights of its training at the beginning of each epoch
-    and at the end. A training that goes on with a new callback, in another process too,
-    goes on in the run with the mark that it starts from. Where there is none, as after
-    a checkpoint from within an epoch, it begins a new run.
-
-    In memory, with n kernels and k keys, each record takes 8 n k bytes in the history;
-    with `update_ratio` a recorded step holds a copy of the kernels. No record is kept
-    of histograms. Where several processes train together, the first writes the files.
+    The gradients are the ones that the optimizer is given: of the training mini-batch,
+    in training mode, without the loss scale, before clipping and weight decay. They are
+    measured inside the compiled training step, and the training is bit-identical to one
+    without the callback. `docs/statistics.md` has the table of all statistics and their
+    keys, what each tab of TensorBoard shows, and the limits.
 
     Example:
 
@@ -144,12 +55,16 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             of `fit` and resumed runs.
         warmup_steps: integer >= 0. So many first steps of the optimizer are all
             recorded, because initialization shows there.
-        statistics: a list of names: `"variance"` for the two keys `weight_variance` and
-            `gradient_variance` and so on, or a key of the table alone; and of your own
-            functions of one tensor to a scalar, made of `keras.ops`, which are applied
-            to weights and gradients and recorded as `weight_<function's name>` and
-            `gradient_<function's name>`, with NaN for a layer that such a function
-            cannot measure. Or `"all"`, the whole table.
+        statistics: a list of names: `"mean"`, `"variance"` and `"l2_norm"`, the
+            default, `"max_abs"`, `"zero_fraction"` and `"nonfinite_count"` stand for
+            the two keys `weight_<name>` and `gradient_<name>`, of which you may also
+            name one; `"update_ratio"`, `"pre_activation_mean"`,
+            `"pre_activation_variance"`, `"activation_mean"`, `"activation_variance"`,
+            `"dead_fraction"`, `"saturated_fraction"`, `"duplicate_fraction"`. And your
+            own functions of one tensor to a scalar, made of `keras.ops`, which are
+            applied to weights and gradients and recorded as `weight_<function's name>`
+            and `gradient_<function's name>`, with NaN for a layer that they cannot
+            measure. Or `"all"`: everything that has a name.
         histogram_steps: as `update_freq`, for histograms of weights, gradients and
             pre-activations, without warm-up; 0 for none.
         layers: which layers are recorded: a pattern, as of file names, of the layer's
@@ -210,12 +125,11 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
         stop_on: str | None = None,
     ) -> None:
         super().__init__()
-        arguments = {
+        self._arguments = {
             k: v for k, v in locals().items() if k not in ("self", "__class__")
         }
-        self._arguments = arguments
-        self.log_dir = os.fspath(log_dir)
         directory = local_directory(log_dir)
+        self.log_dir = os.fspath(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
@@ -223,27 +137,18 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
             self._histograms = Schedule(histogram_steps, name="histogram_steps")
         check_selectors(layers)
         self._layers = layers
-        self.include_biases = include_biases
+        self.include_biases = arguments.flag("include_biases", include_biases)
         if on_record is not None and not callable(on_record):
-            raise ValueError(
-                "Argument `on_record` must be a function of one record. "
-                f"Received: on_record={on_record!r}"
-            )
+            raise arguments.error("on_record", on_record, "a function of one record")
         if on_finding is not None and not callable(on_finding):
-            raise ValueError(
-                "Argument `on_finding` must be a function of one finding. "
-                f"Received: on_finding={on_finding!r}"
-            )
-        if stop_on not in (None, CRITICAL, WARNING):
-            raise ValueError(
-                'Argument `stop_on` must be None, "critical" or "warning". '
-                f"Received: stop_on={stop_on!r}"
-            )
+            raise arguments.error("on_finding", on_finding, "a function of one finding")
+        if stop_on is not None:
+            arguments.choice("stop_on", stop_on, [CRITICAL, WARNING])
         self._watch_arguments = on_finding, stop_on
         self._watch = Watch(on_finding, stop_on)
-        self._max_overhead = _positive("max_overhead", max_overhead)
+        self._max_overhead = arguments.number("max_overhead", max_overhead, above=0)
         self._overhead: Overhead | None = None
-        flush_secs = _positive("flush_secs", flush_secs)
+        flush_secs = arguments.number("flush_secs", flush_secs, above=0)
         self._recorder = Recorder(directory, flush_secs, on_record, self._judge)
         self._session: Any = None
         self._num_batches = 0
@@ -415,11 +320,3 @@ over depth for each step; and with `histogram_steps` `weight_histogram/...`, \
 
 def _is_zero(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value == 0
-
-
-def _positive(name: str, value: Any) -> float:
-    if not is_finite_number(value) or value <= 0:
-        raise ValueError(
-            f"Argument `{name}` must be a positive number. Received: {name}={value!r}"
-        )
-    return float(value)

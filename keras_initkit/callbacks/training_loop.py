@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback
 from keras_initkit.callbacks.recorder import log
 from keras_initkit.stats.loop import recorded_loop
@@ -75,11 +76,12 @@ def layer_stats(
         ValueError: if an argument is wrong, there is no optimizer, `log_dir` cannot be
             written or the model has no trainable kernel.
     """
-    if "epoch" in (options.get("update_freq"), options.get("histogram_steps")):
-        raise ValueError(
-            "Arguments `update_freq` and `histogram_steps` must be steps in a training "
-            'loop of your own, which has no epochs. Received: "epoch"'
-        )
+    arguments.instance("model", model, keras.Model, "a `keras.Model`")
+    for name in ("update_freq", "histogram_steps"):
+        given = options.get(name)
+        if isinstance(given, str) and given == "epoch":
+            expected = "a number of steps: a training loop of your own has no epochs"
+            raise arguments.error(name, given, expected)
     callback = LayerStatsCallback(log_dir, **options)
     callback.set_model(model)
     session = callback.begin(model, optimizer=optimizer, poll_secs=POLL_SECS)

@@ -36,7 +36,7 @@ class Settings:
         seed: non-negative; decides kernels, data order and toy datasets.
 
     Raises:
-        ValueError: an argument is outside of its range.
+        ValueError: an argument is outside its range.
     """
 
     initializers: tuple[str, ...] = INITIALIZERS

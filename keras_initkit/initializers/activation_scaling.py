@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.matrix_draw import MatrixDraw
 from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.theory.gains import calculate_gain
@@ -74,15 +75,12 @@ class ActivationScaling(MatrixDraw):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes)
-        if distribution not in _DISTRIBUTIONS:
-            raise ValueError(
-                f"Argument `distribution` must be one of {_DISTRIBUTIONS}. "
-                f"Received: distribution={distribution}"
-            )
         self._gain = calculate_gain(activation, method)
         self.activation = keras.activations.get(activation)
         self.method = method
-        self.distribution = distribution
+        self.distribution = arguments.choice(
+            "distribution", distribution, _DISTRIBUTIONS
+        )
 
     def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
         return 0.0, self._gain**2 / num_inputs

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
-from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -48,12 +48,7 @@ class TorchUniformBias(SeededDraw):
 
     def __init__(self, fan_in: int, seed: SeedLike = None) -> None:
         super().__init__(seed)
-        if not is_finite_number(fan_in) or fan_in < 1 or fan_in != int(fan_in):
-            raise ValueError(
-                "Argument `fan_in` must be a positive integer. "
-                f"Received: fan_in={fan_in}"
-            )
-        self.fan_in = int(fan_in)
+        self.fan_in = arguments.integer("fan_in", fan_in)
 
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the biases over draws: `1 / (3 * fan_in)`.
@@ -102,12 +97,7 @@ class NormalBias(SeededDraw):
 
     def __init__(self, stddev: float, seed: SeedLike = None) -> None:
         super().__init__(seed)
-        if not is_finite_number(stddev) or stddev < 0:
-            raise ValueError(
-                "Argument `stddev` must be a finite, non-negative number. "
-                f"Received: stddev={stddev}"
-            )
-        self.stddev = float(stddev)
+        self.stddev = arguments.number("stddev", stddev, least=0)
 
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the biases over draws: `stddev^2`.

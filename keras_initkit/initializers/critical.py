@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.bias_draws import NormalBias
 from keras_initkit.initializers.matrix_draw import MatrixDraw
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
@@ -18,7 +19,6 @@ from keras_initkit.theory.critical import (
     variances_for_depth,
 )
 from keras_initkit.theory.elementwise import elementwise_function
-from keras_initkit.theory.number import is_finite_number
 
 # A search of 0.1 s, which each layer of a model that is loaded would make again.
 _cached_variances_for_depth = functools.lru_cache(maxsize=32, typed=True)(
@@ -113,27 +113,26 @@ class Critical(MatrixDraw):
         if (depth is None) == (q_star is None):
             raise ValueError(
                 "Exactly one of the arguments `depth` and `q_star` must be given. "
-                f"Received: depth={depth}, q_star={q_star}"
+                f"Received: depth={depth!r}, q_star={q_star!r}"
             )
-        if q_star is not None and (not is_finite_number(q_star) or q_star <= 0):
-            raise ValueError(
-                "Argument `q_star` must be a positive, finite number. "
-                f"Received: q_star={q_star}"
-            )
+        if q_star is not None:
+            q_star = arguments.number("q_star", q_star, above=0)
+        if depth is not None:
+            depth = arguments.integer("depth", depth)
+        self.orthogonal = arguments.flag("orthogonal", orthogonal)
         elementwise_function(activation)  # Or else an error that names it as it came.
         self.activation = keras.activations.get(activation)
         # An error names what was given; but a config has no place in the cache.
         given = self.activation if isinstance(activation, dict) else activation
         if q_star is not None:
-            point = critical_variances(given, variance=float(q_star))
+            point = critical_variances(given, variance=q_star)
         else:
             can_be_cached = isinstance(given, Hashable)
             search: Callable[..., Criticality] = (
                 _cached_variances_for_depth if can_be_cached else variances_for_depth
             )
             point = search(given, depth)
-        self.depth = None if depth is None else int(depth)
-        self.orthogonal = orthogonal
+        self.depth = depth
         self.q_star, self.weight_variance, self.bias_variance = point
 
     @property

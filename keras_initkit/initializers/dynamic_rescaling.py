@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_initkit import arguments
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.intended_variance import intended_variance
 from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.theory.gains import gaussian_moments
-from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -82,14 +82,11 @@ class DynamicRescaling(BaseDraw):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(base, seed, input_axes, output_axes)
-        if not is_finite_number(target_variance) or target_variance <= 0:
-            raise ValueError(
-                "Argument `target_variance` must be a positive, finite number. "
-                f"Received: target_variance={target_variance}"
-            )
         self._input_moments = gaussian_moments(activation)
         self.activation = keras.activations.get(activation)
-        self.target_variance = float(target_variance)
+        self.target_variance = arguments.number(
+            "target_variance", target_variance, above=0
+        )
 
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries, over entries and draws.

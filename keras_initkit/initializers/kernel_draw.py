@@ -1,10 +1,12 @@
 """What all initializers of kernels share: the axes that are inputs and units."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
 
 
@@ -44,10 +46,8 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
-        _check_axes("input_axes", input_axes)
-        _check_axes("output_axes", output_axes)
-        self.input_axes = input_axes
-        self.output_axes = output_axes
+        self.input_axes = _checked("input_axes", input_axes)
+        self.output_axes = _checked("output_axes", output_axes)
 
     def _axes(self, shape: Sequence[int]) -> tuple[list[int], list[int]]:
         """Returns the axes of the kernel that are inputs, and all others.
@@ -56,6 +56,7 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
             ValueError: If the kernel has fewer than two axes or an empty one, or not
                 those that are given.
         """
+        shape = arguments.shape("shape", shape)
         rank = len(shape)
         if rank < 2 or 0 in shape:
             raise ValueError(
@@ -79,24 +80,21 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
         return {**super().get_config(), **axes}
 
 
-def _check_axes(name: str, axes: Any) -> None:
-    if axes is None:
-        return
-    is_sequence = isinstance(axes, Sequence) and not isinstance(axes, str)
-    if not is_sequence or not all(type(axis) is int for axis in axes):
-        raise ValueError(
-            f"Argument `{name}` must be a list or tuple of integers, or `None`. "
-            f"Received: {name}={axes}"
-        )
+def _checked(name: str, axes: Any) -> Sequence[int] | None:
+    """Axes as they came, so that a config holds what was given."""
+    is_list = isinstance(axes, list | tuple)
+    if axes is not None and not (
+        is_list
+        and all(arguments.is_integer(axis, least=-math.inf) for axis in axes)
+        and len(set(axes)) == len(axes)
+    ):
+        raise arguments.error(name, axes, "different integers, or None")
+    return axes
 
 
 def _in_rank(name: str, axes: Sequence[int], rank: int) -> list[int]:
     """Returns axes counted from 0: -1 is the last."""
-    if not all(-rank <= axis < rank for axis in axes) or len(
-        {axis % rank for axis in axes}
-    ) < len(axes):
-        raise ValueError(
-            f"Argument `{name}` must hold distinct axes of the kernel, which has "
-            f"{rank}. Received: {name}={axes}"
-        )
+    inside = all(-rank <= axis < rank for axis in axes)
+    if not inside or len({axis % rank for axis in axes}) < len(axes):
+        raise arguments.error(name, axes, f"distinct axes of a kernel that has {rank}")
     return [axis % rank for axis in axes]

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit import arguments
+
 _SUM_TOLERANCE = 1e-3
 
 
@@ -56,17 +58,14 @@ class LogPriorBias(keras.initializers.Initializer):
     def __init__(
         self, labels: Any = None, priors: Any = None, activation: str = "softmax"
     ) -> None:
-        if activation not in ("softmax", "sigmoid"):
-            raise ValueError(
-                'Argument `activation` must be "softmax" or "sigmoid". '
-                f"Received: activation={activation}"
-            )
         if (labels is None) == (priors is None):
             raise ValueError(
                 "Exactly one of the arguments `labels` and `priors` must be given. "
                 f"Received: labels={labels}, priors={priors}"
             )
-        self.activation = activation
+        self.activation = arguments.choice(
+            "activation", activation, ("softmax", "sigmoid")
+        )
         if labels is not None:
             self.priors = _frequencies(_to_array("labels", labels), activation).tolist()
         else:
@@ -74,11 +73,12 @@ class LogPriorBias(keras.initializers.Initializer):
             self._check_priors()
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        shape = arguments.shape("shape", shape)
         priors = np.asarray(self.priors)
-        if tuple(shape) != priors.shape:
+        if shape != priors.shape:
             raise ValueError(
                 f"`LogPriorBias` knows the frequencies of {len(priors)} classes, and "
-                f"needs a bias of shape {priors.shape}. Received: shape={tuple(shape)}"
+                f"needs a bias of shape {priors.shape}. Received: shape={shape}"
             )
         if self.activation == "softmax":
             bias = np.log(priors / priors.sum())
@@ -107,8 +107,11 @@ class LogPriorBias(keras.initializers.Initializer):
 
 def _to_array(name: str, values: Any) -> np.ndarray:
     try:
-        array = np.asarray(ops.convert_to_numpy(values), "float64")
-    except (TypeError, ValueError) as error:
+        array = np.asarray(ops.convert_to_numpy(values))
+        if array.dtype.kind == "c":  # NumPy would drop i.
+            raise TypeError("complex numbers")
+        array = array.astype("float64")
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             f"Argument `{name}` must be an array of numbers. Received: {name}={values}"
         ) from error
@@ -134,7 +137,9 @@ def _frequencies(labels: np.ndarray, activation: str) -> np.ndarray:
         rule = "must have rows that sum to 1"
     else:
         if class_indices:
-            counts = np.bincount(columns[:, 0].astype(int))
+            # With a number this large, a smaller one is missing, which is an error.
+            numbers = np.minimum(columns[:, 0], len(columns))
+            counts = np.bincount(numbers.astype(int))
         else:
             counts = columns.sum(axis=0)
         _check_counts(counts, len(columns), activation, labels)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from keras_initkit import arguments
 from keras_initkit.initializers.centre_draw import CentreDraw
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.seeded_draw import SeedLike
@@ -101,12 +102,7 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(gain, seed, input_axes, output_axes)
-        if position not in _POSITIONS:
-            raise ValueError(
-                f"Argument `position` must be one of {_POSITIONS}. "
-                f"Received: position={position}"
-            )
-        self.position = position
+        self.position = arguments.choice("position", position, _POSITIONS)
 
     def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
         _, half_shape = self._mirrored(num_inputs, num_units)

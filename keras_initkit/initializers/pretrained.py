@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit import arguments
 from keras_initkit.theory.variance import variance
 
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
@@ -76,15 +77,16 @@ class Pretrained(keras.initializers.Initializer):
         self.path = path
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        shape = arguments.shape("shape", shape)
         dtype = keras.backend.standardize_dtype(dtype)
         if self._values is None:
             return ops.zeros(shape, dtype=dtype)
-        if tuple(shape) != self._values.shape:
+        if shape != self._values.shape:
             source = self.source if isinstance(self.source, str) else "an array"
             raise ValueError(
                 f"`Pretrained` has values of shape {self._values.shape} (from "
                 f"source={source}, path={self.path}), but a weight of another shape "
-                f"was asked for. Received: shape={tuple(shape)}"
+                f"was asked for. Received: shape={shape}"
             )
         return ops.cast(self._values, dtype)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.intended_variance import intended_variance
 from keras_initkit.initializers.seeded_draw import SeedLike
-from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -82,19 +82,11 @@ class ScaledDepth(BaseDraw):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(base, seed, input_axes, output_axes)
-        if not is_finite_number(exponent) or exponent < 0:
-            raise ValueError(
-                "Argument `exponent` must be a finite, non-negative number. "
-                f"Received: exponent={exponent}"
-            )
-        if not is_finite_number(residual_multiplier):
-            raise ValueError(
-                "Argument `residual_multiplier` must be a finite number. "
-                f"Received: residual_multiplier={residual_multiplier}"
-            )
-        self.depth = _count("depth", depth)
-        self.exponent = float(exponent)
-        self.residual_multiplier = float(residual_multiplier)
+        self.depth = arguments.integer("depth", depth)
+        self.exponent = arguments.number("exponent", exponent, least=0)
+        self.residual_multiplier = arguments.number(
+            "residual_multiplier", residual_multiplier
+        )
 
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries, over entries and draws.
@@ -137,7 +129,9 @@ class ScaledDepth(BaseDraw):
         - [Radford et al., 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)
         """
         base = keras.initializers.RandomNormal(stddev=0.02)
-        return cls(2 * _count("num_layers", num_layers), base=base, seed=seed)
+        return cls(
+            2 * arguments.integer("num_layers", num_layers), base=base, seed=seed
+        )
 
     @classmethod
     def fixup(
@@ -157,9 +151,9 @@ class ScaledDepth(BaseDraw):
 
         - [Zhang et al., 2019](https://arxiv.org/abs/1901.09321)
         """
-        layers = _count("layers_per_block", layers_per_block, minimum=2)
+        layers = arguments.integer("layers_per_block", layers_per_block, least=2)
         return cls(
-            _count("num_blocks", num_blocks),
+            arguments.integer("num_blocks", num_blocks),
             exponent=1 / (2 * layers - 2),
             base="he_normal",
             seed=seed,
@@ -185,7 +179,7 @@ class ScaledDepth(BaseDraw):
 
         - [Wang et al., 2022](https://arxiv.org/abs/2203.00555)
         """
-        num_layers = _count("num_layers", num_layers)
+        num_layers = arguments.integer("num_layers", num_layers)
         return cls(
             8 * num_layers,
             exponent=1 / 4,
@@ -212,7 +206,7 @@ class ScaledDepth(BaseDraw):
         base = keras.initializers.VarianceScaling(
             scale=0.67**2, mode="fan_avg", distribution="uniform"
         )
-        depth = _count("num_layers", num_layers)
+        depth = arguments.integer("num_layers", num_layers)
         return cls(depth, exponent=1 / 4, base=base, seed=seed)
 
     @classmethod
@@ -230,13 +224,5 @@ class ScaledDepth(BaseDraw):
 
         - [Yang et al., 2023](https://arxiv.org/abs/2310.02244)
         """
-        return cls(_count("num_layers", num_layers), base="he_normal", seed=seed)
-
-
-def _count(name: str, value: Any, minimum: int = 1) -> int:
-    if not is_finite_number(value) or value < minimum or value != int(value):
-        raise ValueError(
-            f"Argument `{name}` must be an integer of at least {minimum}. "
-            f"Received: {name}={value}"
-        )
-    return int(value)
+        depth = arguments.integer("num_layers", num_layers)
+        return cls(depth, base="he_normal", seed=seed)

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.initializers.matrix_draw import MatrixDraw
 from keras_initkit.initializers.seeded_draw import SeedLike
-from keras_initkit.theory.number import is_finite_number
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -68,12 +68,7 @@ class ScaledOrthogonal(MatrixDraw):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes)
-        if not is_finite_number(gain) or gain <= 0:
-            raise ValueError(
-                "Argument `gain` must be a positive, finite number. "
-                f"Received: gain={gain}"
-            )
-        self.gain = float(gain)
+        self.gain = arguments.number("gain", gain, above=0)
 
     def _moments(self, num_inputs: int, num_units: int) -> tuple[float, float]:
         return 0.0, self.gain**2 / num_inputs

@@ -6,6 +6,11 @@ from typing import Any, TypeAlias
 import keras
 from keras import ops
 
+from keras_initkit import arguments
+
+# JAX holds a seed in 32 bits without a sign.
+_LARGEST_SEED = 2**32 - 1
+
 SeedLike: TypeAlias = int | dict[str, Any] | keras.random.SeedGenerator | None
 
 
@@ -24,20 +29,22 @@ class SeededDraw(keras.initializers.Initializer):
     def __init__(self, seed: SeedLike = None) -> None:
         if isinstance(seed, dict):
             seed = keras.saving.deserialize_keras_object(seed)
-        if isinstance(seed, bool) or not isinstance(
-            seed, int | keras.random.SeedGenerator | None
-        ):
-            raise ValueError(
-                "Argument `seed` must be an integer, an instance of "
-                f"`keras.random.SeedGenerator` or `None`. Received: seed={seed}"
+        if arguments.is_integer(seed, 0, _LARGEST_SEED):
+            seed = int(seed)
+        elif seed is not None and not isinstance(seed, keras.random.SeedGenerator):
+            expected = (
+                f"an integer from 0 to {_LARGEST_SEED}, an instance of "
+                "`keras.random.SeedGenerator` or None"
             )
-        self.seed = seed
+            raise arguments.error("seed", seed, expected)
+        self.seed: int | keras.random.SeedGenerator | None = seed
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        shape = arguments.shape("shape", shape)
         dtype = keras.backend.standardize_dtype(dtype)
         # Half precision has no QR and overflows in sums of squares.
         wide_dtype = "float64" if dtype == "float64" else "float32"
-        return ops.cast(self._draw(tuple(shape), wide_dtype), dtype)
+        return ops.cast(self._draw(shape, wide_dtype), dtype)
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Returns a weight of this shape, in float32 or float64."""

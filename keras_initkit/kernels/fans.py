@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.kernels.kernel import is_kernel, owners
 
 
@@ -64,10 +65,14 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
         multiply to `fan_in`, but for strides, those of `output_axes` to `fan_out`, but
         for strides and groups; the window of a convolution is in both.
 
+    Raises:
+        ValueError: If `layer` is no layer.
+
     Reference:
 
     - [He et al., 2015](https://arxiv.org/abs/1502.01852)
     """
+    arguments.instance("layer", layer, keras.Layer, "a Keras layer or model")
     made_by = owners(layer)
     return [
         _fans(made_by[id(variable)], variable)

@@ -64,9 +64,9 @@ def select_variables(
     kernels = [v for v in trainable if include_biases or is_kernel(made_by[id(v)], v)]
     if not kernels:
         raise ValueError(
-            "The model has no trainable kernel (a trainable variable of two or more "
-            "axes), so that there is nothing to record. Set `layer.trainable = True` "
-            "on a layer with a kernel and compile the model again. Received: model "
+            "Argument `model` has no trainable kernel, a trainable weight of two or "
+            "more axes. Set `layer.trainable = True` on a layer with a kernel, and "
+            "compile the model again. Received: model "
             f"{model.name!r} with trainable variables {[v.path for v in trainable]}"
         )
     selectors = check_selectors(layers)
@@ -83,7 +83,7 @@ def select_variables(
     ]
     if not selected:
         raise ValueError(
-            "Argument `layers` selects none of the model's layers "
+            "Argument `layers` selects none of the layers with a trainable kernel, "
             f"{layer_names(model, kernels)}. Received: layers={layers!r}"
         )
     return selected
@@ -112,7 +112,17 @@ def _selects(selector: Selector, layers: Sequence[Any], names: Sequence[str]) ->
         return any(isinstance(layer, selector) for layer in layers)
     if isinstance(selector, keras.Layer):
         return any(layer is selector for layer in layers)
-    return any(bool(selector(layer)) for layer in layers)
+    return any(_holds(selector, layer) for layer in layers)
+
+
+def _holds(predicate: Callable[[Any], Any], layer: Any) -> bool:
+    try:
+        return bool(predicate(layer))
+    except Exception as error:  # whatever the user's own function raises
+        raise ValueError(
+            "Argument `layers` has a function that fails on layer "
+            f"{layer.path!r}: {error}. Received: layers={predicate!r}"
+        ) from error
 
 
 def layers_around(model: keras.Model) -> dict[int, list[Any]]:

@@ -34,7 +34,7 @@ class Signal:
         layer: the layer.
         output: a, as the next layer gets it.
         function: f, the layer's own or that of an activation layer directly behind.
-        caught_z: z, for use outside of differentiation; None if the layer has a `call`
+        caught_z: z, for use outside differentiation; None if the layer has a `call`
             of its own.
         caught_activation: the same of a.
         again: computes z once more, of the dtype of a.
@@ -137,7 +137,7 @@ class ForwardPass:
     def take(self, tensor: Any) -> list[Signal]:
         """The signals in the trace of a tensor, each handed out once.
 
-        There is none of a layer that is called inside of a loop too, whose tensors do
+        There is none of a layer that is called inside a loop too, whose tensors do
         not leave it.
         """
         trace_of = backends.current().trace_of

@@ -5,7 +5,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.backends import keras_private
+
+# Kinds of dtypes, as NumPy has them: text, and complex, dates, Python's objects.
+_TEXT, _NO_REAL_NUMBERS = "SU", "cmMO"
 
 
 def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
@@ -19,14 +23,11 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
     Raises:
         ValueError: if `model` is no model or has no `call`; if `x` is no array, is
             empty, holds NaN or infinities or has another shape than the model takes; if
-            `y` is no array or has another number of samples, if the model has no loss
-            for it, or if it is one-hot and the loss takes class numbers.
+            `y` is no array, holds NaN or infinities or has another number of samples,
+            if the model has no loss for it, or if the loss takes class numbers and `y`
+            is one-hot or holds others than those of the classes.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "Argument `model` must be a `keras.Model`. "
-            f"Received: model of type {type(model).__name__}"
-        )
+    arguments.instance("model", model, keras.Model, "a `keras.Model`")
     if not has_call(model):
         raise ValueError(
             "Argument `model` must have a `call`: a model that only trains other ones "
@@ -45,8 +46,9 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
             "Argument `x` must have the same number of samples in all inputs. "
             f"Received: x of shape {_listed(shapes)}"
         )
+    takes_text = _takes_text(model)
     for array in arrays:
-        _check_finite(array)
+        _check_finite("x", array, takes_text)
     if y is not None:
         _check_targets(model, shapes[0][0], y)
 
@@ -128,15 +130,30 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     )
 
 
-def _check_finite(array: Any) -> None:
-    values = np.asarray(keras.ops.convert_to_numpy(array))
-    if values.dtype.kind == "f":
-        bad = values.size - np.count_nonzero(np.isfinite(values))
-        if bad:
-            raise ValueError(
-                "Argument `x` must be finite. Received: x of shape "
-                f"{values.shape} with {bad} values that are NaN or infinite"
-            )
+def _takes_text(model: keras.Model) -> bool:
+    # A model that is built on its first call does not say what it takes.
+    inputs = getattr(model, "inputs", None)
+    return not inputs or any(str(tensor.dtype) == "string" for tensor in inputs)
+
+
+def _check_finite(name: str, array: Any, may_be_text: bool = False) -> None:
+    kind = getattr(array.dtype, "kind", "")
+    if kind in _TEXT and may_be_text:
+        return
+    if kind in (*_TEXT, *_NO_REAL_NUMBERS):
+        raise ValueError(
+            f"Argument `{name}` must hold real numbers. Received: {name} of dtype "
+            f"{array.dtype}"
+        )
+    # What is too large for the precision of the model is infinite in it.
+    values = keras.ops.cast(array, keras.config.floatx())
+    bad = int(keras.ops.sum(keras.ops.cast(~keras.ops.isfinite(values), "int32")))
+    if bad:
+        raise ValueError(
+            f"Argument `{name}` must be finite. Received: {name} of shape "
+            f"{tuple(array.shape)} with {bad} values that are NaN or infinite in "
+            f"{keras.config.floatx()}"
+        )
 
 
 def _check_targets(model: keras.Model, samples: int, y: Any) -> None:
@@ -152,6 +169,8 @@ def _check_targets(model: keras.Model, samples: int, y: Any) -> None:
             f"Argument `y` must have a target for each of the {samples} samples of "
             f"`x`. Received: y of shape {_listed(shapes)}"
         )
+    for array in keras.tree.flatten(y):
+        _check_finite("y", array)
     _check_sparse(model, keras.tree.flatten(y))
 
 
@@ -161,13 +180,16 @@ def _check_sparse(model: keras.Model, targets: list[Any]) -> None:
     if not len(losses) == len(targets) == len(outputs):
         return
     for target, loss, output in zip(targets, losses, outputs, strict=True):
-        if _takes_class_numbers(loss) and _is_one_hot(target, output):
+        if not _takes_class_numbers(loss):
+            continue
+        if _is_one_hot(target, output):
             raise ValueError(
                 "Argument `y` must hold class numbers for the sparse loss that the "
                 "model is compiled with. Pass `np.argmax(y, axis=-1)`, or compile with "
                 "`categorical_crossentropy`. Received: one-hot y of shape "
                 f"{tuple(target.shape)}"
             )
+        _check_class_numbers(target, loss, output)
 
 
 def _takes_class_numbers(loss: Any) -> bool:
@@ -185,6 +207,21 @@ def _is_one_hot(target: Any, output: Any) -> bool:
         return False
     values = np.asarray(keras.ops.convert_to_numpy(target))
     return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all())
+
+
+def _check_class_numbers(target: Any, loss: Any, output: Any) -> None:
+    values = np.asarray(keras.ops.convert_to_numpy(target))
+    values = values[values != getattr(loss, "ignore_class", None)]
+    # The axis of the classes is hardly ever another than the last, and no longer.
+    sizes = [size or np.inf for size in output.shape[1:]] if output is not None else []
+    classes = max(sizes, default=np.inf)
+    wrong = values[(values < 0) | (values >= classes) | (values % 1 != 0)]
+    if len(wrong):
+        raise ValueError(
+            "Argument `y` must hold class numbers for the sparse loss that the model "
+            f"is compiled with: integers from 0, below the {classes} classes. "
+            f"Received: y with {', '.join(map(str, np.unique(wrong)[:5]))}"
+        )
 
 
 def _listed(shapes: list[Any]) -> str:

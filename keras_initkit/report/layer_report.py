@@ -43,7 +43,7 @@ class LayerReport(Mapping[str, Any]):
 
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in self._columns:
-            raise KeyError(f"Unknown column: {column!r}. There are {list(self)}")
+            raise KeyError(f"Unknown column {column!r}. The columns are {list(self)}")
         return self._columns[column]
 
     def __iter__(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ def is_scale_invariant(call: KernelCall) -> bool:
     is changed, and put back; a layer of Keras's own is known without that.
 
     Args:
-        call: of the layer, outside of any graph.
+        call: of the layer, outside any graph.
 
     Reference:
 

@@ -36,13 +36,25 @@ class SignalLoss:
             tensors = keras.tree.flatten(outputs)
             return _random_sum([tensor for tensor in tensors if tensor is not None])
         y = keras.tree.map_structure(ops.convert_to_tensor, self._y)
-        loss = self._model.compute_loss(
-            x=self._x, y=y, y_pred=outputs, sample_weight=None
-        )
+        try:
+            loss = self._model.compute_loss(
+                x=self._x, y=y, y_pred=outputs, sample_weight=None
+            )
+        except Exception as error:  # whatever the loss raises
+            raise ValueError(
+                "Argument `y` must fit the model's outputs and its loss, which fails: "
+                f"{error} Received: y of shape {_shapes(y)} for outputs of shape "
+                f"{_shapes(outputs)}"
+            ) from error
         return self._scaled(loss)
 
     def _scaled(self, loss: Any) -> Any:
         return self._optimizer.scale_loss(loss) if self._optimizer else loss
+
+
+def _shapes(tensors: Any) -> str:
+    shapes = [tuple(tensor.shape) for tensor in keras.tree.flatten(tensors)]
+    return ", ".join(map(str, shapes))
 
 
 def _random_sum(outputs: list[Any]) -> Any:

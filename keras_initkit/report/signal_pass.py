@@ -47,7 +47,7 @@ class KernelSignal:
     layer: Any
     kernel: Any
     function: Callable[[Any], Any]
-    # For use outside of the differentiation; the next four belong to it.
+    # For use outside the differentiation; the next four belong to it.
     inputs: Any
     z: Any
     caught_activation: Any

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_initkit import backends
+from keras_initkit import arguments, backends
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.kernels.calls import KernelCall, each_kernel_call
 from keras_initkit.kernels.fans import kernel_fans
@@ -18,7 +18,6 @@ from keras_initkit.report.batch import build_on, check_batch
 from keras_initkit.report.kept_state import assign, read, state_kept, variables_kept
 from keras_initkit.report.layer_report import LayerReport
 from keras_initkit.report.scale_invariance import is_scale_invariant
-from keras_initkit.theory.number import is_finite_number, is_integer
 from keras_initkit.theory.variance import variance as variance_of
 
 # A smaller step may change no number of bfloat16, so that nothing comes of it.
@@ -89,7 +88,7 @@ def lsuv(
             its pre-activations are constant (a kernel of zeros, dead units before it)
             or not finite, its bias alone has more, it normalizes its kernel itself
             (weight standardization), the model changes its kernel when it is called in
-            training (`SpectralNormalization`), or calls the layer inside of a compiled
+            training (`SpectralNormalization`), or calls the layer inside a compiled
             function. The weights are then as before.
 
     Reference:
@@ -97,14 +96,11 @@ def lsuv(
     - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
     """
     check_batch(model, x)
-    _check_positive("target_variance", target_variance)
-    _check_positive("tolerance", tolerance)
-    if not is_integer(max_iterations):
-        raise ValueError(
-            "Argument `max_iterations` must be a positive integer. "
-            f"Received: max_iterations={max_iterations!r}"
-        )
-    if orthogonal and not discard_trained:
+    target_variance = arguments.number("target_variance", target_variance, above=0)
+    tolerance = arguments.number("tolerance", tolerance, above=0)
+    max_iterations = arguments.integer("max_iterations", max_iterations)
+    orthogonal = arguments.flag("orthogonal", orthogonal)
+    if not arguments.flag("discard_trained", discard_trained) and orthogonal:
         _check_untrained(model)
     low, high = 1 - tolerance, 1 + tolerance
     sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
@@ -169,10 +165,7 @@ class Sweep:
                 # Once more: it may undo the factor of a kernel that it normalizes.
                 model(x, training=True)
             if not self._rows and not self.skipped:
-                raise ValueError(
-                    "Argument `layers` selects no Dense, EinsumDense or convolution "
-                    f"layer that the model calls. Received: layers={layers!r}"
-                )
+                raise _nothing_called(model, layers)
         except BaseException as error:
             for kernel, original in self._originals.values():
                 assign(kernel, original)
@@ -203,14 +196,14 @@ class Sweep:
 
     def _treat(self, key: int, call: KernelCall, is_compiled: bool) -> None:
         if key in self._originals and is_compiled:
-            raise _Refusal(call, "are computed inside of a compiled function")
+            raise _Refusal(call, "are computed inside a compiled function")
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
             self._treated[key] = read(call.kernel)
         elif key in self._rows and not np.array_equal(
             read(call.kernel), self._treated[key]
         ):
-            raise _Refusal(call, "are those of a kernel that the model itself changes")
+            raise _Refusal(call, "come from a kernel that the model itself changes")
 
     def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
         before = variance = _variance(call)
@@ -249,7 +242,22 @@ class Sweep:
         bias = getattr(call.layer, "bias", None)
         of_bias = 0.0 if bias is None else variance_of(bias)
         if of_bias > self._band[1] * target:
-            raise _Refusal(call, f"have a variance of {of_bias:.3g} by its bias alone")
+            raise _Refusal(
+                call, f"have a variance of {of_bias:.3g} from its bias alone"
+            )
+
+
+def _nothing_called(model: keras.Model, layers: Any) -> ValueError:
+    kinds = "Dense, EinsumDense or convolution layer"
+    if layers is None:
+        return ValueError(
+            f"Argument `model` must call a {kinds} with a trainable kernel: no other "
+            f"kernels are rescaled. Received: model {model.name!r}"
+        )
+    return ValueError(
+        f"Argument `layers` must select a {kinds} that the model calls. "
+        f"Received: layers={layers!r}"
+    )
 
 
 # Not an Exception: Keras rewrites the messages of those that leave a layer's call.
@@ -259,9 +267,9 @@ class _Refusal(BaseException):
     def __init__(self, call: KernelCall, why: str) -> None:
         self.why = f"its pre-activations {why}"
         super().__init__(
-            f"The pre-activations of layer {call.layer.path!r} {why}, so that no "
-            "factor of its kernel gives them the target variance. The model is left as "
-            f"it was. Received: an `x` that reaches the layer as {call.inputs.shape}"
+            f"The pre-activations of layer {call.layer.path!r} {why}, so no factor of "
+            "its kernel can give them the target variance. The model is left as it "
+            f"was. Received: x, which reaches the layer in shape {call.inputs.shape}"
         )
 
 
@@ -287,15 +295,8 @@ def _check_untrained(model: keras.Model) -> None:
     steps = 0 if optimizer is None else int(optimizer.iterations)
     if steps:
         raise ValueError(
-            "With `orthogonal=True`, the trained kernels of the model would be lost. "
-            "Pass `orthogonal=False` to rescale them, or `discard_trained=True`. "
+            "Argument `orthogonal=True` would discard the trained kernels of the "
+            "model. Pass `orthogonal=False` to keep and rescale them, or "
+            "`discard_trained=True` to replace them. "
             f"Received: model {model.name!r}, whose optimizer has taken {steps} steps"
-        )
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if not is_finite_number(value) or value <= 0:
-        raise ValueError(
-            f"Argument `{name}` must be a positive, finite number. "
-            f"Received: {name}={value!r}"
         )

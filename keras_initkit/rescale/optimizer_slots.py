@@ -71,9 +71,9 @@ def _powers(optimizer: Any) -> dict[str, int]:
         if known and _computes_as(type(optimizer), known):
             return {**powers, **OF_ALL}
     raise ValueError(
-        "It is not known how the state of this optimizer scales with the weights. "
-        f"Known are {', '.join(POWERS)} and their subclasses. "
-        f"Received: optimizer={optimizer}"
+        "The model must be compiled with one of Keras's optimizers "
+        f"{', '.join(POWERS)}, or a subclass: how the state of any other one scales "
+        f"with the weights is unknown. Received: optimizer={optimizer}"
     )
 
 

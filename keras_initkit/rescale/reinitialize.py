@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.pretrained import Pretrained
@@ -95,25 +96,19 @@ def reinitialize(
 
 
 def _check_arguments(model: Any, seed: Any, optimizer: Any) -> None:
-    if not isinstance(model, keras.Layer) or not model.built or not model.weights:
+    arguments.instance("model", model, keras.Layer, "a Keras model or layer")
+    if not model.built or not model.weights:
         raise ValueError(
             "Argument `model` must be built and have weights: call it on data, or "
             f"`model.build(input_shape)`, first. Received: model={model}"
         )
     if any(layer.quantization_mode for layer in keras_private.layers_of(model)):
         raise ValueError(
-            "Argument `model` must not be quantized: its integers are no draw of an "
-            f"initializer. Received: model={model}"
+            "Argument `model` must not be quantized: no initializer draws integers. "
+            f"Received: model={model}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(
-            f"Argument `seed` must be a non-negative integer. Received: seed={seed}"
-        )
-    if optimizer not in ("reset", "keep"):
-        raise ValueError(
-            'Argument `optimizer` must be "reset" or "keep". '
-            f"Received: optimizer={optimizer}"
-        )
+    arguments.integer("seed", seed, least=0)
+    arguments.choice("optimizer", optimizer, ("reset", "keep"))
 
 
 def _is_trained(weight: Weight) -> bool:
@@ -138,6 +133,9 @@ def _chosen_initializers(
         isinstance(initializers, dict) and "class_name" not in initializers
     )
     by_pattern = initializers if is_dict_of_patterns else {"*": initializers}
+    if not all(isinstance(pattern, str) for pattern in by_pattern):
+        expected = "a dict whose keys are name patterns of layers"
+        raise arguments.error("initializers", initializers, expected)
     resolved = {p: _resolve(identifier) for p, identifier in by_pattern.items()}
     matched = set()
     for weight in weights:
@@ -198,7 +196,16 @@ def _draw(
         if known:
             initializer = type(initializer).from_config({**config, **known})
         _check_has_values(initializer)
-    return initializer(variable.shape, dtype=variable.dtype)
+    try:
+        return initializer(variable.shape, dtype=variable.dtype)
+    except Exception as error:  # whatever the user's own function raises
+        if chosen[id(variable)] is own_initializer(weight.layer, variable):
+            raise
+        raise ValueError(
+            "Argument `initializers` must draw a weight of every shape, but fails for "
+            f"{variable.path!r} of shape {tuple(variable.shape)}: {error}. "
+            f"Received: initializers={initializer!r}"
+        ) from error
 
 
 def _check_has_values(initializer: Any) -> None:

@@ -106,11 +106,16 @@ def find_targets(
         if layers is not None or isinstance(initializer, DynamicRescaling)
     ]
     if not targets:
+        names = layer_names(model, variables)
+        if layers is None:
+            raise ValueError(
+                "There is nothing to rescale: no layer of the model was built with "
+                "`kernel_initializer=DynamicRescaling(...)`. Choose layers with "
+                f'`layers=`, `layers="*"` for all. Received: a model with {names}'
+            )
         raise ValueError(
-            "Argument `layers` must select a Dense, EinsumDense or convolution layer; "
-            "without it, a layer must have "
-            "`kernel_initializer=DynamicRescaling(...)`. Received: "
-            f"layers={layers!r}, and a model with {layer_names(model, variables)}"
+            "Argument `layers` must select a Dense, EinsumDense or convolution layer. "
+            f"Received: layers={layers!r}, which selects {names}"
         )
     return targets
 
@@ -218,9 +223,9 @@ class Rescaler:
                 self._successors[id(target.kernel)] = kernel_of(following)
         if without:
             log.warning(
-                "keras_initkit: %d of %d layers are not rescaled, as the function of "
-                "the network could not be kept: %s. With `function_preserving=False` "
-                "they are, without compensation.",
+                "keras_initkit: %d of %d layers are not rescaled, because the network "
+                "would compute something else: %s. With `function_preserving=False` "
+                "they are rescaled all the same.",
                 len(without),
                 len(self._targets),
                 listed_by_reason(without),

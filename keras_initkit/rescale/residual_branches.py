@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.fans import kernel_fans
 from keras_initkit.theory.gains import gaussian_moments
-from keras_initkit.theory.number import is_finite_number, is_integer
 
 # An activation sees tiny inputs behind a scaled kernel. One that is smooth there is
 # linear and has almost no mean; ReLU has 0.7 of its standard deviation at any scale.
@@ -119,24 +119,19 @@ def scale_residual_branches(
 
 
 def _check_arguments(model: Any, depth: Any, exponent: Any) -> None:
+    arguments.instance("model", model, keras.Model, "a `keras.Model`")
     if not (getattr(model, "inputs", None) and getattr(model, "outputs", None)):
         raise ValueError(
             "Argument `model` must be a Functional model or a built Sequential model. "
-            "The layers of a subclassed model have no known connections: give the last "
+            "Nobody can see how a subclassed model connects its layers: give the last "
             "layer of each of its residual branches "
             "`kernel_initializer=ScaledDepth(depth)` instead. "
-            f"Received: model={getattr(model, 'name', model)}"
+            f"Received: model={model!r}"
         )
-    if depth is not None and not is_integer(depth):
-        raise ValueError(
-            "Argument `depth` must be a positive integer or `None`. "
-            f"Received: depth={depth}"
-        )
-    if exponent is not None and (not is_finite_number(exponent) or exponent < 0):
-        raise ValueError(
-            "Argument `exponent` must be a finite, non-negative number or `None`. "
-            f"Received: exponent={exponent}"
-        )
+    if depth is not None:
+        arguments.integer("depth", depth)
+    if exponent is not None:
+        arguments.number("exponent", exponent, least=0)
 
 
 def _steps(model: Any) -> list[_Step]:

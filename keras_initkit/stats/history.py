@@ -129,7 +129,7 @@ class History(Mapping[str, np.ndarray]):
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._keys:
-            raise KeyError(f"Unknown statistic: {key!r}. Recorded are {self._keys}")
+            raise KeyError(f"{key!r} was not recorded. Recorded: {self._keys}")
         return self._records().values[:, self._keys.index(key)]
 
     def __iter__(self) -> Iterator[str]:
@@ -183,7 +183,7 @@ class History(Mapping[str, np.ndarray]):
         """
         steps = self.steps
         if not len(steps):
-            raise ValueError("Nothing was recorded: there is nothing to plot.")
+            raise ValueError("Nothing was recorded, so there is nothing to plot.")
         values = self[statistic]
         import matplotlib.pyplot as plt
 

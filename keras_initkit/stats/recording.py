@@ -16,7 +16,7 @@ from keras_initkit.stats.plan import Plan
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
 IN_BRANCH = (
-    "the training step applies its optimizer inside of a branch or a loop of the "
+    "the training step applies its optimizer inside a branch or a loop of the "
     "graph, from which no statistics can be returned. Record it with `layer_stats`"
 )
 

@@ -1,7 +1,8 @@
 """Which training steps are recorded."""
 
-import numbers
 from typing import Any
+
+from keras_initkit import arguments
 
 # What "auto" never goes below: one step in so many costs next to nothing.
 AUTO_INTERVAL = 50
@@ -43,19 +44,14 @@ class Schedule:
             "auto": AUTO_INTERVAL,
         }
         is_word = isinstance(update_freq, str) and update_freq in words
-        if not is_word and not _is_int(update_freq, least=1):
-            raise ValueError(
-                f'Argument `{name}` must be a positive integer, "batch", "epoch" or '
-                f'"auto". Received: {name}={update_freq!r}'
-            )
-        if not _is_int(warmup_steps, least=0):
-            raise ValueError(
-                "Argument `warmup_steps` must be an integer of at least 0. "
-                f"Received: warmup_steps={warmup_steps!r}"
-            )
+        if not is_word and not arguments.is_integer(update_freq):
+            expected = 'a positive integer, "batch", "epoch" or "auto"'
+            raise arguments.error(name, update_freq, expected)
         self.is_auto = is_word and update_freq == "auto"
-        self.interval: Any = words[update_freq] if is_word else int(update_freq)
-        self.warmup_steps = warmup_steps
+        self.interval: Any = (
+            words[update_freq] if is_word else arguments.integer(name, update_freq)
+        )
+        self.warmup_steps = arguments.integer("warmup_steps", warmup_steps, least=0)
 
     def selects(self, step: Any, interval: Any = None, epoch_start: Any = 0) -> Any:
         """Whether a step is recorded: a bool, or a boolean tensor for tensors.
@@ -71,8 +67,3 @@ class Schedule:
         else:
             regular = step % (self.interval if interval is None else interval) == 0
         return (step < self.warmup_steps) | regular
-
-
-def _is_int(value: Any, least: int) -> bool:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    return is_integer and value >= least

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_initkit import backends
+from keras_initkit import arguments, backends
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.selection import Selector
 from keras_initkit.stats.faults import Faults
@@ -84,13 +84,17 @@ class Session:
         layers: Selector | Sequence[Selector] | None = None,
         optimizer: Any = None,
     ) -> None:
-        optimizer = optimizer or getattr(model, "optimizer", None)
         if optimizer is None:
-            raise ValueError(
-                "The model must be compiled with an optimizer before its gradients "
-                f"can be recorded. Received: model {model.name!r} with "
-                f"optimizer={optimizer}"
-            )
+            optimizer = getattr(model, "optimizer", None)
+            if optimizer is None:
+                raise ValueError(
+                    "Argument `model` must be compiled with an optimizer, whose "
+                    "gradients are recorded. Call `model.compile(optimizer, loss)` "
+                    f"first. Received: model {model.name!r}, which has no optimizer"
+                )
+        arguments.instance(
+            "optimizer", optimizer, keras.optimizers.Optimizer, "a Keras optimizer"
+        )
         self._model = model
         self._schedule = schedule
         self._histograms = histograms

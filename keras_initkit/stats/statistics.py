@@ -102,7 +102,7 @@ class Statistics:
                 "Argument `statistics` must be made of functions of one tensor and of "
                 f"these names: {', '.join(TENSOR_MEASURES)} (with weight_ or gradient_ "
                 f"in front for one of the two), {', '.join(FORWARD)}, {DUPLICATES}, "
-                f'{UPDATE}; or be "all". Received: {key!r}'
+                f'{UPDATE}; or be "all". Received: statistics={key!r}'
             )
         self.measures[source][name] = TENSOR_MEASURES[name]
 
@@ -111,8 +111,9 @@ class Statistics:
         taken = self.measures["gradient"].get(name, TENSOR_MEASURES.get(name))
         if not name.isidentifier() or taken not in (None, function):
             raise ValueError(
-                "Argument `statistics`: a function needs a `__name__` that no other "
-                f"statistic has. Received: {function!r} with __name__={name!r}"
+                "Argument `statistics`: a function must have a `__name__` that no "
+                "other statistic has; define it with `def`. "
+                f"Received: statistics={function!r}, with __name__={name!r}"
             )
         for source in SOURCES:
             self.measures[source][name] = function

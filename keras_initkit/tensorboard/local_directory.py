@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 from urllib.request import url2pathname
 
+from keras_initkit import arguments
+
 # A scheme has two letters at least: C:/logs is a path. One slash is enough, because
 # `Path` makes gs:/bucket out of gs://bucket.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/.*)", re.DOTALL)
@@ -27,10 +29,12 @@ def local_directory(log_dir: str | PathLike[str], argument: str = "log_dir") -> 
         argument: the name of the argument in the error.
 
     Raises:
-        ValueError: if it is any other URL, such as `gs://bucket/logs`: files are
-            written to the local file system only.
+        ValueError: if it is no path, or any other URL, such as `gs://bucket/logs`:
+            files are written to the local file system only.
     """
-    text = os.fspath(log_dir)
+    text = os.fspath(log_dir) if isinstance(log_dir, str | PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise arguments.error(argument, log_dir, "the path of a directory")
     url = _URL.fullmatch(text)
     if url is None:
         return Path(os.path.expanduser(text))

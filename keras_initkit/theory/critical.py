@@ -3,13 +3,13 @@
 import math
 from typing import Any, NamedTuple
 
+from keras_initkit import arguments
 from keras_initkit.theory.elementwise import (
     Activation,
     ElementwiseFunction,
     elementwise_function,
 )
 from keras_initkit.theory.gaussian_average import gaussian_samples
-from keras_initkit.theory.number import is_finite_number, is_integer
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
 # Of q*: a bias variance this little below 0 is 0, as ReLU's is.
@@ -85,11 +85,7 @@ def critical_variances(
         )
     if variance is None:
         return _point_with_bias(function, activation, bias_variance)
-    if not is_finite_number(variance) or variance <= 0:
-        raise ValueError(
-            "Argument `variance` must be a positive, finite number. "
-            f"Received: variance={variance!r}"
-        )
+    variance = arguments.number("variance", variance, above=0)
     point = _critical_point(function, variance)
     if not point.bias_variance >= 0:
         raise ValueError(
@@ -139,10 +135,7 @@ def variances_for_depth(activation: Activation, depth: int) -> Criticality:
 
     - [Pennington, Schoenholz & Ganguli, 2017](https://arxiv.org/abs/1711.04735)
     """
-    if not is_integer(depth):
-        raise ValueError(
-            f"Argument `depth` must be a positive integer. Received: depth={depth}"
-        )
+    depth = arguments.integer("depth", depth)
     function = elementwise_function(activation)
 
     def excess(log_variance: float) -> float:
@@ -180,11 +173,7 @@ def _critical_point(function: ElementwiseFunction, variance: float) -> Criticali
 def _point_with_bias(
     function: ElementwiseFunction, activation: Activation, bias_variance: Any
 ) -> Criticality:
-    if not is_finite_number(bias_variance) or bias_variance < 0:
-        raise ValueError(
-            "Argument `bias_variance` must be a finite number of at least 0. "
-            f"Received: bias_variance={bias_variance!r}"
-        )
+    bias_variance = arguments.number("bias_variance", bias_variance, least=0)
     variance = root_near_one(
         lambda q: bias_variance - _critical_point(function, q).bias_variance
     )

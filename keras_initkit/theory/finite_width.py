@@ -1,11 +1,11 @@
 """How far a network of finite width starts off its mean field."""
 
 import math
-import operator
 from collections.abc import Iterable
 
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.theory.elementwise import (
     Activation,
     ElementwiseFunction,
@@ -78,16 +78,10 @@ def finite_width_fluctuation(
 
 
 def _positive_integers(widths: Iterable[int]) -> list[int]:
-    try:
-        counts = [operator.index(width) for width in widths]
-    except TypeError:
-        counts = []
-    if not counts or min(counts) < 1:
-        raise ValueError(
-            "Argument `widths` must be one or more positive integers. "
-            f"Received: widths={widths}"
-        )
-    return counts
+    counts = list(widths) if isinstance(widths, Iterable) else []
+    if not counts or not all(map(arguments.is_integer, counts)):
+        raise arguments.error("widths", widths, "one or more positive integers")
+    return [int(count) for count in counts]
 
 
 def _is_positively_homogeneous(function: ElementwiseFunction) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.theory.elementwise import (
     Activation,
     activation_function,
@@ -89,11 +90,7 @@ def calculate_gain(activation: Activation, method: str = "forward") -> float:
     - [Brock et al., 2021](https://arxiv.org/abs/2101.08692) (std)
     - [torch.nn.init](https://pytorch.org/docs/stable/nn.init.html) (torch)
     """
-    if method not in _METHODS:
-        raise ValueError(
-            f"Argument `method` must be one of {_METHODS}. Received: method={method}"
-        )
-    if method == "torch":
+    if arguments.choice("method", method, _METHODS) == "torch":
         return _torch_gain(activation)
     samples = gaussian_samples(elementwise_function(activation), variance=1.0)
     moments = _moments(samples)

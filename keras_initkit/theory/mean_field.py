@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_initkit import arguments
 from keras_initkit.theory.correlated_average import correlated_moments
 from keras_initkit.theory.elementwise import (
     Activation,
@@ -19,7 +20,6 @@ from keras_initkit.theory.elementwise import (
     elementwise_function,
 )
 from keras_initkit.theory.gaussian_average import gaussian_samples
-from keras_initkit.theory.number import is_finite_number
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
 # A fixed correlation this close to 1 is one of 1.
@@ -143,12 +143,15 @@ def correlation_map(
     - [Poole et al., 2016](https://arxiv.org/abs/1606.05340)
     """
     function = _checked_function(activation, weight_variance, bias_variance)
-    if variance is None:
-        variance = _fixed_variance(function, weight_variance, bias_variance)
-    if not is_finite_number(variance) or variance <= 0:
+    if variance is not None:
+        variance = arguments.number("variance", variance, above=0)
+    else:
+        variance = _finite_fixed_variance(function, weight_variance, bias_variance)
+    if variance == 0:
         raise ValueError(
-            "Argument `variance` (by default the fixed variance) must be a positive, "
-            f"finite number. Received: variance={variance!r}"
+            "Argument `weight_variance` must keep the signal alive, but with it the "
+            "variance falls to 0 from layer to layer. Pass `variance` for the map at "
+            f"a variance of your choice. Received: weight_variance={weight_variance}"
         )
     _check_correlation(correlation)
 
@@ -258,13 +261,8 @@ def chi(
 def _checked_function(
     activation: Activation, weight_variance: float, bias_variance: float
 ) -> ElementwiseFunction:
-    given = {"weight_variance": weight_variance, "bias_variance": bias_variance}
-    for name, value in given.items():
-        if not is_finite_number(value) or value < 0:
-            raise ValueError(
-                f"Argument `{name}` must be a finite number of at least 0. "
-                f"Received: {name}={value!r}"
-            )
+    arguments.number("weight_variance", weight_variance, least=0)
+    arguments.number("bias_variance", bias_variance, least=0)
     return elementwise_function(activation)
 
 
@@ -277,7 +275,10 @@ def _check_correlation(correlation: Any) -> None:
 
 
 def _all_within(values: Any, least: float, most: float) -> bool:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        return False
     is_real = array.dtype.kind in "fiu"
     return is_real and bool(np.all((array >= least) & (array <= most)))
 

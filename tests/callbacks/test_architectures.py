@@ -82,7 +82,13 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["", "jit_compile"])
+@pytest.mark.parametrize(
+    "jit_compile",
+    [
+        pytest.param(False, id=""),
+        pytest.param(True, id="jit_compile", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bit_identical_with_every_statistic(name, jit_compile, tmp_path):
     if BACKEND != "tensorflow" and jit_compile:

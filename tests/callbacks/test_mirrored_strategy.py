@@ -56,7 +56,12 @@ TRAINING = """
 
 
 @pytest.mark.parametrize(
-    ("kind", "run_eagerly"), [("plain", False), ("plain", True), ("skipped", False)]
+    ("kind", "run_eagerly"),
+    [
+        ("plain", False),
+        pytest.param("plain", True, marks=pytest.mark.slow),
+        pytest.param("skipped", False, marks=pytest.mark.slow),
+    ],
 )
 def test_the_numbers_are_those_of_the_whole_batch_on_one_device(
     kind, run_eagerly, tmp_path

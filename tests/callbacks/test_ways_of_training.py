@@ -315,7 +315,33 @@ WAYS = {
 }
 
 
-@pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
+# One of each kind; a way takes three trainings, and the others are marked as slow.
+OF_EACH_KIND = (
+    "plain",
+    "mixed_float16, first steps skipped",
+    "gradient_accumulation_steps",
+    "clipnorm",
+    "weight_decay",
+    "sample_weight",
+    "without a gradient",
+    "tf.data",
+    "generator",
+    "Conv2D",
+    "MultiHeadAttention",
+    "LSTM",
+    "Embedding",
+    "BatchNormalization",
+    "mixed_bfloat16, jit_compile",
+)
+
+
+def each_way():
+    for name, way in WAYS.items():
+        marks = () if name in OF_EACH_KIND else pytest.mark.slow
+        yield pytest.param(way, id=name, marks=marks)
+
+
+@pytest.fixture(scope="module", params=each_way())
 def trained(request, tmp_path_factory, loss_gradients, apply_gradients):
     """A way, the history of a training, its result, the result of one without us."""
     way = request.param

@@ -1,5 +1,7 @@
 import pytest
 
+pytestmark = pytest.mark.slow  # the study takes twenty seconds
+
 
 def test_a_wrong_scale_loses_the_signal(findings):
     nothing = findings["nothing"]

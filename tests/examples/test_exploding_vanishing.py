@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from keras_initkit import chi, finite_width_fluctuation, fixed_variance
+from keras_initkit.theory import chi, finite_width_fluctuation, fixed_variance
+
+pytestmark = pytest.mark.slow  # the study takes twenty seconds
 
 DEPTH = 10  # of the quick run
 WIDTH = 200

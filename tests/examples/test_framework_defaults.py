@@ -4,6 +4,8 @@ import pytest
 
 from keras_initkit.experiments.study_command import load_study
 
+pytestmark = pytest.mark.slow  # the study takes twenty seconds
+
 WIDTH = 128
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_initkit.experiments.study import Lab
 from keras_initkit.experiments.study_command import load_study
@@ -19,6 +20,7 @@ def test_the_layers_begin_as_they_were_trained(tmp_path):
             assert np.array_equal(np.sort(trained.ravel()), np.sort(begun.ravel()))
 
 
+@pytest.mark.slow
 def test_it_runs_where_there_is_no_mnist(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
     lab = Lab(True, 0, None, tmp_path / "logs", tmp_path)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from keras_initkit import chi
+from keras_initkit.theory import chi
 
 LN_10 = math.log(10)
 BOTH = pytest.mark.parametrize("activation", ["tanh", "sigmoid"])

@@ -1,4 +1,8 @@
-from keras_initkit import chi
+import pytest
+
+from keras_initkit.theory import chi
+
+pytestmark = pytest.mark.slow  # the study takes twenty seconds
 
 BLIND = 0.15  # a little above the share of the most frequent digit
 

@@ -103,17 +103,6 @@ def test_fan_in_is_what_a_unit_sums_over(shape, axes, fan_in):
     assert_std(kernel, math.sqrt(2 / fan_in))
 
 
-@pytest.mark.parametrize("distribution", ["normal", "UNIFORM", None, 3])
-def test_distribution_must_be_known(distribution):
-    with pytest.raises(ValueError, match=f"Received: distribution={distribution}$"):
-        ActivationScaling("relu", distribution=distribution)
-
-
 def test_activation_must_be_elementwise():
     with pytest.raises(ValueError, match=r"Received: activation=softmax$"):
         ActivationScaling("softmax")
-
-
-def test_method_must_be_known():
-    with pytest.raises(ValueError, match=r"Received: method=sideways$"):
-        ActivationScaling("relu", "sideways")

@@ -41,15 +41,3 @@ def test_an_einsum_has_no_axes_for_it(make):
     layer = keras.layers.EinsumDense("ab,bc->ac", 5, kernel_initializer=make())
     layer.build((None, 4))
     assert layer.kernel.numpy().all()
-
-
-@pytest.mark.parametrize("fan_in", [0, -1, 2.5, True, "4", None, math.nan, math.inf])
-def test_fan_in_must_be_a_positive_integer(fan_in):
-    with pytest.raises(ValueError, match=f"Received: fan_in={fan_in}$"):
-        TorchUniformBias(fan_in)
-
-
-@pytest.mark.parametrize("stddev", [-0.1, True, "4", None, math.nan, math.inf])
-def test_stddev_must_not_be_negative(stddev):
-    with pytest.raises(ValueError, match=f"Received: stddev={stddev}$"):
-        NormalBias(stddev)

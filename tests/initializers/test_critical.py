@@ -172,18 +172,6 @@ def test_exactly_one_of_depth_and_q_star(arguments):
         Critical("tanh", **arguments)
 
 
-@pytest.mark.parametrize("q_star", [0, -1.0, math.nan, math.inf, "1", True])
-def test_q_star_must_be_positive(q_star):
-    with pytest.raises(ValueError, match=f"Received: q_star={q_star}$"):
-        Critical("tanh", q_star=q_star)
-
-
-@pytest.mark.parametrize("depth", [0, -1, 2.5, "4", True])
-def test_depth_must_be_a_positive_integer(depth):
-    with pytest.raises(ValueError, match=f"Received: depth={depth}$"):
-        Critical("tanh", depth)
-
-
 @pytest.mark.parametrize("activation", ["softmax", "no_such_activation"])
 def test_activation_must_be_elementwise(activation):
     with pytest.raises(ValueError, match=f"Received: activation={activation}$"):

@@ -94,8 +94,3 @@ def test_a_kernel_without_a_window_is_refused(shape):
 def test_empty_axes_are_refused(shape):
     with pytest.raises(ValueError, match=r"`DeltaOrthogonal`.*Received: shape="):
         DeltaOrthogonal()(shape)
-
-
-def test_gain_must_be_positive():
-    with pytest.raises(ValueError, match=r"Received: gain=-1$"):
-        DeltaOrthogonal(-1)

@@ -185,12 +185,6 @@ def test_shapes_that_are_no_kernel_are_refused(shape):
         DynamicRescaling()(shape)
 
 
-@pytest.mark.parametrize("target", [0, -1.0, math.nan, math.inf, "1", None, True])
-def test_target_variance_must_be_positive(target):
-    with pytest.raises(ValueError, match=f"Received: target_variance={target}$"):
-        DynamicRescaling(target_variance=target)
-
-
 @pytest.mark.parametrize("activation", ["softmax", "no_such_activation"])
 def test_activation_must_be_elementwise(activation):
     with pytest.raises(ValueError, match=f"Received: activation={activation}$"):

@@ -131,14 +131,3 @@ def test_halves_must_be_whole(position, shape, message):
 @pytest.mark.parametrize("shape", [(4, 6), (5, 6)])
 def test_first_takes_any_number_of_inputs(shape):
     assert draw(LooksLinear("first"), shape).shape == shape
-
-
-@pytest.mark.parametrize("position", ["middle", None, 0])
-def test_position_must_be_known(position):
-    with pytest.raises(ValueError, match=f"Received: position={position}$"):
-        LooksLinear(position)
-
-
-def test_gain_must_be_positive():
-    with pytest.raises(ValueError, match=r"Received: gain=0$"):
-        LooksLinear(gain=0)

@@ -481,7 +481,7 @@ class TestRefusals:
         model = sequential(
             layers.Dense(8), layers.Dense(50, bias_initializer=bias, name="loud")
         )
-        self.refused(model, normal(50, 8), "loud' have a variance of .* by its bias")
+        self.refused(model, normal(50, 8), "loud' have a variance of .* from its bias")
 
     def test_a_signal_that_overflows(self):
         model = sequential(layers.Rescaling(1e38), layers.Dense(8, name="first"))
@@ -502,14 +502,7 @@ class TestRefusals:
     )
     def test_what_is_no_batch_of_the_model(self, x):
         model = sequential(layers.Dense(8))
-        self.refused(model, x, r"(?s)Argument `x` .*Received: (x|an `x`)")
-
-    @pytest.mark.parametrize("model", [None, "model", layers.Dense(8)])
-    def test_what_is_no_model(self, model):
-        with pytest.raises(
-            ValueError, match=r"Argument `model` must be .*Received: model of"
-        ):
-            lsuv(model, normal(50, 8))
+        self.refused(model, x, r"(?s)Argument `x` .*Received: x")
 
     @pytest.mark.parametrize("orthogonal", [True, False])
     @pytest.mark.parametrize("is_normalized", [True, False])
@@ -521,7 +514,7 @@ class TestRefusals:
         )
         for _ in range(200 * is_normalized):
             model(normal(50, 8), training=True)
-        match = "inside' are those of a kernel that the model itself changes"
+        match = "inside' come from a kernel that the model itself changes"
         self.refused(model, normal(50, 8), match, orthogonal=orthogonal)
 
     @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -563,7 +556,7 @@ class TestRefusals:
         x = scale * normal(32, 8)
         lsuv(model, x)
         model.fit(normal(32, 8), normal(32, 16), epochs=2, verbose=0)
-        match = r"trained kernels .* would be lost.*has taken 2 steps"
+        match = r"would discard the trained kernels.*has taken 2 steps"
         self.refused(model, x, match)
         kernel = model.layers[0].kernel.numpy()
         lsuv(model, x, orthogonal=False)
@@ -603,7 +596,7 @@ class TestRefusals:
         framework = pytest.importorskip(name)
         compiled = framework.function if name == "tensorflow" else framework.jit
         model = sequential(Compiled())
-        self.refused(model, normal(50, 8), "hidden' are computed inside of a compiled")
+        self.refused(model, normal(50, 8), "hidden' are computed inside a compiled")
 
     def test_any_other_error_behind_it(self):
         class Fails(layers.Layer):
@@ -629,7 +622,9 @@ class TestRefusals:
             ]
         )
         x = np.arange(40).reshape(10, 4) % 10
-        match = r"no Dense, EinsumDense or convolution layer .*layers=\['emb\*', .*\]"
+        match = (
+            r"select a Dense, EinsumDense or convolution layer .*layers=\['emb\*', .*\]"
+        )
         self.refused(model, x, match, layers=["emb*", layers.LSTM])
         assert len(lsuv(model, x).layers) == 1
 

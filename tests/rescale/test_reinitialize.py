@@ -367,7 +367,7 @@ def test_a_quantized_model_is_refused():
 
 
 @pytest.mark.parametrize(
-    "model", [keras.Sequential([layers.Dense(3)]), SubclassedModel(), None]
+    "model", [keras.Sequential([layers.Dense(3)]), SubclassedModel()]
 )
 def test_an_unbuilt_model_is_refused(model):
     with pytest.raises(ValueError, match=r"`model` must be built.*Received: model="):

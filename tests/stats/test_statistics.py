@@ -1,5 +1,6 @@
 import functools
 import re
+from pathlib import Path
 
 import pytest
 from keras import ops
@@ -7,6 +8,8 @@ from keras import ops
 from keras_initkit import LayerStatsCallback
 from keras_initkit.stats import measures
 from keras_initkit.stats.statistics import FORWARD, TENSOR_MEASURES, Statistics
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
 
 
 def median(tensor):
@@ -50,16 +53,24 @@ def test_keys(chosen, keys):
     assert list(Statistics(chosen).keys) == expected
 
 
-def test_all_is_the_table_of_the_callback():
-    table = re.findall(r"^ *\| `(\w+)` \|", LayerStatsCallback.__doc__, re.MULTILINE)
+def test_all_is_the_documented_table():
+    table = re.findall(r"^\| `(\w+)` \|", DOCUMENTED, re.MULTILINE)
     assert len(table) == 20
     keys = Statistics("all").keys
     assert len(set(keys)) == len(keys)
     assert set(keys) == set(table)
 
 
+def test_the_callback_s_docstring_names_each_and_shows_its_arguments_at_once():
+    first_screen, _, arguments = LayerStatsCallback.__doc__.partition("Args:")
+    assert len(first_screen.splitlines()) < 25
+    names = {key.removeprefix("weight_") for key in Statistics("all").keys}
+    names -= {key for key in names if key.startswith("gradient_")}
+    assert names <= set(re.findall(r'`"(\w+)"`', arguments))
+
+
 def test_default_is_what_the_table_says():
-    lines = LayerStatsCallback.__doc__.splitlines()
+    lines = DOCUMENTED.splitlines()
     default = {line.split("`")[1] for line in lines if line.endswith("| yes |")}
     assert set(Statistics().keys) == default
 
@@ -92,7 +103,7 @@ def test_none_at_all(chosen):
 def test_unknown_names(unknown):
     with pytest.raises(ValueError, match=r"variance.*dead_fraction") as error:
         Statistics(["mean", unknown])
-    assert str(error.value).endswith(f"Received: {unknown!r}")
+    assert str(error.value).endswith(f"Received: statistics={unknown!r}")
 
 
 @pytest.mark.parametrize("chosen", [None, 5])
@@ -131,7 +142,9 @@ def another(name):
     ],
 )
 def test_functions_without_a_name_of_their_own(chosen):
-    with pytest.raises(ValueError, match=r"`__name__` that no other.*Received: <?func"):
+    with pytest.raises(
+        ValueError, match=r"`__name__` that no other.*Received: statistics=<?func"
+    ):
         Statistics(chosen)
 
 

@@ -760,6 +760,7 @@ def test_a_run_that_cannot_be_read_says_why(page, url):
     assert "newer keras_initkit" in page.text()
 
 
+@pytest.mark.slow
 def test_from_an_empty_directory_to_a_live_run(
     page, tmp_path, write_run, tensorboard_server
 ):
@@ -949,6 +950,7 @@ def test_time_series_by_keyboard(page, url):
     assert page.run("return document.activeElement.matches('circle.point')")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_colour(page, tmp_path, write_run, tensorboard_server):
     colours = (
         "return Object.fromEntries([...document.querySelectorAll('.runs li')]"
