@@ -45,7 +45,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     - Before the first step, each layer whose pre-activation variance on the first batch
       is out of `band` times its target is brought to the target, in the order of
       execution (the sweep of `lsuv`, without orthogonal kernels). The target is the
-      `target_variance` of its `DynamicRescaling`, else 1.
+      `target_variance` of its `DynamicRescaling`, else 1. A layer that no factor brings
+      there, such as one of zeros, is left alone, and so are all layers of a model
+      without a `call`, such as a GAN.
     - Then, at one step in `check_freq`, a layer's kernel is multiplied by one scalar
       when what is monitored has left the band: with `"pre_activation"` the variance of
       z = W x + b, compared with its target; with `"gradient"` the variance of the
