@@ -145,14 +145,7 @@ def test_another_step_with_the_same_weights(log_dir, tmp_path):
 
 def test_from_within_an_epoch(log_dir, tmp_path):
     path = tmp_path / "model.keras"
-
-    def save(batch, logs):
-        if batch == 1:
-            model.save(path)
-
-    model = network()
-    saver = keras.callbacks.LambdaCallback(on_train_batch_end=save)
-    fit(model, log_dir, saver)
+    fit(network(), log_dir, keras.callbacks.ModelCheckpoint(path, save_freq=2))
     fit(keras.models.load_model(path), log_dir)
     assert steps_of_runs(log_dir) == {FIRST: epochs(0, 1), SECOND: [2, 3, 4]}
 
