@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_initkit import backends
+from keras_initkit.stats.measures import widen
 
 # So many places along each axis are looked at: of a large kernel too few to take long.
 MAX_PLACES = 32
@@ -14,8 +15,8 @@ def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
     """A text that is equal for equal weights, after saving and loading too.
 
     It is of the layers' names and shapes, and of the exact entries on a grid in each
-    variable. The weights of another training have the same text as good as never: a
-    step changes the entries of most layers.
+    variable, at most 32 places along each axis. The weights of another training
+    practically never have the same text: a step changes entries in most layers.
 
     Example:
 
@@ -37,7 +38,7 @@ def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
     for layer, variable in zip(layers, variables, strict=True):
         shape = tuple(variable.shape)
         grid = tuple(slice(None, None, -(-size // MAX_PLACES)) for size in shape)
-        entries = backend.numbers(backend.value(variable)[grid])
+        entries = backend.numbers(widen(backend.value(variable)[grid]))
         digest.update(repr((layer, shape)).encode())
         digest.update(entries.tobytes())
     return digest.hexdigest()
