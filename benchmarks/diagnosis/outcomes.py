@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cases import Fault
+from faults import Fault
 
-from keras_initkit.diagnosis.finding import Finding
+from keras_initkit.diagnosis.finding import Finding, listed
 
 # A fix has to bring a program this close to its twin.
 POINTS_OF_TWIN = 5.0
@@ -90,7 +90,7 @@ def is_right(finding: Finding, fault: Fault) -> bool:
 
 def said(finding: Finding) -> str:
     """A finding in a few words."""
-    layers = f" in {', '.join(finding.layers)}" if finding.layers else ""
+    layers = f" in {listed(finding.layers)}" if finding.layers else ""
     return f"{finding.problem}{layers}"
 
 

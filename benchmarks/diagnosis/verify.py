@@ -12,7 +12,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cases import FAULTY, FLOORS, HEALTHY
+from faults import FAULTY
+from healthy import FLOORS, HEALTHY
 from programs import Program
 from training import train
 
