@@ -72,7 +72,7 @@ def up_to(depth: int, kind: str = "hidden") -> tuple[str, ...]:
 # Scale
 
 fault(
-    "relu-30-glorot",
+    "relu-24-glorot",
     "digits-relu-24",
     (SMALL, VANISHING),
     up_to(24),
@@ -123,14 +123,14 @@ fault(
     kernel_initializer={"*": normal(0.01)},
 )
 fault(
-    "relu-12-default-normal",
+    "relu-24-normal-.05",
     "digits-relu-24",
     (SMALL, VANISHING),
     up_to(24),
     kernel_initializer={"*": normal(0.05)},
 )
 fault(
-    "relu-12-default-uniform",
+    "relu-12-uniform",
     "digits-relu-12",
     (SMALL, VANISHING),
     up_to(12),
@@ -221,7 +221,7 @@ fault(
     kernel_initializer={"*": scaled(0.2, 1.0)},
 )
 fault(
-    "sigmoid-10",
+    "sigmoid-20",
     "digits-tanh-20",
     (VANISHING, SATURATED),
     up_to(20),

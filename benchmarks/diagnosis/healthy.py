@@ -194,7 +194,7 @@ healthy("rows-lstm", recurrent.but(family="lstm"))
 healthy("rows-gru", recurrent.but(family="gru"))
 rnn = healthy("rows-rnn", recurrent.but(family="simple_rnn"))
 healthy("rows-lstm-2", recurrent.but(family="lstm", depth=2))
-sums = healthy(
+healthy(
     "sum-gru", recurrent.but(family="gru", data="running_sum", epochs=16, **REGRESSION)
 )
 words = healthy(
@@ -245,7 +245,7 @@ tumors = healthy(
 numbers = healthy("friedman", relu.but(data="friedman", epochs=16, **REGRESSION))
 healthy("friedman-mae", numbers.but(loss="mae"))
 healthy("friedman-huber", numbers.but(loss="huber"))
-deep_numbers = healthy(
+healthy(
     "friedman-tanh-8",
     numbers.but(activation={"*": "tanh"}, kernel_initializer={"*": GLOROT}, depth=8),
 )
