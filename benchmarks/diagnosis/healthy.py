@@ -127,10 +127,10 @@ res = healthy(
 )
 deep_res = healthy(
     "digits-residual-12",
-    res.but(depth=24, width=32, kernel_initializer={"block_*_b": "ScaledDepth(24)"}),
+    res.but(depth=12, width=32, kernel_initializer={"block_*_b": "ScaledDepth(12)"}),
 )
 healthy(
-    "digits-residual-zero-closing",
+    "digits-residual-12-zero-closing",
     deep_res.but(kernel_initializer={"block_*_b": "zeros"}),
 )
 healthy(
@@ -279,6 +279,16 @@ healthy("intensities-autoencoder-mse", intensities.but(loss="mse"))
 healthy(
     "tumors-tanh",
     tumors.but(activation={"*": "tanh"}, kernel_initializer={"*": GLOROT}),
+)
+
+healthy(
+    "friedman-tanh-Adafactor",
+    numbers.but(
+        activation={"*": "tanh"},
+        kernel_initializer={"*": GLOROT},
+        optimizer="Adafactor",
+        learning_rate=0.03,
+    ),
 )
 
 # Harmless, though a textbook would not say so
