@@ -226,7 +226,11 @@ MODELS = {
         "layers": SELECTORS,
         "log_dir": or_none(DIRECTORIES),
     },
-    "LayerStatsCallback": LAYER_STATS,
+    "LayerStatsCallback": {
+        **LAYER_STATS,
+        "on_finding": [3, "print", NAN, [], {}, object()],
+        "stop_on": or_none(WORDS),
+    },
     "layer_stats": {
         "model": [*NO_MODELS, keras.layers.Dense(3)],
         "optimizer": OPTIMIZERS,

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cases import Fault
+from faults import Fault
 
-from keras_initkit.diagnosis.finding import Finding
+from keras_initkit.diagnosis.finding import Finding, listed
 
 # A fix has to bring a program this close to its twin.
 POINTS_OF_TWIN = 5.0
@@ -22,7 +22,7 @@ class Outcome:
         case: its name.
         seed: of the training.
         is_faulty: whether there was a fault to be found.
-        is_initialization: whether the fault was in the weights before any training.
+        is_initialization: whether the fault was in the layers before any training.
         points: of the training.
         findings: what was said in the end, in its order.
         by_first: whether the first finding is right, with its layers.
@@ -83,14 +83,19 @@ def is_right(finding: Finding, fault: Fault) -> bool:
         return False
     if not fault.layers:
         return True
-    common = set(finding.layers) & set(fault.layers)
-    most = max(len(set(finding.layers)), len(set(fault.layers)))
-    return len(common) >= SHARE_OF_LAYERS * most
+    named, at_fault = _layers(finding.layers), _layers(fault.layers)
+    most = max(len(named), len(at_fault))
+    return len(named & at_fault) >= SHARE_OF_LAYERS * most
+
+
+def _layers(names: Sequence[str]) -> set[str]:
+    """Without the kernels within a layer, as in `lstm/recurrent_kernel`."""
+    return {name.partition("/")[0] for name in names}
 
 
 def said(finding: Finding) -> str:
     """A finding in a few words."""
-    layers = f" in {', '.join(finding.layers)}" if finding.layers else ""
+    layers = f" in {listed(finding.layers)}" if finding.layers else ""
     return f"{finding.problem}{layers}"
 
 

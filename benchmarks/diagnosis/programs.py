@@ -206,9 +206,14 @@ def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
     return (*kept, *changes.items())
 
 
+def fits(pattern: str, name: str) -> bool:
+    """Whether a pattern speaks of a layer."""
+    return pattern == name or (name != OUTPUT and fnmatch.fnmatch(name, pattern))
+
+
 def _setting(settings: Settings, name: str) -> str:
     for pattern, code in reversed(settings):
-        if pattern == name or (name != OUTPUT and fnmatch.fnmatch(name, pattern)):
+        if fits(pattern, name):
             return code
     raise ValueError(f"No pattern fits {name}. Received: {settings}")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import backend  # noqa: F401
 import keras
-from cases import FAULTY, HEALTHY, Fault
+from faults import FAULTY, Fault
+from healthy import HEALTHY
 from outcomes import Outcome, is_right, said, table
 from programs import Program
 from training import Training, train

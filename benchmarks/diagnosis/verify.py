@@ -12,7 +12,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cases import FAULTY, FLOORS, HEALTHY
+from faults import FAULTY
+from healthy import FLOORS, HEALTHY
 from programs import Program
 from training import train
 
@@ -52,7 +53,7 @@ class Verified:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--cases", metavar="PATTERN", default="*")
     arguments = parser.parse_args()
     verified = Verified(FILE, arguments.seeds)

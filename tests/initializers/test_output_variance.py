@@ -222,11 +222,11 @@ def test_a_delta_orthogonal_transposed_convolution_keeps_lengths():
 def test_axes_are_a_list_of_integers(name, axes):
     make, _ = (SPREAD_OUT | IN_THE_CENTRE)[name]
     for argument in ("input_axes", "output_axes"):
-        with pytest.raises(ValueError, match=f"`{argument}` must be a list"):
+        with pytest.raises(ValueError, match=rf"`{argument}` must be .*: {argument}="):
             make(**{argument: axes})
 
 
 @pytest.mark.parametrize("axes", [(0, 4), (-5,), (1, 1), (3, -1)])
 def test_axes_are_distinct_and_those_of_the_kernel(axes):
-    with pytest.raises(ValueError, match="`input_axes` must hold distinct"):
+    with pytest.raises(ValueError, match=r"`input_axes` must be d.*: input_axes="):
         ScaledOrthogonal(input_axes=axes)((3, 3, 8, 8))
