@@ -13,6 +13,7 @@ from keras_initkit.stats.history import History
 
 # A network that learns is below the loss of a constant output by then.
 ENOUGH_STEPS = 50
+FIRST_STEPS = 15
 LEARNS_BELOW = 0.97
 # A network that is not suspect may begin higher, and fall slower.
 HIGH_START, SLOW_FALL = 1.4, 0.7
@@ -65,7 +66,10 @@ def course_findings(
         chance = losses[0]
     fails = late > LEARNS_BELOW * chance
     slow = _late_loss(steps, losses, SLOW_STEPS, final_loss) > SLOW_FALL * chance
-    begins_high = len(losses) and losses[0] > HIGH_START * network.chance_loss
+    # What grows is not below chance after the first steps, either.
+    early = _late_loss(steps, losses, FIRST_STEPS, final_loss)
+    first = losses[0] if len(losses) else math.nan
+    begins_high = early > chance or first > HIGH_START * network.chance_loss
     if uncertain and (fails or slow):
         findings += uncertain
     elif begins_high and any(f.problem in GROW for f in uncertain):
@@ -129,7 +133,8 @@ def _not_finite(step: int) -> Finding:
         CRITICAL,
         f"the loss or a kernel is NaN or infinite from step {step} on",
         "it broke from one record to the next, which NaN in the data does",
-        "x = np.nan_to_num(x, posinf=0, neginf=0)",
+        "x = np.nan_to_num(x, posinf=0, neginf=0)\n"
+        "y = np.nan_to_num(y, posinf=0, neginf=0)",
         "IEEE 754",
     )
 

@@ -45,16 +45,16 @@ def in_layers(code: str, network: NetworkFacts, names: tuple[str, ...]) -> str:
 
 def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
     """A line for each initializer that these layers need."""
-    depth = len(network.hidden)
+    hidden = network.hidden
+    closing = [layer.name for layer in hidden if layer.activation == "linear"]
     groups: dict[str, list[str]] = {}
     for layer in network.layers:
         if layer.name in names:
-            of_output = layer.name == network.output
-            code = (
-                '"glorot_uniform"'
-                if of_output
-                else initializer(layer.activation, depth, network.is_plain)
-            )
+            code = initializer(layer.activation, len(hidden), network.is_plain)
+            if layer.name == network.output:
+                code = '"glorot_uniform"'
+            elif network.is_residual and layer.name in closing:
+                code = f"keras_initkit.ScaledDepth({len(closing)})"
             groups.setdefault(code, []).append(layer.name)
     return "\n".join(
         in_layers(f"kernel_initializer={code}", network, tuple(layers))

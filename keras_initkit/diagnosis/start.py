@@ -284,9 +284,9 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
 
 def misfit(layer: LayerFacts) -> float:
     """Decades that a kernel's power is above what keeps the signal; NaN if unknown."""
-    # Of layers that are not watched, as recurrent ones, f is not known: it is below 1.
-    is_watched = math.isfinite(layer.input_mean_square)
-    need = layer.power * (layer.mean_square if is_watched else 1.0)
+    # Where f is not known, as in recurrent layers, it is taken for one that keeps z.
+    is_known = math.isfinite(layer.mean_square)
+    need = layer.power * (layer.mean_square if is_known else 1.0)
     return math.log10(need) if need > 0 else (-math.inf if need == 0 else math.nan)
 
 
@@ -363,8 +363,8 @@ def _dead_or_saturated(network: NetworkFacts) -> Iterator[Suspicion]:
         if not at_fault:
             continue
         # Behind a dead layer, those that get only zeros are dead too.
-        moved = [layer for layer in at_fault if _is_moved_by_bias(layer)]
-        by_bias = bool(moved)
+        by_bias = any(_is_moved_by_bias(layer) for layer in at_fault)
+        moved = [x for x in network.hidden if by_bias and _is_moved_by_bias(x)]
         at_fault = moved or [x for x in at_fault if x.input_mean_square > 0] or at_fault
         names = tuple(layer.name for layer in at_fault)
         first = at_fault[0]

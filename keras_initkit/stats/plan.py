@@ -142,8 +142,8 @@ class Plan:
         if len(refused) == len(layers):
             raise ValueError(
                 "Argument `statistics`: a function of one tensor must return a scalar "
-                f"for at least one layer. Received: {name}, which cannot measure "
-                f"{'; '.join(refused)}"
+                f"for at least one layer. Received: statistics={name}, which cannot "
+                f"measure {'; '.join(refused)}"
             )
         if refused:
             self.faults.append(
