@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_initkit import LayerStatsCallback, signal_report
 from keras_initkit.experiments.command_line import main
@@ -84,6 +85,9 @@ def test_the_first_finding_is_the_fault(fault, tmp_path):
     if "kernel" in options:
         assert callback.findings[0].layers == NAMES
     assert read_findings(tmp_path / "layer_stats") == callback.findings
+    events = EventAccumulator(str(tmp_path / "layer_stats")).Reload()
+    [*_, text] = events.Tensors("findings")
+    assert f"**{problem}**" in text.tensor_proto.string_val[0].decode()
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "selu", "linear"])
