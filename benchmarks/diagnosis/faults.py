@@ -227,7 +227,7 @@ fault(
     "friedman-infinity",
     "friedman",
     NON_FINITE,
-    x="np.where(np.abs(x) > 1.7, np.inf, x)",
+    x="np.where(np.arange(x.size).reshape(x.shape) % 997 == 0, np.inf, x)",
 )
 fault(
     "friedman-nan-target",
