@@ -287,7 +287,8 @@ healthy(
         activation={"*": "tanh"},
         kernel_initializer={"*": GLOROT},
         optimizer="Adafactor",
-        learning_rate=0.03,
+        learning_rate=0.1,
+        epochs=24,
     ),
 )
 

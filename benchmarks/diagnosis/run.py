@@ -12,6 +12,7 @@ import dataclasses
 import fnmatch
 import functools
 import json
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -116,6 +117,8 @@ def main() -> None:
     parser.add_argument("--cases", metavar="PATTERN", default="*")
     parser.add_argument("--json", metavar="FILE", type=Path)
     arguments = parser.parse_args()
+    # A line of ours says it too.
+    logging.getLogger("keras_initkit").setLevel(logging.ERROR)
     found = []
     for outcome in outcomes(arguments.cases, arguments.seeds):
         found.append(outcome)
