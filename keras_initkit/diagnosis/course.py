@@ -63,7 +63,7 @@ def course_findings(
     late = _late_loss(steps, losses, ENOUGH_STEPS, final_loss)
     chance = network.chance_loss
     if not chance > 0 and len(losses):
-        chance = losses[0]
+        chance = losses[:EARLY_RECORDS].max()
     fails = late > LEARNS_BELOW * chance
     slow = _late_loss(steps, losses, SLOW_STEPS, final_loss) > SLOW_FALL * chance
     # What grows is not below chance after the first steps, either.
@@ -169,7 +169,8 @@ def _rate(
     network: NetworkFacts, steps: np.ndarray, losses: np.ndarray
 ) -> Iterator[Finding]:
     usual = default_learning_rate(network.optimizer)
-    first, last = losses[0], losses[-1]
+    # Of several records, because batches differ.
+    first, last = losses[:EARLY_RECORDS].max(), np.median(losses[-EARLY_RECORDS:])
     start = first if math.isnan(network.chance_loss) else network.chance_loss
     rises = last > DIVERGES_ABOVE * max(start, first)
     if rises or network.learning_rate > HIGH_RATE * usual:

@@ -23,6 +23,8 @@ NORMALIZATIONS = (
     _layers.UnitNormalization,
     _layers.RMSNormalization,
 )
+# Of fewer, a mean says little.
+MIN_SAMPLES = 8
 SUMS = (_layers.Add, _layers.Average)
 
 
@@ -69,11 +71,12 @@ def network_facts(
         )
     if targets is None or not targets.size or facts.bad_targets:
         return facts
+    is_enough = len(targets) >= MIN_SAMPLES
     return facts._replace(
         target_low=float(targets.min()),
         target_high=float(targets.max()),
         targets_sum_to_one=bool(np.allclose(targets.sum(axis=-1), 1, atol=0.01)),
-        chance_loss=_chance_loss(loss, targets),
+        chance_loss=_chance_loss(loss, targets) if is_enough else math.nan,
     )
 
 

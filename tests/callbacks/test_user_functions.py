@@ -122,7 +122,9 @@ def test_wrong_for_every_layer_is_an_error_before_the_first_step(
 ):
     model = network(is_built)
     callback = LayerStatsCallback(tmp_path, statistics=["mean", function])
-    expected = rf"`statistics`.*Received: {function.__name__}.*'conv'.*{reason}"
+    expected = (
+        rf"`statistics`.*Received: statistics={function.__name__}.*'conv'.*{reason}"
+    )
     with pytest.raises(ValueError, match=expected):
         fit(model, callback)
     assert model.optimizer.iterations == 0
