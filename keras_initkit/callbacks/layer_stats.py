@@ -145,7 +145,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         if stop_on is not None:
             arguments.choice("stop_on", stop_on, [CRITICAL, WARNING])
         self._watch_arguments = on_finding, stop_on
-        self._watch = Watch(on_finding, stop_on)
+        self._watch = Watch(*self._watch_arguments)
         self._max_overhead = arguments.number("max_overhead", max_overhead, above=0)
         self._overhead: Overhead | None = None
         flush_secs = arguments.number("flush_secs", flush_secs, above=0)
@@ -178,11 +178,10 @@ class LayerStatsCallback(keras.callbacks.Callback):
         # `self.model` would copy the whole state of a training with JAX.
         self.begin(self._model, fit=self.params)
         self._num_batches = 0
-        self._watch.begin((self.params or {}).get("steps"))
         if self._session.next_step == 0:
             self._watch = Watch(*self._watch_arguments)
-            self._watch.begin((self.params or {}).get("steps"))
             self._is_first_batch = True
+        self._watch.begin((self.params or {}).get("steps"))
         if self._schedule.is_auto and self._model.steps_per_execution == 1:
             self._overhead = Overhead(self._session, self._max_overhead)
 

@@ -1,4 +1,4 @@
-"""Moves what a tap records to where people see it: history, event file, function."""
+"""Moves what a session records to where people see it: history, file, function."""
 
 import errno
 import logging
@@ -52,7 +52,7 @@ class Recorder:
         log_dir: Path,
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
-        judge: Callable[[History, bool], Diagnosis | None] = lambda history, over: None,
+        judge: Callable[[History, bool], Diagnosis | None],
     ) -> None:
         self._log_dir = log_dir.absolute()
         self._flush_secs = flush_secs

@@ -71,8 +71,8 @@ class Watch:
             self._facts = network_facts(model, x, y)
             self._suspicions = suspicions(self._facts)
             if not any(s.is_certain for s in self._suspicions):
-                self._facts = signal_report(model, x, y).facts
-                self._suspicions = suspicions(self._facts)
+                report = signal_report(model, x, y)
+                self._facts, self._suspicions = report.facts, report.suspicions
         except Exception as error:  # whatever a model of the user's own raises here
             log.debug("keras_initkit: the first batch is not judged: %s", error)
 

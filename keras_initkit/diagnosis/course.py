@@ -118,9 +118,10 @@ def _first_broken(history: History, kept: np.ndarray, losses: np.ndarray) -> int
     # Without any loss all of them are NaN.
     if not np.isnan(losses).all():
         is_broken |= np.isnan(losses)
-    for key in ("weight_variance", "weight_l2_norm", "weight_mean"):
-        if key in history:
-            is_broken |= ~np.isfinite(history[key][kept]).all(axis=1)
+    # Any of them tells it of every entry.
+    keys = ("weight_l2_norm", "weight_variance", "weight_mean")
+    for key in [key for key in keys if key in history][:1]:
+        is_broken |= ~np.isfinite(history[key][kept]).all(axis=1)
     found = np.flatnonzero(is_broken)
     return int(found[0]) if len(found) else None
 

@@ -13,7 +13,6 @@ class LayerFacts(NamedTuple):
         units: how many it has.
         power: `fan_in * mean(W^2)`: what it multiplies a mean square by.
         activation: the name of f.
-        intended_power: the same of what its initializer draws; NaN if unknown.
         mean_square: `E[f(u)^2]` for u ~ N(0, 1); NaN if f is not elementwise.
         mean_square_slope: `E[f'(u)^2]`, likewise.
         input_mean: mean of x.
@@ -33,7 +32,6 @@ class LayerFacts(NamedTuple):
     units: int
     power: float
     activation: str = ""
-    intended_power: float = NAN
     mean_square: float = NAN
     mean_square_slope: float = NAN
     input_mean: float = NAN

@@ -30,11 +30,7 @@ NO_LOGITS = ("relu", "tanh")
 
 def mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
     """Evidence, cause and fix where they do not go together; None where they do."""
-    f, loss, units = (
-        network.output_activation,
-        network.loss,
-        network.output_units,
-    )
+    f, loss, units = network.output_activation, network.loss, network.output_units
     low, high = network.target_low, network.target_high
     if not network.output or not loss:
         return None

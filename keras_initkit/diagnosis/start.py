@@ -133,10 +133,8 @@ def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
         of = f"the inputs of {first.name}"
     if not math.isfinite(mean_square):
         return
-    size, deviation = (
-        math.sqrt(mean_square),
-        math.sqrt(max(mean_square - mean**2, 0.0)),
-    )
+    size = math.sqrt(mean_square)
+    deviation = math.sqrt(max(mean_square - mean**2, 0.0))
     has_offset = mean**2 > OFFSET * deviation**2 and abs(mean) > 1
     if size < GREAT_INPUTS and not has_offset and size > 1 / GREAT_INPUTS:
         return

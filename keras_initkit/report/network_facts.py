@@ -92,32 +92,28 @@ def layer_facts(
         columns: of the report.
         signal_pass: that it was made from.
     """
-    signals: dict[int, KernelSignal] = {}
-    for signal in signal_pass.signals:
-        signals.setdefault(id(signal.kernel), signal)
+    signals = signal_pass.first_signals()
     moments: dict[int, tuple[float, float]] = {}
     facts = []
     for row, (kernel, name) in enumerate(zip(signal_pass.kernels, names, strict=True)):
         values = _wide(kernel.variable)
-        facts.append(
-            LayerFacts(
-                name=name,
-                units=values.shape[-1],
-                power=kernel.fan_in * float(np.mean(np.square(values))),
-                intended_power=kernel.fan_in * columns["intended_variance"][row],
-                z_variance=columns["measured_variance"][row],
-                gradient_variance=columns["gradient_variance"][row],
-                dead=columns["dead_fraction"][row],
-                saturated=columns["saturated_fraction"][row],
-                is_scale_invariant=id(kernel.variable) in signal_pass.scale_invariant,
-            )
+        layer = LayerFacts(
+            name=name,
+            units=values.shape[-1],
+            power=kernel.fan_in * float(np.mean(np.square(values))),
+            z_variance=columns["measured_variance"][row],
+            gradient_variance=columns["gradient_variance"][row],
+            dead=columns["dead_fraction"][row],
+            saturated=columns["saturated_fraction"][row],
+            is_scale_invariant=id(kernel.variable) in signal_pass.scale_invariant,
         )
-        caught = signals.get(id(kernel.variable))
-        if caught is not None:
-            function = caught.function
+        signal = signals.get(id(kernel.variable))
+        if signal is not None:
+            function = signal.function
             if id(function) not in moments:
                 moments[id(function)] = _moments(function)
-            facts[-1] = _with_signal(facts[-1], caught, *moments[id(function)])
+            layer = _with_signal(layer, signal, *moments[id(function)])
+        facts.append(layer)
     return facts
 
 
@@ -181,10 +177,7 @@ def _loss(model: Any) -> tuple[str, bool]:
     if loss is None or isinstance(loss, (list, tuple, dict)):
         return "", False
     name = getattr(loss, "__name__", None) or getattr(loss, "name", "")
-    from_logits = getattr(loss, "from_logits", None)
-    if from_logits is None:
-        from_logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
-    return str(name), bool(from_logits)
+    return str(name), bool(getattr(loss, "from_logits", False))
 
 
 def _output_layer(model: Any) -> Any:
@@ -223,8 +216,6 @@ def _keeps_values(layer: Any) -> bool:
 
 
 def _adds_by_operator(model: Any) -> bool:
-    if not getattr(model, "inputs", None):
-        return False
     return any(
         type(call.operation).__name__ == "Add" for call in keras_private.calls_in(model)
     )

@@ -103,6 +103,10 @@ class SignalPass:
         self._keep(kernel_fans(self._model))
         self._share_out(gradients)
 
+    def first_signals(self) -> dict[int, KernelSignal]:
+        """That of the first call of each layer, by the `id` of its kernel."""
+        return {id(signal.kernel): signal for signal in reversed(self.signals)}
+
     def _watched(self) -> list[Any]:
         self._connect()
         followed = [signal for signal in self.signals if signal.follower]

@@ -27,6 +27,7 @@ class SignalReport(LayerReport):
 
     Attributes:
         facts: what the rules of the diagnosis read.
+        suspicions: what they say of them.
         findings: what is wrong whatever the training will be like, a list of
             `keras_initkit.diagnosis.finding.Finding`, the root cause first.
     """
@@ -38,10 +39,10 @@ class SignalReport(LayerReport):
         notes: Sequence[str],
         facts: NetworkFacts,
     ) -> None:
-        certain = [s.finding for s in suspicions(facts) if s.is_certain]
-        self.findings = ranked(certain)
-        super().__init__(layers, columns, [*map(str, self.findings), *notes])
         self.facts = facts
+        self.suspicions = suspicions(facts)
+        self.findings = ranked([s.finding for s in self.suspicions if s.is_certain])
+        super().__init__(layers, columns, [*map(str, self.findings), *notes])
 
     headings: ClassVar[Mapping[str, str]] = {
         "fan_in": "fan\nin",

@@ -50,9 +50,7 @@ def signal_columns(
         loss_scale: what the loss was multiplied by.
     """
     made_by = owners(model)
-    signals: dict[int, KernelSignal] = {}
-    for signal in signal_pass.signals:
-        signals.setdefault(id(signal.kernel), signal)
+    signals = signal_pass.first_signals()
     activations = _Activations()
     rows = []
     for kernel in signal_pass.kernels:

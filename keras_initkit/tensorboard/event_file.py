@@ -7,13 +7,17 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 import google_crc32c
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 # Of the TFRecord format, in bytes.
 LENGTH_SIZE, CRC_SIZE = 8, 4
@@ -123,7 +127,13 @@ def read_events(path: str | PathLike[str]) -> Iterator[Event]:
     >>> [event.step for event in read_events(file.path)]
     [0, 3]
     """
-    with contextlib.suppress(OSError, DecodeError), open(path, "rb") as file:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        yield from events_in(file)
+
+
+def events_in(file: BinaryIO) -> Iterator[Event]:
+    """The events of an open file, up to the first one that is damaged."""
+    with contextlib.suppress(DecodeError):
         while len(head := file.read(LENGTH_SIZE + CRC_SIZE)) == LENGTH_SIZE + CRC_SIZE:
             length, crc = head[:LENGTH_SIZE], head[LENGTH_SIZE:]
             if crc != _masked_crc(length):
@@ -132,6 +142,23 @@ def read_events(path: str | PathLike[str]) -> Iterator[Event]:
             if file.read(CRC_SIZE) != _masked_crc(data):
                 return
             yield Event.FromString(data)
+
+
+def text_value(
+    tag: str, text: str, metadata: SummaryMetadata | None = None
+) -> Summary.Value:
+    """A string to be read back; TensorBoard shows it nowhere."""
+    tensor = TensorProto(dtype=DT_STRING, string_val=[text.encode()])
+    tensor.tensor_shape.SetInParent()  # of rank 0, which is not an unknown one
+    return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def texts(events: Iterable[Event], tag: str) -> Iterator[tuple[int, str]]:
+    """The step and the text of each `text_value` with this tag."""
+    for event in events:
+        for value in event.summary.value:
+            if value.tag == tag:
+                yield event.step, value.tensor.string_val[0].decode()
 
 
 def _masked_crc(data: bytes) -> bytes:

@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.proto.tensor_pb2 import TensorProto
-from tensorboard.compat.proto.types_pb2 import DT_STRING
 
-from keras_initkit.tensorboard.event_file import EventFile, read_events
+from keras_initkit.tensorboard.event_file import (
+    EventFile,
+    read_events,
+    text_value,
+    texts,
+)
 
 TAG = "recording/weights"
 
@@ -32,9 +35,7 @@ def write_mark(file: EventFile, mark: Mark) -> None:
     Raises:
         OSError: if the disk is full, or the file or its file system has gone.
     """
-    tensor = TensorProto(dtype=DT_STRING, string_val=[mark.weights.encode()])
-    tensor.tensor_shape.SetInParent()  # of rank 0, which is not an unknown one
-    summary = Summary(value=[Summary.Value(tag=TAG, tensor=tensor)])
+    summary = Summary(value=[text_value(TAG, mark.weights)])
     file.add(Event(wall_time=time.time(), step=mark.step, summary=summary))
 
 
@@ -45,9 +46,7 @@ def read_marks(run: Path) -> list[Mark]:
         run: directory of the run.
     """
     return [
-        Mark(event.step, value.tensor.string_val[0].decode())
+        Mark(*found)
         for path in sorted(run.glob("*tfevents*"))
-        for event in read_events(path)
-        for value in event.summary.value
-        if value.tag == TAG
+        for found in texts(read_events(path), TAG)
     ]
