@@ -70,11 +70,12 @@ def course_findings(
     early = _late_loss(steps, losses, FIRST_STEPS, final_loss)
     first = losses[0] if len(losses) else math.nan
     begins_high = early > chance or first > HIGH_START * network.chance_loss
-    if uncertain and (fails or slow):
+    if slow:
         findings += uncertain
-    elif begins_high and any(f.problem in GROW for f in uncertain):
+    elif fails or begins_high:
+        # A signal that shrinks may come through after a hundred steps, and learn.
         findings += [f for f in uncertain if f.problem in GROW]
-    elif fails:
+    if fails and not uncertain:
         findings += _rate(network, steps, losses)
     findings += _slow(network, steps, losses, final_loss)
     # After it broke down, the last records look dead.

@@ -223,8 +223,8 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
                 0,
                 CRITICAL,
                 f"fan_in mean(W^2) is {10**worst:.3g} times what keeps the signal of "
-                f"its activation (normal: 0.2 to 5); over the {len(hidden)} hidden "
-                f"layers the variance of z changes by 10^{drift:+.1f}",
+                f"its activation (normal: 0.16 to 6); over {len(hidden)} hidden layers "
+                f"the variance of z changes by 10^{drift:+.1f} (normal: 10^-3 to 10^3)",
                 f"the kernels {verb} the signal by 10^{total:+.1f} in all",
                 kernel_fix(network, names),
                 "He et al., 2015; Schoenholz et al., 2017",

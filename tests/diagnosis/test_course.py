@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -55,6 +56,19 @@ def test_what_learns_is_healthy_however_it_began():
 def test_what_is_suspect_and_does_not_learn_is_a_finding():
     assert problems(history(CHANCE)) == []
     assert problems(history(CHANCE), suspicions=[SUSPECT]) == ["weights_too_large"]
+
+
+def test_a_signal_that_shrinks_may_come_through_late():
+    small = SUSPECT._replace(
+        finding=dataclasses.replace(SUSPECT.finding, problem="weights_too_small")
+    )
+    late = np.where(STEPS < 120, CHANCE, 0.2 * CHANCE)
+    for number in range(20, len(STEPS) + 1):
+        so_far = history(late[:number], steps=STEPS[:number])
+        assert problems(so_far, suspicions=[small]) == []
+    assert problems(history(CHANCE), suspicions=[small]) == ["weights_too_small"]
+    # What is too large does not come back by itself.
+    assert problems(history(late[:21], steps=STEPS[:21]), suspicions=[SUSPECT])
 
 
 def test_nothing_is_said_before_there_has_been_time_to_learn():
