@@ -47,6 +47,7 @@ def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
     """A line for each initializer that these layers need."""
     hidden = network.hidden
     closing = [layer.name for layer in hidden if layer.activation == "linear"]
+    closing = closing or [layer.name for layer in hidden]
     groups: dict[str, list[str]] = {}
     for layer in network.layers:
         if layer.name in names:

@@ -16,9 +16,9 @@ from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 USUAL_MISFIT = 0.8
 # Beside one that is off by more, a layer is blamed from here on.
 SOME_MISFIT = 0.6
-# Decades over which the variance of a plain network may drift from its first hidden
-# layer to its last.
-DRIFT = 3.0
+# Decades over which the variance may shrink, or grow, from the first hidden layer to
+# the last.
+DRIFT, GROWTH = 3.0, 2.0
 CERTAIN_DRIFT = 8.0
 # Decades that the variance of the gradient may lose over depth: 1e-3 of its size, as in
 # AutoTrainer.
@@ -208,10 +208,15 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
         if all(sign * d < USUAL_MISFIT for d in at_fault.values()):
             at_fault = {}
         total = sum(d for d in at_fault.values() if math.isfinite(d))
-        if not at_fault and network.is_plain and sign * drift > DRIFT:
-            at_fault = {n: d for n, d in misfits.items() if sign * d > 0}
+        if network.is_residual and sign < 0:
+            continue  # a shortcut carries the signal past them
+        if not at_fault and sign * drift > (GROWTH if sign > 0 else DRIFT):
+            # In a residual network the sum grows, whatever each kernel does.
+            at_fault = {
+                n: d for n, d in misfits.items() if sign * d > 0 or network.is_residual
+            }
             total = drift
-        if not at_fault or (network.is_residual and sign < 0):
+        if not at_fault:
             continue
         names = tuple(at_fault)
         worst = max(at_fault.values(), key=abs)
@@ -224,7 +229,7 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
                 CRITICAL,
                 f"fan_in mean(W^2) is {10**worst:.3g} times what keeps the signal of "
                 f"its activation (normal: 0.16 to 6); over {len(hidden)} hidden layers "
-                f"the variance of z changes by 10^{drift:+.1f} (normal: 10^-3 to 10^3)",
+                f"the variance of z changes by 10^{drift:+.1f} (normal: 10^-3 to 10^2)",
                 f"the kernels {verb} the signal by 10^{total:+.1f} in all",
                 kernel_fix(network, names),
                 "He et al., 2015; Schoenholz et al., 2017",

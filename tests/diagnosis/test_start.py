@@ -180,6 +180,17 @@ def test_kernels_of_another_scale(factor, problem):
     assert problem not in found(normalized)
 
 
+def test_a_residual_sum_that_grows():
+    growing = network(lambda n: {"z_variance": 4.0**n}, is_residual=True)
+    suspicion = found(growing)["weights_too_large"]
+    assert suspicion.finding.layers == tuple(f"hidden_{n}" for n in range(DEPTH))
+    scaled = f"kernel_initializer=keras_initkit.ScaledDepth({DEPTH})"
+    assert suspicion.finding.fix == f"{scaled}  # in every hidden layer"
+    assert not suspicion.is_certain
+    shrinking = network(lambda n: {"z_variance": 0.1**n}, is_residual=True)
+    assert found(shrinking) == {}
+
+
 def test_one_kernel_of_another_scale_is_only_suspect():
     def change(number):
         return {"power": 200.0 if number == 3 else 2.0}
