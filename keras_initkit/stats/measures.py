@@ -228,8 +228,14 @@ def dead_fraction(activation: Any) -> Any:
     Args:
         activation: shape (batch, ..., units).
     """
-    is_zero = ops.equal(activation, 0)
-    return _share(ops.all(is_zero, axis=_all_but_last(is_zero)))
+    return dead_fractions([activation])[0]
+
+
+def dead_fractions(activations: Sequence[Any]) -> Any:
+    """`dead_fraction` of several layers of one width, shape (layers,)."""
+    # A sum keeps NaN, and is much faster than `all` of a comparison.
+    sums = [ops.sum(ops.abs(a), axis=_all_but_last(a)) for a in activations]
+    return _share(ops.equal(ops.stack(sums), 0), axis=-1)
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
@@ -245,8 +251,16 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
         slope: f'(z) at each pre-activation z, shape (batch, ..., units).
         max_slope: the greatest |f'(z)| over all z.
     """
-    is_flat = ops.less(ops.abs(slope), SATURATED_SLOPE * max_slope)
-    return _share(_share(is_flat, axis=_all_but_last(is_flat)) > 0.5)
+    return saturated_fractions([slope], max_slope)[0]
+
+
+def saturated_fractions(slopes: Sequence[Any], max_slope: float) -> Any:
+    """`saturated_fraction` of several layers of one width, shape (layers,)."""
+    bound = SATURATED_SLOPE * max_slope
+    # Each slope counts 1, or -1 if it is flat.
+    signs = [ops.sign(ops.abs(slope) - bound) for slope in slopes]
+    sums = [ops.sum(sign, axis=_all_but_last(sign)) for sign in signs]
+    return _share(ops.stack(sums) < 0, axis=-1)
 
 
 def _all_but_last(tensor: Any) -> tuple[int, ...]:
@@ -290,17 +304,14 @@ def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any
     features = ops.concatenate([directions, weight_size, gradient_size], axis=-2)
     # Equal units are next to each other in the order of one number made of all, or
     # nearly: others may come in between.
-    number = ops.sum(features * _mixture(features), axis=-2, keepdims=True)
-    order = ops.broadcast_to(ops.argsort(number, axis=-1), ops.shape(features))
-    features = ops.take_along_axis(features, order, axis=-1)
-    is_duplicate = ops.zeros_like(features[..., 0, :])
+    number = ops.sum(features * _mixture(features), axis=-2)
+    features = _in_order(ops.swapaxes(features, -1, -2), ops.argsort(number, axis=-1))
+    is_duplicate = ops.zeros_like(features[..., 0])
     for apart in range(1, min(MAX_APART, units - 1) + 1):
-        distance = ops.abs(features[..., apart:] - features[..., :-apart])
-        is_equal = ops.max(distance, axis=-2) <= SAME
-        is_equal = ops.cast(is_equal, features.dtype)
-        no_other = [[0, 0]] * (len(is_equal.shape) - 1)
+        distance = ops.abs(features[:, apart:] - features[:, :-apart])
+        is_equal = ops.cast(ops.max(distance, axis=-1) <= SAME, features.dtype)
         for side in ([0, apart], [apart, 0]):
-            partner = ops.pad(is_equal, [*no_other, side])
+            partner = ops.pad(is_equal, [[0, 0], side])
             is_duplicate = ops.maximum(is_duplicate, partner)
     return ops.mean(is_duplicate, axis=-1)
 
@@ -326,6 +337,19 @@ def _unit_keys(tensor: Any) -> Any:
 def _directions(size: int, dtype: str) -> np.ndarray:
     shape = (NUM_PROJECTIONS, size)
     return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+
+
+def _in_order(rows: Any, order: Any) -> Any:
+    """The rows of each layer in an order of its own.
+
+    Args:
+        rows: shape (layers, units, features).
+        order: integers, shape (layers, units).
+    """
+    layers, units, features = rows.shape
+    first = ops.cast(units * np.arange(layers)[:, None], order.dtype)
+    # One `take` of whole rows: `take_along_axis` looks up each number.
+    return ops.take(ops.reshape(rows, (layers * units, features)), order + first, 0)
 
 
 def _size_and_direction(keys: Any) -> tuple[Any, Any]:
