@@ -27,7 +27,8 @@ MAX_APART = 3
 
 def widen(tensor: Any) -> Any:
     """The tensor in float32, or as it is where it is float32 or float64 already."""
-    tensor = ops.convert_to_tensor(tensor)
+    if not ops.is_tensor(tensor):
+        tensor = ops.convert_to_tensor(tensor)
     wide = keras.backend.standardize_dtype(tensor.dtype) in ("float32", "float64")
     return tensor if wide else ops.cast(tensor, "float32")
 
@@ -234,8 +235,8 @@ def dead_fraction(activation: Any) -> Any:
 def dead_fractions(activations: Sequence[Any]) -> Any:
     """`dead_fraction` of several layers of one width, shape (layers,)."""
     # A sum keeps NaN, and is much faster than `all` of a comparison.
-    sums = [ops.sum(ops.abs(a), axis=_all_but_last(a)) for a in activations]
-    return _share(ops.equal(ops.stack(sums), 0), axis=-1)
+    sums = _sums_over_batch(ops.abs, activations)
+    return _share(ops.equal(sums, 0), axis=-1)
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
@@ -258,13 +259,17 @@ def saturated_fractions(slopes: Sequence[Any], max_slope: float) -> Any:
     """`saturated_fraction` of several layers of one width, shape (layers,)."""
     bound = SATURATED_SLOPE * max_slope
     # Each slope counts 1, or -1 if it is flat.
-    signs = [ops.sign(ops.abs(slope) - bound) for slope in slopes]
-    sums = [ops.sum(sign, axis=_all_but_last(sign)) for sign in signs]
-    return _share(ops.stack(sums) < 0, axis=-1)
+    sums = _sums_over_batch(lambda slope: ops.sign(ops.abs(slope) - bound), slopes)
+    return _share(sums < 0, axis=-1)
 
 
-def _all_but_last(tensor: Any) -> tuple[int, ...]:
-    return tuple(range(len(tensor.shape) - 1))
+def _sums_over_batch(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    """Of what an elementwise function makes of each tensor: shape (tensors, units)."""
+
+    def sums(stack: Any) -> Any:
+        return ops.sum(function(stack), axis=tuple(range(1, len(stack.shape) - 1)))
+
+    return backends.current().of_each(sums, [widen(tensor) for tensor in tensors])
 
 
 def duplicate_fraction(weight: Any, gradient: Any) -> Any:
@@ -290,8 +295,7 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
 
 def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
     """`duplicate_fraction` of several layers of one width, shape (layers,)."""
-    weight_keys = ops.stack([_unit_keys(weight) for weight in weights])
-    gradient_keys = ops.stack([_unit_keys(gradient) for gradient in gradients])
+    weight_keys, gradient_keys = _unit_keys(weights), _unit_keys(gradients)
     weight_keys = ops.cast(weight_keys, gradient_keys.dtype)
     units = weight_keys.shape[-1]
     weight_size, weight_direction = _size_and_direction(weight_keys)
@@ -321,16 +325,24 @@ def units_of(tensor: Any) -> int:
     return tensor.shape[-1] if len(tensor.shape) else 1
 
 
-def _unit_keys(tensor: Any) -> Any:
+def _unit_keys(tensors: Sequence[Any]) -> Any:
     """Random projections of each unit's column: equal columns, equal keys.
 
-    The same directions at each call: (..., units) to (NUM_PROJECTIONS, units).
+    The same directions at each call: n of (..., units) to (n, NUM_PROJECTIONS, units).
     """
-    columns = widen(tensor)
-    if len(columns.shape) != 2:
-        columns = ops.reshape(columns, (-1, units_of(tensor)))
-    dtype = keras.backend.standardize_dtype(columns.dtype)
-    return ops.matmul(_directions(columns.shape[0], dtype), columns)
+
+    def keys(columns: Any) -> Any:
+        dtype = keras.backend.standardize_dtype(columns.dtype)
+        return ops.matmul(_directions(columns.shape[1], dtype), columns)
+
+    columns = [widen(tensor) for tensor in tensors]
+    columns = [
+        tensor
+        if len(tensor.shape) == 2
+        else ops.reshape(tensor, (-1, units_of(tensor)))
+        for tensor in columns
+    ]
+    return backends.current().of_each(keys, columns)
 
 
 @functools.lru_cache(maxsize=64)
