@@ -42,7 +42,7 @@ class Watch:
         self._facts = NetworkFacts()
         self._suspicions: list[Suspicion] = []
         self._certain: dict[str, Finding] = {}
-        self._findings: list[Finding] = []
+        self._findings: list[Finding] | None = None  # nothing is judged yet
         self._said: set[str] = set()
         self._steps_per_epoch: int | None = None
         self._epoch_loss: float | None = None  # of the last one
@@ -80,7 +80,7 @@ class Watch:
         """Judges the records so far, and says what is new.
 
         Returns:
-            Whether anything has changed.
+            Whether anything has changed; the first judgment always has.
         """
         found = course_findings(
             self._facts,
@@ -101,7 +101,7 @@ class Watch:
     @property
     def diagnosis(self) -> Diagnosis:
         """All findings so far."""
-        return Diagnosis(self._findings)
+        return Diagnosis(self._findings or [])
 
     def _say(self, finding: Finding) -> None:
         log.warning("keras_initkit: %s", finding)

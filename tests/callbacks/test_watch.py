@@ -96,6 +96,9 @@ def test_healthy_networks(activation, kernel, tmp_path):
     callback = LayerStatsCallback(tmp_path)
     assert fit(network(activation=activation, kernel=kernel), callback) == []
     assert read_findings(tmp_path / "layer_stats") == []
+    events = EventAccumulator(str(tmp_path / "layer_stats")).Reload()
+    [text] = events.Tensors("findings")
+    assert text.tensor_proto.string_val[0] == b"No problem was found."
 
 
 def test_a_finding_is_said_once_and_handed_over(tmp_path, caplog):
