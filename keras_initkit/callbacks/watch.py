@@ -28,6 +28,7 @@ class Watch:
         stop_on: the severity that ends the training; None if none does.
 
     Attributes:
+        name: of the training, with which each message in the log begins.
         must_stop: the finding that the training has to end for; None if there is none.
     """
 
@@ -36,6 +37,7 @@ class Watch:
         on_finding: Callable[[Finding], Any] | None = None,
         stop_on: str | None = None,
     ) -> None:
+        self.name = ""
         self._on_finding: Any = on_finding
         self._stop_on = stop_on
         self.must_stop: Finding | None = None
@@ -104,7 +106,7 @@ class Watch:
         return Diagnosis(self._findings or [])
 
     def _say(self, finding: Finding) -> None:
-        log.warning("keras_initkit: %s", finding)
+        log.warning("keras_initkit: %s: %s", self.name, finding)
         if finding.severity == self._stop_on or self._stop_on == "warning":
             self.must_stop = self.must_stop or finding
         if self._on_finding is not None:

@@ -939,7 +939,10 @@ def test_findings_slider_and_chart_are_on_the_first_screen(page, extremes, width
     end = box["height"] if width == 1280 else 160  # of a narrow one the beginning
     assert box["y"] + end <= 736
     assert len(page.all("details.run-picker[open]")) == (width == 1280)
-    assert page.one(".run-picker summary").text == f"Runs: {len(EXTREMES)} of {len(EXTREMES) + 1}"
+    assert (
+        page.one(".run-picker summary").text
+        == f"Runs: {len(EXTREMES)} of {len(EXTREMES) + 1}"
+    )
 
 
 def test_values_of_fewer_layers_than_there_are_names(page, extremes):
