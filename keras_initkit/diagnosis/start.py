@@ -29,6 +29,7 @@ GREAT_INPUTS = 30.0
 OFFSET = 30.0  # mean^2 / variance
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_tanh", "hard_sigmoid")
 SEEN_AT_START = {"saturated_units", "dead_units"}
+SCALE = ("weights_too_large", "weights_too_small")
 
 
 class Suspicion(NamedTuple):
