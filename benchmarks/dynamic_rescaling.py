@@ -22,6 +22,7 @@ Each training is a line of JSON in `--output`, to which other runs may add their
 
 import argparse
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ from keras_initkit import (
 )
 from keras_initkit.experiments.datasets import Dataset, load_dataset
 
-BATCH_SIZE, STEPS, CHECK_FREQ = 64, 400, 10
+BATCH_SIZE, STEPS, MEASURE_FREQ = 64, 400, 10
 TRAIN_IMAGES, TEST_IMAGES, LOSS_IMAGES = 5000, 2000, 512
 FACTORS_OF_ALL = (0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
 FACTORS_OF_ONE = (0.01, 0.1, 10.0, 100.0)
@@ -185,21 +186,24 @@ def cases(starts: list[str], num_kernels: int) -> Iterator[Case]:
 class Shock(keras.callbacks.Callback):
     """Multiplies a kernel, and measures the loss before and after."""
 
-    def __init__(self, kernel: Any, factor: float, x: Any, y: Any) -> None:
+    def __init__(
+        self, kernel: Any, factor: float, check_freq: int, x: Any, y: Any
+    ) -> None:
         super().__init__()
+        # The next recorded step, before whose follower the callback acts.
+        self.check = check_freq * math.ceil(SHOCK_STEP / check_freq)
         self.kernel, self.factor, self.samples = kernel, factor, (x, y)
         self.step = 0
         self.losses: list[float] = []
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # The callback's next check is before the step behind the next recorded one.
-        check = SHOCK_STEP + CHECK_FREQ
+        check = self.check
         if self.step == SHOCK_STEP:
             self.losses.append(self._loss())
             self.kernel.assign(self.kernel * self.factor)
         elif (
             check < self.step <= check + STEPS_BACK
-            and (self.step - check) % CHECK_FREQ == 0
+            and (self.step - check) % MEASURE_FREQ == 0
         ):
             self.losses.append(self._loss())
         self.step += 1
@@ -214,9 +218,12 @@ class Shock(keras.callbacks.Callback):
 class Bench:
     """One network and optimizer, compiled once and trained many times."""
 
-    def __init__(self, network: str, optimizer: str, data: Dataset) -> None:
+    def __init__(
+        self, network: str, optimizer: str, check_freq: int, data: Dataset
+    ) -> None:
         keras.backend.clear_session()
         self.network, self.optimizer, self.data = network, optimizer, data
+        self.check_freq = check_freq
         self.reproduces = network == "autoencoder"
         self.model = NETWORKS[network].build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -263,11 +270,13 @@ class Bench:
         shock = None
         if case.kind == "shock":
             kernel = self.layers[case.place].kernel
-            shock = Shock(kernel, case.factor, x[:LOSS_IMAGES], y[:LOSS_IMAGES])
+            shock = Shock(
+                kernel, case.factor, self.check_freq, x[:LOSS_IMAGES], y[:LOSS_IMAGES]
+            )
             callbacks.append(shock)
         events = []
         if case.has_callback:
-            callback = DynamicRescalingCallback(CHECK_FREQ, log_dir=None)
+            callback = DynamicRescalingCallback(self.check_freq, log_dir=None)
             events = callback.events
             callbacks.append(callback)
         epochs = round(STEPS / np.ceil(len(x) / BATCH_SIZE))
@@ -361,6 +370,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
     add("--kinds", nargs="+", default=["healthy", "all", "one", "shock"])
+    add("--check-freq", type=int, default=10, metavar="STEPS")
     add("--output", type=Path, default=Path("dynamic_rescaling.jsonl"))
     add(
         "--mnist-path",
@@ -386,7 +396,7 @@ def main(arguments: list[str] | None = None) -> None:
             )
         for optimizer in options.optimizers:
             begin = time.perf_counter()
-            bench = Bench(name, optimizer, data)
+            bench = Bench(name, optimizer, options.check_freq, data)
             starts = list(NETWORKS[name].starts)
             for seed in options.seeds:
                 for case in cases(starts, len(bench.layers)):
