@@ -51,7 +51,7 @@ def draw(networks: Mapping[str, list[RunResult]], title: str, path: Path) -> Non
         row.suptitle(description, fontsize="medium")
         loss, start, accuracy = row.subplots(1, 3)
         _draw_losses(loss, results)
-        loss.legend(fontsize="small")
+        loss.legend(fontsize="x-small", loc="upper right", ncols=2)
         _draw_gradients(start, results, "gradient_variance_start")
         start.set_title("Gradient variance at step 0")
         _draw_accuracies(accuracy, results)
