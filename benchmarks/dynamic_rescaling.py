@@ -227,11 +227,11 @@ class Bench:
         self.reproduces = network == "autoencoder"
         self.model = NETWORKS[network].build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        # Without XLA, whose compilation takes longer than a training.
+        # JAX compiles anyway. With TensorFlow, XLA takes longer than a training.
         self.model.compile(
             OPTIMIZERS[optimizer](),
             keras.losses.MeanSquaredError() if self.reproduces else loss,
-            jit_compile=False,
+            jit_compile=keras.backend.backend() == "jax",
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.empty = [
