@@ -18,11 +18,9 @@ def test_dynamic_rescaling_starts_in_the_band(findings):
 
 
 def test_the_callback_puts_the_first_batch_right(findings):
-    # Its sweep brings every layer to 1 on the first batch, which is the one recorded.
-    assert findings["callback"]["lowest variance at step 0"] == pytest.approx(
-        1, rel=0.01
-    )
-    assert findings["callback"]["rescalings"] >= 10
+    # Each kernel of ten gets He's scale, and none is touched again.
+    assert 0.1 < findings["callback"]["lowest variance at step 0"] < 2
+    assert findings["callback"]["rescalings"] == 10
 
 
 def test_the_right_start_trains_and_factors_by_hand_come_late(findings):
