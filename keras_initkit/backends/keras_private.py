@@ -32,11 +32,6 @@ def variables_of(optimizer: Any) -> list[Any]:
     return getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables
 
 
-def index_in(optimizer: Any, variable: Any) -> int:
-    """Where in each of its lists an optimizer keeps what belongs to a variable."""
-    return optimizer._get_variable_index(variable)
-
-
 def compiled_loss(model: Any) -> Any:
     """What `compile` made of the losses, which `model.loss` is not; None before."""
     return model._compile_loss

@@ -1,29 +1,22 @@
-"""The callback that keeps the scale of layers right while they train."""
+"""The callback that puts the scale of layers right, before and while they train."""
 
 import functools
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_initkit import arguments
-from keras_initkit.kernels.random_state import random_state_kept
-from keras_initkit.kernels.selection import Selector, check_selectors
-from keras_initkit.report.batch import build_on, has_call, is_built
-from keras_initkit.rescale.lsuv import Sweep
-from keras_initkit.rescale.optimizer_slots import check_optimizer
-from keras_initkit.rescale.reasons import listed_by_reason
-from keras_initkit.rescale.rescaler import (
-    MONITORS,
-    Rescaler,
+from keras_initkit.diagnosis.finding import listed
+from keras_initkit.diagnosis.rescalings import (
     Rescaling,
-    Target,
-    find_targets,
-    log,
+    of_jumps,
+    of_start,
 )
+from keras_initkit.kernels.selection import Selector, check_selectors
+from keras_initkit.report.first_batch import first_suspicions, log
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
@@ -32,73 +25,54 @@ from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.runs import free_run
 
 RUN_NAME = "rescaling"
-# Of the sweep: a bias can make a second step necessary, hardly a third.
-MAX_ITERATIONS = 20
+CHECKS = 3  # a jump is found in so many
 
 
 class DynamicRescalingCallback(keras.callbacks.Callback):
-    """Rescales the kernels of layers that leave a healthy band, before and in training.
+    """Multiplies kernels by one scalar each, where their scale is found wrong.
 
-    It goes on where the initializer `DynamicRescaling` ends, for the layers that were
-    built with it, or those of `layers`:
+    It acts twice, and otherwise leaves the training alone, bit for bit:
 
-    - Before the first step, each layer whose pre-activation variance on the first batch
-      is out of `band` times its target is brought to the target, in the order of
-      execution (the sweep of `lsuv`, without orthogonal kernels). The target is the
-      `target_variance` of its `DynamicRescaling`, else 1. A layer that no factor brings
-      there, such as one of zeros, is left alone, and so are all layers of a model
-      without a `call`, such as a GAN.
-    - Then, at one step in `check_freq`, a layer's kernel is multiplied by one scalar
-      when what is monitored has left the band: with `"pre_activation"` the variance of
-      z = W x + b, compared with its target; with `"gradient"` the variance of the
-      kernel's gradient, compared with the median over all kernels (a kernel that grows
-      has smaller gradients); with `"weight_norm"` the kernel's norm, compared with the
-      one before the first step. The scalar brings it just back into its band.
+    - Before the first step of the optimizer, `signal_report` judges the model on the
+      first batch. Each kernel that it suspects of `weights_too_large` or
+      `weights_too_small` gets the scale that keeps the signal of its activation:
+      `fan_in * mean(W^2) * E[f(u)^2] = 1` for u ~ N(0, 1), which is He's for ReLU.
+      In a residual network, a kernel that closes one of n branches gets that divided
+      by sqrt(n). Kernels of zeros, a small last layer, and networks that normalize
+      their activations are not suspect.
+    - At one step in `check_freq`, it compares the norm of each kernel with the norm at
+      the check before. Where they differ by a factor of more than 2.5 that the
+      optimizer's own steps do not explain, something else has multiplied the kernel,
+      and is taken back. Changes between two calls of `fit` are taken for intended.
 
-    With `function_preserving=True` the layer behind takes the inverse factor, and the
-    bias follows, so that the network computes the same as before, and only what the
-    next steps do is changed. This takes a positively homogeneous activation (linear,
-    ReLU, leaky ReLU) and nothing else between the two layers but pooling, dropout and
-    the like. A layer for which there is no such layer behind, as the last one, is left
-    alone, which is logged once. With False the kernel alone is rescaled, and at one
-    check only the first layer that is out of its band. Either way the optimizer's
-    slots are rescaled too: what holds gradients by 1 / factor, what holds their squares
-    by 1 / factor^2, and the momenta of SGD and RMSprop, which are displacements of the
-    kernel, by the factor.
+    What it does, it says in one line of the log. It changes kernels only: the state of
+    the optimizer is empty before the first step, and belongs to the kernel of before
+    where a jump is taken back.
 
-    A factor changes how large the next steps are, too: as shares of the kernel, those
-    of SGD are divided by factor^2, and those of Adam by the factor. A deep ReLU network
-    that trains well leaves the default band again and again, as its pre-activations
-    grow with what it learns. It is the start that matters most: `stop_after=1` keeps to
-    that.
-
-    A network that stays in its bands is never touched, and its training bit-identical
-    to one without the callback. What is monitored is measured as in
-    `LayerStatsCallback`, in the training step's own forward and backward pass: the
-    pre-activations of Dense and EinsumDense layers only, so that a convolution is
-    treated by the sweep, and in training by the other two monitors.
+    A model that starts from trained weights may have other scales than an initializer
+    gives. Choose the new layers with `layers=` then. A model that cannot be run on a
+    batch, such as a GAN, and one whose batches are spread over several replicas, is not
+    judged at the start.
 
     Example:
 
-    ```python
-    layer = keras.layers.Dense(256, "relu", kernel_initializer=DynamicRescaling())
-    callback = DynamicRescalingCallback(check_freq=10)
-    model.fit(x_train, y_train, callbacks=[callback])
-    callback.events  # [Rescaling(step=0, layer='dense', factor=0.31, reason=...), ...]
-    ```
+    >>> model = keras.Sequential(
+    ...     [keras.Input((64,)), keras.layers.Dense(
+    ...         64, "relu", kernel_initializer=keras.initializers.RandomNormal(stddev=1)
+    ...     ), keras.layers.Dense(3)]
+    ... )
+    >>> model.compile("adam", "mse")
+    >>> callback = DynamicRescalingCallback(log_dir=None)
+    >>> x, y = np.random.normal(size=(128, 64)), np.random.normal(size=(128, 3))
+    >>> _ = model.fit(x, y, callbacks=[callback], verbose=0)
+    >>> [(event.step, event.layer) for event in callback.events]
+    [(0, 'dense')]
 
     Args:
-        monitor: `"pre_activation"`, `"gradient"` or `"weight_norm"`.
-        band: two positive floats around 1, as shares of the value that is aimed at.
         check_freq: positive integer, in steps of the optimizer.
-        stop_after: positive integer, the step from which on nothing is rescaled; None
-            for no end.
-        function_preserving: whether the network's output must stay the same. It does
-            not hold for the sweep before the first step, whose purpose is to change it.
         layers: which layers are rescaled: a pattern, as of file names, of the layer's
             name or path (`"dense_*"`), a layer or a layer class, a function from a
-            layer to a bool, or a list of these. None for those built with
-            `DynamicRescaling`.
+            layer to a bool, or a list of these. None for all with a trainable kernel.
         log_dir: directory for TensorBoard. Each rescaling is a scalar
             `rescale_factor/<layer>` and a text in the run `<log_dir>/rescaling`, which
             is made with the first of them; another training, with another optimizer or
@@ -109,47 +83,26 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             optimizer's first step with the new kernel.
 
     Raises:
-        ValueError: before the first step, if an argument is wrong, the model has no
-            such layer, or it is not known how the optimizer's state scales.
+        ValueError: before the first step, if an argument is wrong, or the model has no
+            such layer.
 
     Reference:
 
+    - [He et al., 2015](https://arxiv.org/abs/1502.01852)
     - [Mishkin & Matas, 2015](https://arxiv.org/abs/1511.06422)
-    - [Stock et al., 2019](https://arxiv.org/abs/1902.10416)
     - [Niehaus et al., 2024](https://arxiv.org/abs/2306.08759)
     """
 
     def __init__(
         self,
-        monitor: str = "pre_activation",
-        band: tuple[float, float] = (0.5, 2.0),
         check_freq: int = 10,
-        stop_after: int | None = None,
-        function_preserving: bool = True,
         layers: Selector | Sequence[Selector] | None = None,
         log_dir: str | PathLike[str] | None = "logs",
     ) -> None:
         super().__init__()
-        _check_band(band)
         check_selectors(layers)
-        self._arguments = (
-            monitor,
-            band,
-            check_freq,
-            stop_after,
-            function_preserving,
-            layers,
-            log_dir,
-        )
-        self.monitor = arguments.choice("monitor", monitor, list(MONITORS))
-        self.band = (float(band[0]), float(band[1]))
+        self._arguments = check_freq, layers, log_dir
         self.check_freq = arguments.integer("check_freq", check_freq)
-        self.stop_after = math.inf
-        if stop_after is not None:
-            self.stop_after = arguments.integer("stop_after", stop_after)
-        self.function_preserving = arguments.flag(
-            "function_preserving", function_preserving
-        )
         self._layers = layers
         self._log_dir = None
         if log_dir is not None:
@@ -158,24 +111,22 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self._optimizer_of_run: Any = None
         self._file: Any = None
         self._session: Any = None
-        self._rescaler: Any = None
-        self._targets: list[Target] = []
-        self._norms: dict[int, float] = {}
+        self._records: deque[tuple[int, Any]] = deque(maxlen=CHECKS)
         self._warned: set[str] = set()
         self._is_first_batch = False
         self.events: list[Rescaling] = []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._end()
-        if is_built(self.model):
-            find_targets(self.model, self._layers)
-        check_optimizer(self.model.optimizer)
         if self._optimizer_of_run is not self.model.optimizer:
             self._run, self._optimizer_of_run = None, self.model.optimizer
-        statistics = Statistics([MONITORS[self.monitor].statistic])
-        session = Session(self.model, Schedule(self.check_freq), statistics)
-        session.attach(fit=self.params)
-        self._session = session
+        self._session = Session(
+            self.model,
+            Schedule(self.check_freq),
+            Statistics("weight_l2_norm"),
+            layers=self._layers,
+        )
+        self._session.attach(fit=self.params)
         self._is_first_batch = True
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -187,8 +138,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         if self._session.num_waiting:
             self._harmlessly(self._check)
         self._session.before_batch()
-        if self._is_first_batch:  # until one has come
-            TrainFunctions.of(self._model).look_first(self._begin)
+        if self._is_first_batch and self._session.next_step == 0:  # until one has come
+            TrainFunctions.of(self._model).look_first(self._look_at)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._end()
@@ -197,105 +148,42 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         """A copy, or what is unpickled, is a new callback with the same arguments."""
         return functools.partial(type(self), *self._arguments), ()
 
-    def _begin(self, batch: Any) -> None:
-        """Brings the layers to their targets, and looks for those behind them."""
+    def _look_at(self, batch: Any) -> None:
         self._is_first_batch = False
-        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        if x is not None and has_call(self._model):
-            build_on(self._model, x)
-        targets = find_targets(self._model, self._layers)
-        if self._session.next_step == 0:
-            self._harmlessly(functools.partial(self._sweep, targets, x))
-        for target in targets:
-            kernel = keras.ops.convert_to_numpy(target.kernel)
-            norm = float(np.linalg.norm(kernel.astype("float64")))
-            self._norms.setdefault(id(target.kernel), norm)
-        self._targets = targets
-        self._harmlessly(self._make_rescaler)
-
-    def _make_rescaler(self) -> None:
-        self._rescaler = Rescaler(
-            self._model,
-            self._model.optimizer,
-            self._targets,
-            MONITORS[self.monitor],
-            self.band,
-            self.function_preserving,
-        )
-
-    def _sweep(self, targets: list[Target], x: Any) -> None:
-        if x is None:
-            raise ValueError("the first batch is spread over several replicas")
-        if not has_call(self._model):
-            raise ValueError("the model has no `call` to run the first batch through")
-        variances = {id(target.layer): target.variance for target in targets}
-        sweep = Sweep(
-            lambda layer: variances[id(layer)],
-            self.band,
-            MAX_ITERATIONS,
-            orthogonal=False,
-            skips=True,
-        )
-        with random_state_kept():
-            report = sweep(self._model, x, layers=lambda layer: id(layer) in variances)
-        skipped = {
-            target.name: sweep.skipped[id(target.kernel)]
-            for target in targets
-            if id(target.kernel) in sweep.skipped
-        }
-        if skipped:
-            log.warning(
-                "keras_initkit: %d of %d layers are not rescaled on the first batch: "
-                "%s.",
-                len(skipped),
-                len(targets),
-                listed_by_reason(skipped),
-            )
-        self._note(
-            Rescaling(
-                step=0,
-                layer=layer,
-                factor=float(factor),
-                reason=f"pre_activation_variance was {before:.3g} on the first batch, "
-                f"and is {after:.3g}",
-            )
-            for layer, before, after, factor in zip(
-                report.layers,
-                report["before"],
-                report["after"],
-                report["factor"],
-                strict=True,
-            )
-            if factor != 1
-        )
+        rescalings = of_start(*first_suspicions(self._model, batch))
+        self._session.plan.prepare()  # the model is built by now
+        self._harmlessly(functools.partial(self._rescale, rescalings))
 
     def _check(self) -> None:
         records, _ = self._session.read()
-        if not len(records.steps) or records.skipped[-1] or self._rescaler is None:
+        if not len(records.steps) or records.skipped[-1]:
             return
-        step = int(records.steps[-1]) + 1
-        if step >= self.stop_after:
-            return
-        recorded = records.values[-1, 0]
-        keys = [id(variable) for variable in self._session.plan.variables]
-        values = dict(zip(keys, recorded.tolist(), strict=True))
-        _ = self.model  # with JAX this fills the variables, and Keras reads them again
-        self._note(self._rescaler(step, values, self._references(recorded)))
+        self._records.append((int(records.steps[-1]), records.values[-1, 0]))
+        if len(self._records) == CHECKS:
+            jumps = of_jumps(self._session.plan.layers, self._records)
+            if jumps:
+                _ = self.model  # with JAX this fills the variables, to be read again
+                self._rescale(jumps)
+                self._records.clear()  # the norms are others now
 
-    def _references(self, recorded: np.ndarray) -> dict[int, float]:
-        """What the monitored value of each target should be, by its kernel's `id`."""
-        if self.monitor == "weight_norm":
-            return self._norms
-        if self.monitor == "pre_activation":
-            return {id(target.kernel): target.variance for target in self._targets}
-        healthy = recorded[np.isfinite(recorded) & (recorded > 0)]
-        median = float(np.median(healthy)) if len(healthy) else math.nan
-        return {id(target.kernel): median for target in self._targets}
-
-    def _note(self, events: Iterable[Rescaling]) -> None:
-        for event in events:
+    def _rescale(self, rescalings: list[Rescaling]) -> None:
+        plan = self._session.plan
+        variables = dict(zip(plan.layers, plan.variables, strict=True))
+        done = [event for event in rescalings if event.layer in variables]
+        for event in done:
+            variable = variables[event.layer]
+            variable.assign(variable * event.factor)
             self.events.append(event)
             self._harmlessly(functools.partial(self._write, event))
+        if done:
+            factors = [event.factor for event in done]
+            log.warning(
+                "keras_initkit: step %d: the kernels of %s were multiplied by %s: %s",
+                done[0].step,
+                listed(tuple(event.layer for event in done)),
+                f"{min(factors):.3g}" + f" to {max(factors):.3g}" * (len(done) > 1),
+                done[0].reason,
+            )
 
     def _write(self, event: Rescaling) -> None:
         if self._log_dir is None:
@@ -328,16 +216,5 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             self._session.detach()
         if self._file is not None:
             self._file.close()
-        self._session = self._file = self._rescaler = None
-
-
-def _check_band(band: Any) -> None:
-    try:
-        low, high = (arguments.number("band", bound, above=0) for bound in band)
-        is_band = low <= 1 <= high
-    except (TypeError, ValueError):
-        is_band = False
-    if not is_band:
-        raise arguments.error(
-            "band", band, "two numbers with 0 < band[0] <= 1 <= band[1]"
-        )
+        self._session = self._file = None
+        self._records.clear()

@@ -10,13 +10,10 @@ from keras_initkit.diagnosis.course import course_findings
 from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.diagnosis.facts import NetworkFacts
 from keras_initkit.diagnosis.finding import Finding, ranked
-from keras_initkit.diagnosis.start import Suspicion, suspicions
-from keras_initkit.report.network_facts import network_facts
-from keras_initkit.report.signal_report import signal_report
+from keras_initkit.diagnosis.start import Suspicion
+from keras_initkit.report.first_batch import first_suspicions
 from keras_initkit.stats.history import History
 
-# Enough for a mean over samples, and cheap for any model.
-MAX_SAMPLES = 128
 log = logging.getLogger("keras_initkit")
 
 
@@ -60,23 +57,8 @@ class Watch:
         self._epoch_loss = loss if isinstance(loss, float) else None
 
     def look_at(self, model: keras.Model, batch: Any) -> None:
-        """Measures the start on the first batch; the model stays as it is.
-
-        What cannot be measured, as a model without a `call`, is not judged.
-
-        Args:
-            model: the model before its first update.
-            batch: as the trainer has it; None where several replicas share it.
-        """
-        try:
-            x, y, _ = keras.utils.unpack_x_y_sample_weight(_first_samples(batch))
-            self._facts = network_facts(model, x, y)
-            self._suspicions = suspicions(self._facts)
-            if not any(s.is_certain for s in self._suspicions):
-                report = signal_report(model, x, y)
-                self._facts, self._suspicions = report.facts, report.suspicions
-        except Exception as error:  # whatever a model of the user's own raises here
-            log.debug("keras_initkit: the first batch is not judged: %s", error)
+        """Measures the start on the first batch (`first_suspicions`)."""
+        self._facts, self._suspicions = first_suspicions(model, batch)
 
     def update(self, history: History, is_over: bool = False) -> bool:
         """Judges the records so far, and says what is new.
@@ -118,9 +100,3 @@ class Watch:
                     "goes on.",
                     exc_info=True,
                 )
-
-
-def _first_samples(batch: Any) -> Any:
-    return keras.tree.map_structure(
-        lambda array: None if array is None else array[:MAX_SAMPLES], batch
-    )

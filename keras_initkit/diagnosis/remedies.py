@@ -45,13 +45,11 @@ def in_layers(code: str, network: NetworkFacts, names: tuple[str, ...]) -> str:
 
 def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
     """A line for each initializer that these layers need."""
-    hidden = network.hidden
-    closing = [layer.name for layer in hidden if layer.activation == "linear"]
-    closing = closing or [layer.name for layer in hidden]
+    closing = closing_layers(network)
     groups: dict[str, list[str]] = {}
     for layer in network.layers:
         if layer.name in names:
-            code = initializer(layer.activation, len(hidden), network.is_plain)
+            code = initializer(layer.activation, len(network.hidden), network.is_plain)
             if layer.name == network.output:
                 code = '"glorot_uniform"'
             elif network.is_residual and layer.name in closing:
@@ -61,3 +59,10 @@ def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
         in_layers(f"kernel_initializer={code}", network, tuple(layers))
         for code, layers in groups.items()
     )
+
+
+def closing_layers(network: NetworkFacts) -> list[str]:
+    """In a residual network, the layers whose kernels close the branches."""
+    hidden = network.hidden
+    linear = [layer.name for layer in hidden if layer.activation == "linear"]
+    return linear or [layer.name for layer in hidden]

@@ -15,7 +15,7 @@ from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 # for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
 USUAL_MISFIT = 0.8
 # Beside one that is off by more, a layer is blamed from here on.
-SOME_MISFIT = 0.6
+SOME_MISFIT = 0.5
 # Decades over which the variance may shrink, or grow, from the first hidden layer to
 # the last.
 DRIFT, GROWTH = 3.0, 2.0
@@ -29,6 +29,7 @@ GREAT_INPUTS = 30.0
 OFFSET = 30.0  # mean^2 / variance
 BOUNDED = ("tanh", "sigmoid", "softsign", "hard_tanh", "hard_sigmoid")
 SEEN_AT_START = {"saturated_units", "dead_units"}
+SCALE = ("weights_too_large", "weights_too_small")
 
 
 class Suspicion(NamedTuple):
@@ -189,32 +190,26 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
     if network.is_normalized or is_moved:
         return
     hidden = [layer for layer in network.hidden if not layer.is_scale_invariant]
-    misfits = {layer.name: misfit(layer) for layer in hidden}
-    watched = {x.name for x in hidden if math.isfinite(x.input_mean_square)}
     drift = _drift([layer.z_variance for layer in hidden])
-    for sign, problem, verb in (
-        (1, "weights_too_large", "amplify"),
-        (-1, "weights_too_small", "shrink"),
+    misfits = {layer.name: misfit(layer) for layer in hidden}
+    watched = [x.name for x in hidden if math.isfinite(x.input_mean_square)]
+    too_large = _beyond(
+        {x.name: misfit(x) for x in network.layers if not x.is_scale_invariant}, 1
+    )
+    # The last layer may be small, and a shortcut carries the signal past others.
+    is_carried = network.is_residual
+    too_small = _beyond({n: misfits[n] for n in watched if not is_carried}, -1)
+    is_explained = bool(too_large or too_small)
+    for sign, problem, verb, at_fault in (
+        (1, "weights_too_large", "amplify", too_large),
+        (-1, "weights_too_small", "shrink", too_small),
     ):
-        at_fault = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
-        if sign > 0:
-            at_fault |= {
-                layer.name: misfit(layer)
-                for layer in network.layers
-                if layer.name == network.output and misfit(layer) > USUAL_MISFIT
-            }
-        if sign < 0:
-            at_fault = {n: d for n, d in at_fault.items() if n in watched}
-        if all(sign * d < USUAL_MISFIT for d in at_fault.values()):
-            at_fault = {}
         total = sum(d for d in at_fault.values() if math.isfinite(d))
-        if network.is_residual and sign < 0:
-            continue  # a shortcut carries the signal past them
-        if not at_fault and sign * drift > (GROWTH if sign > 0 else DRIFT):
+        if sign < 0 and is_carried:
+            continue
+        if not is_explained and sign * drift > (GROWTH if sign > 0 else DRIFT):
             # In a residual network the sum grows, whatever each kernel does.
-            at_fault = {
-                n: d for n, d in misfits.items() if sign * d > 0 or network.is_residual
-            }
+            at_fault = {n: d for n, d in misfits.items() if sign * d > 0 or is_carried}
             total = drift
         if not at_fault:
             continue
@@ -236,6 +231,12 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
             ),
             is_certain,
         )
+
+
+def _beyond(misfits: dict[str, float], sign: int) -> dict[str, float]:
+    """Those too large, or too small; none if they are as far off as usual schemes."""
+    beyond = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
+    return beyond if any(sign * d > USUAL_MISFIT for d in beyond.values()) else {}
 
 
 def _drift(variances: list[float]) -> float:

@@ -102,40 +102,28 @@ def lsuv(
     orthogonal = arguments.flag("orthogonal", orthogonal)
     if not arguments.flag("discard_trained", discard_trained) and orthogonal:
         _check_untrained(model)
-    low, high = 1 - tolerance, 1 + tolerance
-    sweep = Sweep(target_variance, (low, high), max_iterations, orthogonal)
+    sweep = _Sweep(target_variance, tolerance, max_iterations, orthogonal)
     return sweep(model, x, layers)
 
 
-class Sweep:
+class _Sweep:
     """One pass through a model that brings its layers to their target variance.
 
     Args:
-        target_variance: a positive float, or a function from a layer to one.
-        band: what is as good as the target: from `band[0]` to `band[1]` times it.
-        max_iterations: how often a kernel is rescaled at most.
-        orthogonal: whether kernels are replaced by orthogonal ones first.
-        skips: whether a layer that no factor gives its target variance is left as it
-            was, with all others rescaled; else that is an error, and no layer is.
-
-    Attributes:
-        skipped: why, for each kernel that was left as it was, by its `id`.
+        target_variance: as of `lsuv`, like all others.
     """
 
     def __init__(
         self,
-        target_variance: Any,
-        band: tuple[float, float],
+        target_variance: float,
+        tolerance: float,
         max_iterations: int,
         orthogonal: bool,
-        skips: bool = False,
     ) -> None:
         self._target_variance = target_variance
-        self._band = band
+        self._tolerance = tolerance
         self._max_iterations = max_iterations
         self._orthogonal = orthogonal
-        self._skips = skips
-        self.skipped: dict[int, str] = {}
 
     def __call__(
         self,
@@ -153,7 +141,6 @@ class Sweep:
         others = [v for v in model.trainable_variables if id(v) not in self._originals]
         self._rows: dict[int, tuple] = {}
         self._treated: dict[int, np.ndarray] = {}
-        self.skipped = {}
         try:
             with (
                 state_kept(model),
@@ -164,7 +151,7 @@ class Sweep:
                 model(x, training=True)
                 # Once more: it may undo the factor of a kernel that it normalizes.
                 model(x, training=True)
-            if not self._rows and not self.skipped:
+            if not self._rows:
                 raise _nothing_called(model, layers)
         except BaseException as error:
             for kernel, original in self._originals.values():
@@ -181,21 +168,9 @@ class Sweep:
 
     def _on_call(self, call: KernelCall) -> Any:
         key = id(call.kernel)
-        is_compiled = backends.current().trace_of(call.inputs) is not None
-        if key not in self.skipped:
-            try:
-                self._treat(key, call, is_compiled)
-            except _Refusal as refusal:
-                if not self._skips:
-                    raise
-                if not is_compiled:  # or else whenever that function runs
-                    assign(call.kernel, self._originals[key][1])
-                self._rows.pop(key, None)
-                self.skipped[key] = refusal.why
-        return call.run()
-
-    def _treat(self, key: int, call: KernelCall, is_compiled: bool) -> None:
-        if key in self._originals and is_compiled:
+        if key in self._originals and (
+            backends.current().trace_of(call.inputs) is not None
+        ):
             raise _Refusal(call, "are computed inside a compiled function")
         if key in self._originals and key not in self._rows:
             self._rows[key] = self._rescale(call, *self._originals[key])
@@ -204,6 +179,7 @@ class Sweep:
             read(call.kernel), self._treated[key]
         ):
             raise _Refusal(call, "come from a kernel that the model itself changes")
+        return call.run()
 
     def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
         before = variance = _variance(call)
@@ -211,37 +187,29 @@ class Sweep:
             start = _orthogonal(call, start)
             assign(kernel, start)
             variance = _variance(call)
-        target = self._target(call.layer)
         factor, iterations = 1.0, 0
-        if not self._is_good(variance / target):
+        if not self._is_good(variance):
             if is_scale_invariant(call):
                 raise _Refusal(call, "do not depend on the scale of its kernel")
-            self._check_bias(call, target)
-        while not self._is_good(variance / target) and (
-            iterations < self._max_iterations
-        ):
-            step = math.sqrt(target / variance)
+            self._check_bias(call)
+        while not self._is_good(variance) and iterations < self._max_iterations:
+            step = math.sqrt(self._target_variance / variance)
             factor *= step
             assign(kernel, start * factor)
             previous, variance = variance, _variance(call)
             if variance == previous and abs(step - 1) > _ROUNDING:
                 raise _Refusal(call, "do not depend on its kernel")
             iterations += 1
-        is_good = self._is_good(variance / target)
+        is_good = self._is_good(variance)
         return kernel, before, variance, factor, iterations, is_good
 
-    def _is_good(self, ratio: float) -> bool:
-        return self._band[0] <= ratio <= self._band[1]
+    def _is_good(self, variance: float) -> bool:
+        return abs(variance / self._target_variance - 1) <= self._tolerance
 
-    def _target(self, layer: Any) -> float:
-        if callable(self._target_variance):
-            return self._target_variance(layer)
-        return self._target_variance
-
-    def _check_bias(self, call: KernelCall, target: float) -> None:
+    def _check_bias(self, call: KernelCall) -> None:
         bias = getattr(call.layer, "bias", None)
         of_bias = 0.0 if bias is None else variance_of(bias)
-        if of_bias > self._band[1] * target:
+        if of_bias > (1 + self._tolerance) * self._target_variance:
             raise _Refusal(
                 call, f"have a variance of {of_bias:.3g} from its bias alone"
             )
@@ -265,7 +233,6 @@ class _Refusal(BaseException):
     """No factor of a kernel gives its layer the target variance."""
 
     def __init__(self, call: KernelCall, why: str) -> None:
-        self.why = f"its pre-activations {why}"
         super().__init__(
             f"The pre-activations of layer {call.layer.path!r} {why}, so no factor of "
             "its kernel can give them the target variance. The model is left as it "
