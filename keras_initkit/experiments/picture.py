@@ -52,8 +52,7 @@ def draw(networks: Mapping[str, list[RunResult]], title: str, path: Path) -> Non
         loss, start, accuracy = row.subplots(1, 3)
         _draw_losses(loss, results)
         loss.legend(fontsize="x-small", loc="upper right", ncols=2)
-        _draw_gradients(start, results, "gradient_variance_start")
-        start.set_title("Gradient variance at step 0")
+        _draw_gradients(start, results)
         _draw_accuracies(accuracy, results)
     figure.savefig(path)
 
@@ -115,14 +114,15 @@ def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
     )
 
 
-def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
+def _draw_gradients(axes: Axes, results: list[RunResult]) -> None:
     for run, (colour, marker) in zip(results, itertools.cycle(STYLES), strict=False):
-        variance = getattr(run, field)
+        variance = run.gradient_variance_start
         layers = np.arange(len(variance))
         # Without the zeros: a logarithmic axis warns where there is nothing else.
         positive = np.where(variance > 0, variance, np.nan)
         axes.plot(layers, positive, color=colour, marker=marker, markersize=5)
     axes.set_yscale("log")
+    axes.set_title("Gradient variance at step 0")
     axes.set_xlabel("layer, from the input to the head")
     axes.set_ylabel("variance of the kernel's gradient")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -131,12 +131,12 @@ def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
         [
             f"{run.initializer}: 0 in every layer"
             for run in results
-            if not getattr(run, field).any()
+            if not run.gradient_variance_start.any()
         ]
         + [
             f"{run.initializer}: not finite"
             for run in results
-            if not np.isfinite(getattr(run, field)).all()
+            if not np.isfinite(run.gradient_variance_start).all()
         ],
     )
 
