@@ -1,6 +1,7 @@
 """The callback that puts the scale of layers right, before and while they train."""
 
 import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -11,7 +12,6 @@ from keras_initkit import arguments
 from keras_initkit.diagnosis.finding import listed
 from keras_initkit.diagnosis.rescalings import (
     Rescaling,
-    Sizes,
     of_jumps,
     of_start,
 )
@@ -25,7 +25,7 @@ from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.runs import free_run
 
 RUN_NAME = "rescaling"
-STATISTICS = ("weight_l2_norm", "update_ratio")
+CHECKS = 3  # a jump is found in so many
 
 
 class DynamicRescalingCallback(keras.callbacks.Callback):
@@ -111,7 +111,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self._optimizer_of_run: Any = None
         self._file: Any = None
         self._session: Any = None
-        self._last: Sizes | None = None
+        self._records: deque[tuple[int, Any]] = deque(maxlen=CHECKS)
         self._warned: set[str] = set()
         self._is_first_batch = False
         self.events: list[Rescaling] = []
@@ -123,7 +123,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self._session = Session(
             self.model,
             Schedule(self.check_freq),
-            Statistics(STATISTICS),
+            Statistics("weight_l2_norm"),
             layers=self._layers,
         )
         self._session.attach(fit=self.params)
@@ -158,17 +158,15 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         records, _ = self._session.read()
         if not len(records.steps) or records.skipped[-1]:
             return
-        norms, update_ratios = records.values[-1]
-        now = Sizes(int(records.steps[-1]), norms, update_ratios)
-        last, self._last = self._last, now
-        if last is not None:
-            jumps = of_jumps(self._session.plan.layers, last, now)
+        self._records.append((int(records.steps[-1]), records.values[-1, 0]))
+        if len(self._records) == CHECKS:
+            jumps = of_jumps(self._session.plan.layers, self._records)
             if jumps:
+                _ = self.model  # with JAX this fills the variables, to be read again
                 self._rescale(jumps)
-                self._last = None  # the norms are others now
+                self._records.clear()  # the norms are others now
 
     def _rescale(self, rescalings: list[Rescaling]) -> None:
-        _ = self.model  # with JAX this fills the variables, and Keras reads them again
         plan = self._session.plan
         variables = dict(zip(plan.layers, plan.variables, strict=True))
         done = [event for event in rescalings if event.layer in variables]
@@ -218,4 +216,5 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             self._session.detach()
         if self._file is not None:
             self._file.close()
-        self._session = self._file = self._last = None
+        self._session = self._file = None
+        self._records.clear()

@@ -1,7 +1,7 @@
 """What to multiply kernels by, where their scale is found wrong."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,20 +25,6 @@ class Rescaling(NamedTuple):
     layer: str
     factor: float
     reason: str
-
-
-class Sizes(NamedTuple):
-    """What was recorded of kernels at one step.
-
-    Attributes:
-        step: the step.
-        norms: of the kernels before it, of shape `(layers,)`.
-        update_ratios: what it changed, as shares of the norms, likewise.
-    """
-
-    step: int
-    norms: np.ndarray
-    update_ratios: np.ndarray
 
 
 def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Rescaling]:
@@ -72,39 +58,36 @@ def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Res
     return rescalings
 
 
-def of_jumps(layers: Sequence[str], last: Sizes, now: Sizes) -> list[Rescaling]:
-    """Takes back what has multiplied kernels from one record to the next.
+def of_jumps(
+    layers: Sequence[str], records: Iterable[tuple[int, np.ndarray]]
+) -> list[Rescaling]:
+    """Takes back what has multiplied kernels between the last two of three records.
 
-    A kernel whose norm has changed by more than the optimizer's own steps allow, each
-    as large as the larger one of those that were recorded, was multiplied by something
-    else. Up to a factor of 2.5, as large as a misfit is at the start, it is left.
+    A kernel jumps if its norm changes by a factor that is more than 2.5 times the one
+    before. In powers, which are squares of norms, that is the misfit from which on the
+    diagnosis names a kernel at the start.
 
-    >>> small = np.array([0.01, 0.01])
-    >>> last = Sizes(190, np.array([8.0, 8.0]), small)
-    >>> [event] = of_jumps(["a", "b"], last, Sizes(200, np.array([80.0, 8.1]), small))
-    >>> event.step, event.layer, event.factor
+    >>> norms = np.array([[8.0, 8.0], [8.1, 8.1], [81.0, 8.2]])
+    >>> [event] = of_jumps(["a", "b"], zip([180, 190, 200], norms))
+    >>> event.step, event.layer, round(event.factor, 6)
     (201, 'a', 0.1)
 
     Args:
         layers: their names.
-        last: what was recorded before.
-        now: what was recorded of the step that was taken last.
+        records: three of a step and the norms of the kernels before it, of shape
+            `(layers,)`.
     """
+    (_, first), (last_step, last), (step, now) = records
     with np.errstate(divide="ignore", invalid="ignore"):
-        factors = last.norms / now.norms
-        jumps = np.abs(np.log10(factors))
-    ratios = np.maximum(last.update_ratios, now.update_ratios)
-    allowed = (now.step - last.step) * np.log10(1 + ratios)
-    # A power is the square of a norm.
-    found = np.isfinite(jumps) & (jumps - allowed > USUAL_MISFIT / 2)
+        earlier, latest = np.diff(np.log10([first, last, now]), axis=0)
+    jumps = np.abs(latest) - np.abs(earlier) > USUAL_MISFIT / 2
     return [
         Rescaling(
-            now.step + 1,
+            step + 1,
             layers[i],
-            float(factors[i]),
-            f"its norm went from {last.norms[i]:.3g} at step {last.step} to "
-            f"{now.norms[i]:.3g} at step {now.step}, which the steps of the optimizer "
-            "do not explain",
+            float(last[i] / now[i]),
+            f"its norm jumped from {last[i]:.3g} at step {last_step} to {now[i]:.3g} "
+            f"at step {step}",
         )
-        for i in np.flatnonzero(found)
+        for i in np.flatnonzero(jumps & np.isfinite(latest)).tolist()
     ]
