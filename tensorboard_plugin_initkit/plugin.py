@@ -10,16 +10,16 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from tensorboard_plugin_initkit.findings import read_findings
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 from tensorboard_plugin_initkit.profiles import ProfileReader
-from tensorboard_plugin_initkit.scales import scale_as_dict
+from tensorboard_plugin_initkit.scales import scale
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
 # All that is served from the disk, and as what.
 PAGE = {
     "axis.js": "text/javascript",
-    "band.js": "text/javascript",
     "charts.css": "text/css",
     "colour_scales.js": "text/javascript",
     "colours.js": "text/javascript",
@@ -27,6 +27,8 @@ PAGE = {
     "controls.js": "text/javascript",
     "data.js": "text/javascript",
     "dom.js": "text/javascript",
+    "findings.css": "text/css",
+    "findings.js": "text/javascript",
     "frame.js": "text/javascript",
     "heatmap.css": "text/css",
     "heatmap.js": "text/javascript",
@@ -50,7 +52,6 @@ PAGE = {
     "style.css": "text/css",
     "time_series.js": "text/javascript",
     "tip.js": "text/javascript",
-    "verdicts.js": "text/javascript",
     "views.js": "text/javascript",
 }
 
@@ -62,8 +63,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
 
     Route | answer
     --|--
-    `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, and for each of their \
-`statistics` its scale
+    `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, each with its \
+`findings`, null where none are recorded; and for each of their `statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
     `/index.js` and the other names of `PAGE` | the file
 
@@ -76,8 +77,9 @@ class InitkitPlugin(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext) -> None:
         super().__init__(context)
         hints = context.sampling_hints or {}
+        self._provider = context.data_provider
         self._reader = ProfileReader(
-            context.data_provider, hints.get(PLUGIN_NAME) or EVERYTHING
+            self._provider, hints.get(PLUGIN_NAME) or EVERYTHING
         )
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -100,9 +102,13 @@ class InitkitPlugin(base_plugin.TBPlugin):
         )
 
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
-        runs = self._reader.runs(*_source(request))
+        source = _source(request)
+        runs = self._reader.runs(*source)
+        findings = read_findings(self._provider, *source)
+        for run in runs:
+            run["findings"] = findings.get(run["name"])
         keys = {key for run in runs for key in run.get("statistics", ())}
-        statistics = {key: scale_as_dict(key) for key in sorted(keys)}
+        statistics = {key: scale(key)._asdict() for key in sorted(keys)}
         content = {"runs": runs, "statistics": statistics}
         return http_util.Respond(request, content, "application/json")
 

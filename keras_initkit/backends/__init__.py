@@ -73,6 +73,17 @@ class Backend(Protocol):
             Shape (tensors,).
         """
 
+    def of_each(self, function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+        """What a function makes of each tensor, of as many at once as is fast here.
+
+        Args:
+            function: of n tensors of one shape, shape (n, ...), to n results.
+            tensors: of any shapes; the results of all have one shape.
+
+        Returns:
+            Shape (tensors, ...).
+        """
+
     def float_bits(self, tensor: Any) -> Any:
         """The bits of each entry of a float32 tensor, int32."""
 

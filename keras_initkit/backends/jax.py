@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_initkit.backends import keras_private
-from keras_initkit.backends.stacks import reduce_in_stacks
+from keras_initkit.backends.stacks import in_stacks
 
 
 def value(variable: Any) -> Any:
@@ -53,7 +53,13 @@ _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def reduce(kind: str, tensors: Sequence[Any]) -> Any:
-    return reduce_in_stacks(_REDUCTIONS[kind], tensors, jnp.stack, jnp.concatenate)
+    return of_each(
+        lambda stack: _REDUCTIONS[kind](stack.reshape(len(stack), -1)), tensors
+    )
+
+
+def of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    return in_stacks(function, tensors, jnp.stack, jnp.concatenate)
 
 
 def float_bits(tensor: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reduces tensors of one shape together: each operation costs more than its numbers."""
+"""Takes tensors of one shape together: each operation costs more than its numbers."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 MAX_STACKED = 2**14
 
 
-def reduce_in_stacks(
+def in_stacks(
     function: Callable[[Any], Any],
     tensors: Sequence[Any],
     stack: Callable[[list[Any]], Any],
     concatenate: Callable[[list[Any]], Any],
 ) -> Any:
-    """One number of each tensor: shape (tensors,).
+    """What a function makes of each tensor: shape (tensors, ...).
 
     Args:
-        function: of rows, shape (n, entries), to one number each.
+        function: of tensors of one shape, shape (n, ...), to n results.
         tensors: of any shapes.
         stack: the backend's own, as is `concatenate`.
     """
@@ -32,7 +32,8 @@ def reduce_in_stacks(
         )
     results = []
     for places in groups.values():
-        rows = [tensors[place].reshape(-1) for place in places]
-        results.append(function(stack(rows) if len(rows) > 1 else rows[0][None]))
-    order = np.argsort([place for places in groups.values() for place in places])
-    return concatenate(results)[order]
+        group = [tensors[place] for place in places]
+        results.append(function(stack(group) if len(group) > 1 else group[0][None]))
+    order = [place for places in groups.values() for place in places]
+    together = concatenate(results) if len(results) > 1 else results[0]
+    return together if order == sorted(order) else together[np.argsort(order)]

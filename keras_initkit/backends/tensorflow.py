@@ -51,6 +51,10 @@ def reduce(kind: str, tensors: Sequence[Any]) -> Any:
     return 2 * numbers if kind == "sum_of_squares" else numbers
 
 
+def of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    return tf.concat([function(tensor[None]) for tensor in tensors], axis=0)
+
+
 def _stacked(scalars: Sequence[Any]) -> Any:
     wide = tf.float64 if any(s.dtype == tf.float64 for s in scalars) else tf.float32
     return tf.stack([s if s.dtype == wide else tf.cast(s, wide) for s in scalars])

@@ -1,5 +1,6 @@
 """The interface for PyTorch, where every step runs op by op."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -8,7 +9,9 @@ import keras
 import numpy as np
 import torch
 
-from keras_initkit.backends.stacks import reduce_in_stacks
+from keras_initkit.backends.stacks import in_stacks
+
+SHORTEST_CHUNK, LONGEST_CHUNK = 32, 1024  # of entries that are summed one by one
 
 
 def value(variable: Any) -> Any:
@@ -35,16 +38,32 @@ def numbers(tensor: Any) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
+def _sums_of_squares(rows: Any) -> Any:
+    # `vector_norm` makes no tensor of the squares, but adds one after the other: that
+    # is exact enough for short chunks.
+    chunk = math.gcd(rows.shape[1], LONGEST_CHUNK)
+    if chunk < SHORTEST_CHUNK:
+        return rows.square().sum(1)
+    chunks = rows.unflatten(1, (-1, chunk))
+    return torch.linalg.vector_norm(chunks, dim=2).square().sum(1)
+
+
 _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": lambda rows: rows.mean(1),
-    "sum_of_squares": lambda rows: rows.square().sum(1),
+    "sum_of_squares": _sums_of_squares,
     "max": lambda rows: rows.amax(1),
     "min": lambda rows: rows.amin(1),
 }
 
 
 def reduce(kind: str, tensors: Sequence[Any]) -> Any:
-    return reduce_in_stacks(_REDUCTIONS[kind], tensors, torch.stack, torch.cat)
+    return of_each(
+        lambda stack: _REDUCTIONS[kind](stack.reshape(len(stack), -1)), tensors
+    )
+
+
+def of_each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    return in_stacks(function, tensors, torch.stack, torch.cat)
 
 
 def float_bits(tensor: Any) -> Any:

@@ -179,7 +179,6 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self.begin(self._model, fit=self.params)
         self._num_batches = 0
         if self._session.next_step == 0:
-            self._watch = Watch(*self._watch_arguments)
             self._is_first_batch = True
         self._watch.begin((self.params or {}).get("steps"))
         if self._schedule.is_auto and self._model.steps_per_execution == 1:
@@ -257,6 +256,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
         )
         session.attach(fit)
         self._session = session
+        if session.next_step == 0:
+            self._watch = Watch(*self._watch_arguments)
+        self._watch.name = f"{model.name} in {self.log_dir}"
         try:
             self._recorder.begin(session, poll_secs)
         except OSError as error:

@@ -153,7 +153,9 @@ class Recorder:
                     self._history = History(plan.layers, plan.statistics.keys)
                 self._history.append(records)
             if len(records.steps) or is_over:
-                self._diagnosis = self._judged(is_over) or self._diagnosis
+                judged = self._judged(is_over)
+                if judged is not None:  # an empty one says that all is well
+                    self._diagnosis = judged
             self._histograms += histograms.items()
             self._write_all()
             if self._on_record is not None:

@@ -25,6 +25,7 @@ class Watch:
         stop_on: the severity that ends the training; None if none does.
 
     Attributes:
+        name: of the training, with which each message in the log begins.
         must_stop: the finding that the training has to end for; None if there is none.
     """
 
@@ -33,13 +34,14 @@ class Watch:
         on_finding: Callable[[Finding], Any] | None = None,
         stop_on: str | None = None,
     ) -> None:
+        self.name = ""
         self._on_finding: Any = on_finding
         self._stop_on = stop_on
         self.must_stop: Finding | None = None
         self._facts = NetworkFacts()
         self._suspicions: list[Suspicion] = []
         self._certain: dict[str, Finding] = {}
-        self._findings: list[Finding] = []
+        self._findings: list[Finding] | None = None  # nothing is judged yet
         self._said: set[str] = set()
         self._steps_per_epoch: int | None = None
         self._epoch_loss: float | None = None  # of the last one
@@ -62,7 +64,7 @@ class Watch:
         """Judges the records so far, and says what is new.
 
         Returns:
-            Whether anything has changed.
+            Whether anything has changed; the first judgment always has.
         """
         found = course_findings(
             self._facts,
@@ -83,10 +85,10 @@ class Watch:
     @property
     def diagnosis(self) -> Diagnosis:
         """All findings so far."""
-        return Diagnosis(self._findings)
+        return Diagnosis(self._findings or [])
 
     def _say(self, finding: Finding) -> None:
-        log.warning("keras_initkit: %s", finding)
+        log.warning("keras_initkit: %s: %s", self.name, finding)
         if finding.severity == self._stop_on or self._stop_on == "warning":
             self.must_stop = self.must_stop or finding
         if self._on_finding is not None:

@@ -1,20 +1,29 @@
 """Training one network once per initializer, and what is measured on the way."""
 
 import math
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_initkit.callbacks.dynamic_rescaling import DynamicRescalingCallback
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback
+from keras_initkit.diagnosis.finding import Finding
 from keras_initkit.experiments.datasets import Dataset
-from keras_initkit.experiments.kernel_initializers import kernel_initializers
+from keras_initkit.experiments.kernel_initializers import (
+    LSUV,
+    Start,
+    kernel_initializers,
+)
 from keras_initkit.experiments.networks import dense_network, pre_activation_variances
 from keras_initkit.experiments.run_log import METRICS, RunLog
 from keras_initkit.experiments.settings import LEARNING_RATES, Settings
+from keras_initkit.rescale.lsuv import lsuv
+from keras_initkit.rescale.reinitialize import reinitialize
 from keras_initkit.tensorboard.local_directory import local_directory
 
 MOMENTUM = 0.9
@@ -22,6 +31,8 @@ MOMENTUM = 0.9
 # rest would double the time and change the third digit.
 TRAINING_PROBE = 10_000
 EVALUATION_BATCH = 1000
+# A loss above this share of chance's is not called learning.
+NOT_LEARNED = 0.95
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the initializer's name, its steps done, and its steps in all."""
@@ -50,6 +61,9 @@ class RunResult:
         gradient_variance_start: at step 0, `(layers,)`.
         gradient_variance_end: at the last recorded step, `(layers,)`.
         end_step: that step.
+        outcome: what went wrong, in words, such as `"did not learn"`; empty where
+            nothing did.
+        findings: of the diagnosis, worst first.
     """
 
     initializer: str
@@ -66,6 +80,8 @@ class RunResult:
     gradient_variance_start: np.ndarray
     gradient_variance_end: np.ndarray
     end_step: int
+    outcome: str
+    findings: list[Finding]
 
 
 def compare(
@@ -76,8 +92,9 @@ def compare(
 ) -> list[RunResult]:
     """Trains the same network once with each initializer.
 
-    The runs share everything but their kernels: the data, its order, the optimizer.
-    The same settings give the same results.
+    The runs share everything but their kernels: the data, its order, the optimizer,
+    and the network itself, which is drawn anew in place. The same settings give the
+    same results.
 
     Args:
         dataset: from `load_dataset`.
@@ -98,14 +115,25 @@ def compare(
     >>> {result.initializer: result.test_accuracy for result in results}
     """
     directory = local_directory(log_dir)
+    network = _compiled_network(dataset, settings)
     results = []
     for name in settings.initializers:
-        with RunLog(directory / name, name, dataset, settings) as log:
-            results.append(_train(name, dataset, settings, log, on_progress))
+        with RunLog(directory / run_name(name), name, dataset, settings) as log:
+            results.append(_train(network, name, dataset, settings, log, on_progress))
     return results
 
 
+def run_name(initializer: str) -> str:
+    """The name of a run's directory, without what a shell takes for a pattern.
+
+    >>> run_name("he_normal*3+rescaling")
+    'he_normal_3_rescaling'
+    """
+    return re.sub(r"[^\w.-]+", "_", initializer)
+
+
 def _train(
+    network: keras.Model,
     name: str,
     dataset: Dataset,
     settings: Settings,
@@ -113,7 +141,7 @@ def _train(
     on_progress: OnProgress | None,
 ) -> RunResult:
     started = time.perf_counter()
-    network = _compiled_network(name, dataset, settings)
+    _draw(network, name, dataset, settings)
     building = time.perf_counter() - started
     log.start(network)
     started = time.perf_counter()
@@ -127,6 +155,8 @@ def _train(
     steps_per_epoch = math.ceil(len(dataset.x_train) / settings.batch_size)
     layer_stats = LayerStatsCallback(str(log.directory))
     callbacks = [layer_stats, _LogEpochs(log, steps_per_epoch)]
+    if Start.of(name).rescaling:
+        callbacks.insert(0, DynamicRescalingCallback(log_dir=log.directory))
     if on_progress is not None:
         steps = steps_per_epoch * settings.epochs
         callbacks.append(_ReportProgress(name, steps, on_progress))
@@ -164,19 +194,26 @@ def _train(
         gradient_variance_start=gradient_variance[0],
         gradient_variance_end=gradient_variance[-1],
         end_step=int(history.steps[-1]),
+        outcome=_outcome(
+            epochs["val_loss"][-1],
+            math.log(dataset.num_classes),
+            history.steps[~np.isfinite(history.losses)],
+            layer_stats.findings,
+        ),
+        findings=list(layer_stats.findings),
     )
     metrics = {metric: getattr(result, metric) for metric in METRICS}
     log.end(network, steps_per_epoch * settings.epochs, metrics)
     return result
 
 
-def _compiled_network(name: str, dataset: Dataset, settings: Settings) -> keras.Model:
+def _compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
     network = dense_network(
         dataset.num_features,
         dataset.num_classes,
         settings.width,
         settings.activation,
-        kernel_initializers(name, settings.depth, settings.activation, settings.seed),
+        [keras.initializers.Zeros()] * (settings.depth + 1),
         settings.residual,
     )
     network.compile(
@@ -186,6 +223,35 @@ def _compiled_network(name: str, dataset: Dataset, settings: Settings) -> keras.
         metrics=["accuracy"],
     )
     return network
+
+
+def _draw(
+    network: keras.Model, name: str, dataset: Dataset, settings: Settings
+) -> None:
+    """New weights in place, so that nothing is traced again."""
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    initializers = kernel_initializers(
+        name, settings.depth, settings.activation, settings.seed
+    )
+    for layer, initializer in zip(dense, initializers, strict=True):
+        layer.kernel_initializer = initializer
+    reinitialize(network, settings.seed)
+    if Start.of(name).name == LSUV:
+        lsuv(network, dataset.x_train[: settings.batch_size])
+
+
+def _outcome(
+    loss: float, chance: float, lost_steps: np.ndarray, findings: Sequence[Finding]
+) -> str:
+    """What went wrong, and the first cause that the diagnosis gives for it."""
+    if not math.isfinite(loss):
+        step = f" at step {lost_steps[0]}" if len(lost_steps) else ""
+        words = f"diverged{step}"
+    elif loss > NOT_LEARNED * chance:
+        words = "did not learn"
+    else:
+        return ""
+    return ": ".join([words, *(finding.problem for finding in findings[:1])])
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:

@@ -1,6 +1,9 @@
 """`keras-initkit compare`: the same network, once per initializer."""
 
 import argparse
+import dataclasses
+import functools
+import json
 import shlex
 from pathlib import Path
 
@@ -13,8 +16,8 @@ from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.run_directory import run_directories
 from keras_initkit.experiments.settings import (
     DATASETS,
-    INITIALIZERS,
     LEARNING_RATES,
+    SHOWCASE,
     Settings,
 )
 from keras_initkit.experiments.user_error import UserError
@@ -22,7 +25,10 @@ from keras_initkit.experiments.user_error import UserError
 DESCRIPTION = """\
 Train the same Dense network once with each initializer, on the same data in the same
 order, and show what became of it: a table, a picture, and TensorBoard files with the
-statistics of every layer. The defaults take about a minute on two cores.
+statistics of every layer. Without options for the network, three networks are trained,
+in each of which a usual start fails and another one does not: a plain one of 40 layers,
+a residual one of 48 blocks, and one whose kernels are three times too large. This takes
+about a minute on two cores.
 """
 
 EPILOG = """\
@@ -31,13 +37,22 @@ initializers:
                      ln(number of classes)
   large_normal       normal, standard deviation 1: the signal explodes
   glorot_uniform, he_normal, lecun_normal, orthogonal
-                     as in Keras
+                     as in Keras, as is any other name of an initializer of Keras
   scaled_depth       ScaledDepth: He, divided by the square root of the number of
                      residual branches, for the kernels that close them; the first
                      kernel and the head are He. It is made for --residual. In a plain
                      network the same kernels make the signal vanish, and that shows.
   dynamic_rescaling  DynamicRescaling: He, rescaled so that each layer's signal starts
                      with variance 1
+  looks_linear       LooksLinear: a plain ReLU network that starts as a linear one
+  critical           Critical: kernels and depth at the edge of chaos of the activation
+  lsuv               orthogonal kernels, rescaled on a batch to unit variance
+  scaled_orthogonal, torch_uniform, zero
+                     as in keras_initkit
+  module:Name        an initializer of your own, from a module in this directory or an
+                     installed one
+  NAME*3             the same, three times as large; of dynamic_rescaling, its base
+  NAME+rescaling     the same, trained with DynamicRescalingCallback
 
 network:
   plain:     z = W f(z before)
@@ -46,25 +61,30 @@ network:
   biases start at 0.
 
 columns of the table:
-  initial loss    cross-entropy on the training set (10,000 samples of it at most)
-                  before training; chance is ln(number of classes)
-  final loss      the same after training
-  train accuracy  on the same samples, after training
   test accuracy   on the test set, after training
-  forward ratio   variance of the last hidden layer's pre-activations z over the
-                  first's, at initialization: 1 keeps the signal, 0 loses it
+  final loss      cross-entropy on the training set (10,000 samples of it at most)
+                  after training; chance is ln(number of classes)
   gradient ratio  variance of the first kernel's gradient over the head's, at step 0:
-                  far from 1, some layers learn much faster than others
-  seconds         building, training and evaluating, without the pictures
-  `-` stands for 0 divided by 0. A loss of nan or inf is a run that exploded.
+                  far from 1, some layers learn much faster than others. `-` stands
+                  for 0 divided by 0.
+  what went wrong "diverged at step ..." is the first recorded step with a loss that is
+                  not finite; "did not learn" is a final loss above 95 % of chance's.
+                  The word behind it is the first finding of the diagnosis.
+  compare.csv and --json have more: the initial loss, the train accuracy, the seconds
+  of building, training and evaluating, and the forward ratio, the variance of the last
+  hidden layer's pre-activations z over the first's, at initialization.
 
 examples:
   keras-initkit compare
   keras-initkit compare --residual --depth 24 --initializers he_normal scaled_depth
+  keras-initkit compare --initializers critical lsuv my_module:MyInitializer
   keras-initkit compare --dataset spirals --activation tanh --optimizer adam
   keras-initkit compare --dataset mnist --depth 3 --epochs 5
   keras-initkit compare --dataset mnist --mnist-path ~/data/mnist.npz
 """
+
+# Any of these asks for one network of one's own.
+NETWORK_OPTIONS = ("initializers", "depth", "width", "activation", "residual")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -103,32 +123,28 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--initializers",
         nargs="+",
-        choices=INITIALIZERS,
-        default=INITIALIZERS,
         metavar="NAME",
-        help="which to train, in this order (default: all eight, listed below)",
+        help="which to train, in this order (default: the first eight below)",
     )
     group.add_argument(
         "--depth",
         type=int,
-        default=Settings.depth,
-        help="hidden Dense layers (default: %(default)s)",
+        help=f"hidden Dense layers (default: {Settings.depth})",
     )
     group.add_argument(
         "--width",
         type=int,
-        default=Settings.width,
-        help="units per hidden layer (default: %(default)s)",
+        help=f"units per hidden layer (default: {Settings.width})",
     )
     group.add_argument(
         "--activation",
-        default=Settings.activation,
         metavar="NAME",
-        help="any Keras activation (default: %(default)s)",
+        help=f"any Keras activation (default: {Settings.activation})",
     )
     group.add_argument(
         "--residual",
         action="store_true",
+        default=None,
         help="a shortcut around every hidden layer but the first (default: plain)",
     )
 
@@ -182,6 +198,11 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="where compare.png and compare.csv go (default: that numbered directory)",
     )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="print the results and all findings as JSON instead of tables",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -191,34 +212,46 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: the comparison cannot be made.
     """
     require_extras()
-    settings = _settings(arguments)
-    _require_activation(settings)
-    dataset = _dataset(arguments, settings)
+    networks = _networks(arguments)
+    for settings in networks.values():
+        _require_activation(settings)
+    dataset = _dataset(arguments)
     run_directory, output = _directories(arguments)
 
     try:
-        results = _compare_with_progress(dataset, settings, run_directory)
+        results = _compare_with_progress(dataset, networks, run_directory)
     except OSError as error:  # of a disk that is full
         raise UserError(error) from error
-    _show(results, f"{dataset.name}: {settings.describe()}", output)
+    titles = {name: networks[name].describe() for name in networks}
+    _write(results, titles, dataset, output)
+    if arguments.json:
+        print(_json(results, titles, dataset, run_directory))
+        return 0
+    _show(results, titles, dataset)
+    print(f"Picture: {output / 'compare.png'}\nTable:   {output / 'compare.csv'}")
     print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(run_directory))}")
     return 0
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _networks(arguments: argparse.Namespace) -> dict[str, Settings]:
+    """The network that is asked for, without a name; or those of the showcase."""
+    options = {name: getattr(arguments, name) for name in NETWORK_OPTIONS}
+    asked = {name: value for name, value in options.items() if value is not None}
+    if "initializers" in asked:
+        asked["initializers"] = tuple(asked["initializers"])
+    training = {
+        "epochs": arguments.epochs,
+        "batch_size": arguments.batch_size,
+        "optimizer": arguments.optimizer,
+        "learning_rate": arguments.learning_rate,
+        "seed": arguments.seed,
+    }
+    networks = {"": Settings()} if asked else SHOWCASE
     try:
-        return Settings(
-            initializers=tuple(arguments.initializers),
-            depth=arguments.depth,
-            width=arguments.width,
-            activation=arguments.activation,
-            residual=arguments.residual,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            optimizer=arguments.optimizer,
-            learning_rate=arguments.learning_rate,
-            seed=arguments.seed,
-        )
+        return {
+            name: dataclasses.replace(settings, **asked, **training)
+            for name, settings in networks.items()
+        }
     except ValueError as error:
         raise UserError(error) from error
 
@@ -233,9 +266,9 @@ def _require_activation(settings: Settings) -> None:
         raise UserError(error) from error
 
 
-def _dataset(arguments: argparse.Namespace, settings: Settings) -> Dataset:
+def _dataset(arguments: argparse.Namespace) -> Dataset:
     try:
-        return load_dataset(arguments.dataset, settings.seed, arguments.mnist_path)
+        return load_dataset(arguments.dataset, arguments.seed, arguments.mnist_path)
     except (ValueError, OSError) as error:
         raise UserError(error) from error
 
@@ -248,31 +281,70 @@ def _directories(arguments: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def _compare_with_progress(
-    dataset: Dataset, settings: Settings, run_directory: Path
-) -> list[RunResult]:
+    dataset: Dataset, networks: dict[str, Settings], run_directory: Path
+) -> dict[str, list[RunResult]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:>17}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:>34}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bars = {
-            name: progress.add_task(name, start=False) for name in settings.initializers
+            (network, name): progress.add_task(f"{network} {name}", start=False)
+            for network, settings in networks.items()
+            for name in settings.initializers
         }
 
-        def advance(name: str, step: int, steps: int) -> None:
-            progress.start_task(bars[name])
-            progress.update(bars[name], completed=step, total=steps)
+        def advance(network: str, name: str, step: int, steps: int) -> None:
+            progress.start_task(bars[network, name])
+            progress.update(bars[network, name], completed=step, total=steps)
 
-        return compare(dataset, settings, run_directory, advance)
+        return {
+            network: compare(
+                dataset,
+                settings,
+                run_directory / network,
+                functools.partial(advance, network),
+            )
+            for network, settings in networks.items()
+        }
 
 
-def _show(results: list[RunResult], title: str, output: Path) -> None:
+def _write(
+    results: dict[str, list[RunResult]],
+    titles: dict[str, str],
+    dataset: Dataset,
+    output: Path,
+) -> None:
+    from keras_initkit.experiments.picture import draw
+    from keras_initkit.experiments.table import write_csv
+
+    write_csv(results, output / "compare.csv")
+    pictured = {titles[name]: of_network for name, of_network in results.items()}
+    draw(pictured, dataset.name, output / "compare.png")
+
+
+def _show(
+    results: dict[str, list[RunResult]], titles: dict[str, str], dataset: Dataset
+) -> None:
     from rich.console import Console
 
-    from keras_initkit.experiments.picture import draw
-    from keras_initkit.experiments.table import rich_table, write_csv
+    from keras_initkit.experiments.table import rich_table
 
-    Console().print(rich_table(results, title))
-    write_csv(results, output / "compare.csv")
-    draw(results, title, output / "compare.png")
-    print(f"Picture: {output / 'compare.png'}\nTable:   {output / 'compare.csv'}")
+    for name, of_network in results.items():
+        Console().print(rich_table(of_network, f"{dataset.name}: {titles[name]}"))
+
+
+def _json(
+    results: dict[str, list[RunResult]],
+    titles: dict[str, str],
+    dataset: Dataset,
+    run_directory: Path,
+) -> str:
+    from keras_initkit.experiments.table import as_json
+
+    networks = [
+        {"network": titles[name], "results": as_json(of_network)}
+        for name, of_network in results.items()
+    ]
+    content = {"dataset": dataset.name, "log_dir": str(run_directory)}
+    return json.dumps({**content, "networks": networks}, indent=2)

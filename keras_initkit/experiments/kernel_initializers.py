@@ -1,17 +1,86 @@
-"""Which initializer each kernel of the compared network gets."""
+"""Which initializer each kernel of the compared network gets, by name."""
+
+import importlib
+import inspect
+import os
+import sys
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_initkit.initializers.critical import Critical
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
+from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.scaled_depth import ScaledDepth
+from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
+from keras_initkit.initializers.torch_uniform import TorchUniform
+from keras_initkit.initializers.zero import ZerO
 
 # A standard deviation that is right for a fan-in of 1 or 2: too large anywhere else.
 LARGE_STDDEV = 1.0
+RESCALING, LSUV = "+rescaling", "lsuv"
+
+
+class Start(NamedTuple):
+    """How a network starts, as the command line names it: `he_normal*3+rescaling`.
+
+    Attributes:
+        name: of the initializer.
+        factor: what its kernels are multiplied by.
+        rescaling: whether `DynamicRescalingCallback` takes part in the training.
+    """
+
+    name: str
+    factor: float
+    rescaling: bool
+
+    @classmethod
+    def of(cls, text: str) -> "Start":
+        """Reads a name.
+
+        >>> Start.of("he_normal*3+rescaling")
+        Start(name='he_normal', factor=3.0, rescaling=True)
+
+        Raises:
+            ValueError: if what follows `*` is not a positive number.
+        """
+        name, _, factor = text.removesuffix(RESCALING).partition("*")
+        try:
+            number = float(factor or 1)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise ValueError(
+                "Argument `initializers`: what follows `*` must be a positive number. "
+                f"Received: {text}"
+            )
+        return cls(name, number, text.endswith(RESCALING))
+
+
+@keras.saving.register_keras_serializable(package="keras_initkit")
+class Scaled(keras.initializers.Initializer):
+    """Draws of another initializer, times a factor.
+
+    Args:
+        initializer: the other one, or its identifier.
+        factor: the factor.
+    """
+
+    def __init__(self, initializer: Any, factor: float) -> None:
+        self.initializer = keras.initializers.get(initializer)
+        self.factor = factor
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return self.factor * self.initializer(shape, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        initializer = keras.initializers.serialize(self.initializer)
+        return {"initializer": initializer, "factor": self.factor}
 
 
 def kernel_initializers(
-    name: str, depth: int, activation: str, seed: int
+    text: str, depth: int, activation: str, seed: int
 ) -> list[keras.initializers.Initializer]:
     """The initializers of one whole network.
 
@@ -21,42 +90,92 @@ def kernel_initializers(
     no shortcut to carry the signal past them, the small kernels make it vanish.
 
     `dynamic_rescaling` is told the activation in front of each kernel: none in front
-    of the first.
+    of the first. Of `dynamic_rescaling*3` it is the base that is multiplied.
+
+    `lsuv` begins with orthogonal kernels; the rest needs a batch.
 
     Args:
-        name: one of `settings.INITIALIZERS`.
+        text: a name of `settings.INITIALIZERS`, of this package or of Keras, or
+            `module:Name`, each with a factor such as `*3` and `+rescaling` if wanted.
         depth: number of hidden layers.
         activation: the identifier of the hidden layers' activation.
         seed: any non-negative integer; every kernel gets a seed of its own from it.
 
     Returns:
         `depth + 1` initializers: one for each hidden layer, and the head's.
+
+    Raises:
+        ValueError: there is no such initializer, or it is not for this activation.
     """
+    start = Start.of(text)
     return [
-        _kernel_initializer(name, layer, depth, activation, _layer_seed(seed, layer))
+        _kernel_initializer(start, layer, depth, activation, _layer_seed(seed, layer))
         for layer in range(depth + 1)
     ]
 
 
 def _kernel_initializer(
-    name: str, layer: int, depth: int, activation: str, seed: int
+    start: Start, layer: int, depth: int, activation: str, seed: int
 ) -> keras.initializers.Initializer:
+    if start.name == "dynamic_rescaling":
+        before = None if layer == 0 else activation
+        base = _scaled(keras.initializers.HeNormal(seed=seed), start.factor)
+        return DynamicRescaling(base, activation=before, seed=seed)
+    return _scaled(_unscaled(start.name, layer, depth, activation, seed), start.factor)
+
+
+def _scaled(initializer: Any, factor: float) -> Any:
+    return initializer if factor == 1 else Scaled(initializer, factor)
+
+
+def _unscaled(name: str, layer: int, depth: int, activation: str, seed: int) -> Any:
     match name:
-        case "zeros":
-            return keras.initializers.Zeros()
         case "large_normal":
             return keras.initializers.RandomNormal(stddev=LARGE_STDDEV, seed=seed)
         case "scaled_depth" if 0 < layer < depth:
             return ScaledDepth(depth=depth - 1, seed=seed)
         case "scaled_depth":
             return keras.initializers.HeNormal(seed=seed)
-        case "dynamic_rescaling":
-            before = None if layer == 0 else activation
-            return DynamicRescaling(activation=before, seed=seed)
+        case "looks_linear":
+            ends = {0: "first", depth: "last"}
+            return LooksLinear(ends.get(layer, "hidden"), seed=seed)
+        case "critical":
+            return Critical(activation, depth=depth, seed=seed)
+        case "scaled_orthogonal" | "lsuv":
+            return ScaledOrthogonal(seed=seed)
+        case "torch_uniform":
+            return TorchUniform(seed=seed)
+        case "zero":
+            return ZerO()
         case _:
-            return keras.initializers.get(
-                {"class_name": name, "config": {"seed": seed}}
-            )
+            return _found(name, seed)
+
+
+def _found(name: str, seed: int) -> Any:
+    """An initializer of Keras, or one of the user's own by `module:Name`."""
+    module, is_own, attribute = name.partition(":")
+    try:
+        found = _imported(module, attribute) if is_own else keras.initializers.get(name)
+    except Exception as error:  # whatever a module of the user's own raises
+        raise ValueError(
+            "Argument `initializers` must name initializers of this package or of "
+            "Keras, or `module:Name` for one of your own. "
+            f"Received: {name} ({str(error).splitlines()[0]})"
+        ) from error
+    make: Any = found if inspect.isclass(found) else type(found)
+    if inspect.isclass(found) or not is_own:
+        takes_seed = "seed" in inspect.signature(make).parameters
+        return make(seed=seed) if takes_seed else make()
+    return found
+
+
+def _imported(module: str, attribute: str) -> Any:
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    finally:
+        sys.path.remove(here)
 
 
 def _layer_seed(seed: int, layer: int) -> int:

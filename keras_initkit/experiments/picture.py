@@ -1,5 +1,7 @@
 """One picture of a comparison: the losses, and the gradients over depth."""
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,31 +27,56 @@ STYLES = (
 # A run that explodes leaves the picture rather than squash all the others in it.
 HIGHEST_LOSS_OVER_SMALLEST_START = 10
 
+HALF = 50  # percent: where words go on the bar
+
 # Room below the curves for two lines, as a share of the curves' height.
 NOTES_HEIGHT = 0.12
 
 
-def draw(results: list[RunResult], title: str, path: Path) -> None:
-    """Writes a PNG: loss over steps, gradient variance over depth at start and end.
+def draw(networks: Mapping[str, list[RunResult]], title: str, path: Path) -> None:
+    """Writes a PNG, a row for each network.
+
+    In a row: the loss over steps, the gradient variance over depth at step 0, and the
+    accuracy in the end, with what went wrong.
 
     Args:
-        results: from `compare`, at most eight.
+        networks: the results of each, by its description.
         title: the line above the panels.
         path: where the PNG goes.
     """
-    figure = Figure(figsize=(15, 6), dpi=120, layout="constrained")
+    figure = Figure(figsize=(15, 5 * len(networks)), dpi=100, layout="constrained")
     figure.suptitle(title)
-    loss, start, end = figure.subplots(1, 3)
-    start.sharey(end)
-    _draw_losses(loss, results)
-    _draw_gradients(start, results, "gradient_variance_start")
-    start.set_title("Gradient variance at step 0")
-    _draw_gradients(end, results, "gradient_variance_end")
-    end.set_title(f"Gradient variance at step {results[0].end_step}, the last recorded")
-    figure.legend(
-        *loss.get_legend_handles_labels(), loc="outside lower center", ncols=4
-    )
+    rows = figure.subfigures(len(networks), 1, squeeze=False)[:, 0]
+    for row, (description, results) in zip(rows, networks.items(), strict=True):
+        row.suptitle(description, fontsize="medium")
+        loss, start, accuracy = row.subplots(1, 3)
+        _draw_losses(loss, results)
+        loss.legend(fontsize="x-small", loc="upper right", ncols=2)
+        _draw_gradients(start, results, "gradient_variance_start")
+        start.set_title("Gradient variance at step 0")
+        _draw_accuracies(accuracy, results)
     figure.savefig(path)
+
+
+def _draw_accuracies(axes: Axes, results: list[RunResult]) -> None:
+    places = np.arange(len(results))
+    accuracies = [100 * run.test_accuracy for run in results]
+    styles = itertools.islice(itertools.cycle(STYLES), len(results))
+    axes.barh(places, accuracies, color=[colour for colour, _ in styles], alpha=0.6)
+    for place, run, accuracy in zip(places, results, accuracies, strict=True):
+        words = f" {accuracy:.1f} %" + f": {run.outcome}" * bool(run.outcome)
+        axes.text(
+            accuracy,
+            float(place),
+            words,
+            va="center",
+            ha="right" if accuracy > HALF else "left",
+            fontsize="small",
+        )
+    axes.set_yticks(places, [run.initializer for run in results])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_title("Accuracy on the test set, percent")
 
 
 def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
@@ -59,7 +86,7 @@ def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
         run.initializer: run.losses.max(initial=0, where=np.isfinite(run.losses))
         for run in results
     }
-    for run, (colour, marker) in zip(results, STYLES, strict=False):
+    for run, (colour, marker) in zip(results, itertools.cycle(STYLES), strict=False):
         axes.plot(
             run.loss_steps,
             run.losses,
@@ -89,7 +116,7 @@ def _draw_losses(axes: Axes, results: list[RunResult]) -> None:
 
 
 def _draw_gradients(axes: Axes, results: list[RunResult], field: str) -> None:
-    for run, (colour, marker) in zip(results, STYLES, strict=False):
+    for run, (colour, marker) in zip(results, itertools.cycle(STYLES), strict=False):
         variance = getattr(run, field)
         layers = np.arange(len(variance))
         # Without the zeros: a logarithmic axis warns where there is nothing else.

@@ -51,6 +51,7 @@ columns of the table, one row for each kernel W in the order of execution:
   dead             share of units whose activation f(z) is 0 for every sample
   saturated        share of units with next to no slope for over half of the
                    samples
+  A row at fault ends with ! and the problem, which the lines below explain.
   `-` stands where there is nothing to tell, as for kernels of LSTM or Embedding
   layers.
 

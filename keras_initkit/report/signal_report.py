@@ -21,9 +21,13 @@ from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
 from keras_initkit.report.signal_rows import signal_columns
 
+MARK = "!"
+
 
 class SignalReport(LayerReport):
     """What `signal_report` found: a row for each kernel. It prints as a table.
+
+    A row at fault ends with `!` and the problem.
 
     Attributes:
         facts: what the rules of the diagnosis read.
@@ -57,6 +61,18 @@ class SignalReport(LayerReport):
         "dead_fraction": "dead",
         "saturated_fraction": "satu-\nrated",
     }
+
+    def _cells(self) -> list[list[str]]:
+        head, *body = super()._cells()
+        problems = [
+            ", ".join(f.problem for f in self.findings if layer in f.layers)
+            for layer in self.layers
+        ]
+        width = max(map(len, problems))
+        if not width:
+            return [head, *body]
+        marks = [f"{MARK} {p:<{width}}" if p else "" for p in problems]
+        return [[*head, ""], *([*row, m] for row, m in zip(body, marks, strict=True))]
 
     def plot(self) -> Any:
         """Two panels over depth: the variances of z, and those of their gradients.

@@ -27,7 +27,8 @@ MAX_APART = 3
 
 def widen(tensor: Any) -> Any:
     """The tensor in float32, or as it is where it is float32 or float64 already."""
-    tensor = ops.convert_to_tensor(tensor)
+    if not ops.is_tensor(tensor):
+        tensor = ops.convert_to_tensor(tensor)
     wide = keras.backend.standardize_dtype(tensor.dtype) in ("float32", "float64")
     return tensor if wide else ops.cast(tensor, "float32")
 
@@ -228,8 +229,14 @@ def dead_fraction(activation: Any) -> Any:
     Args:
         activation: shape (batch, ..., units).
     """
-    is_zero = ops.equal(activation, 0)
-    return _share(ops.all(is_zero, axis=_all_but_last(is_zero)))
+    return dead_fractions([activation])[0]
+
+
+def dead_fractions(activations: Sequence[Any]) -> Any:
+    """`dead_fraction` of several layers of one width, shape (layers,)."""
+    # A sum keeps NaN, and is much faster than `all` of a comparison.
+    sums = _sums_over_batch(ops.abs, activations)
+    return _share(ops.equal(sums, 0), axis=-1)
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
@@ -245,12 +252,24 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
         slope: f'(z) at each pre-activation z, shape (batch, ..., units).
         max_slope: the greatest |f'(z)| over all z.
     """
-    is_flat = ops.less(ops.abs(slope), SATURATED_SLOPE * max_slope)
-    return _share(_share(is_flat, axis=_all_but_last(is_flat)) > 0.5)
+    return saturated_fractions([slope], max_slope)[0]
 
 
-def _all_but_last(tensor: Any) -> tuple[int, ...]:
-    return tuple(range(len(tensor.shape) - 1))
+def saturated_fractions(slopes: Sequence[Any], max_slope: float) -> Any:
+    """`saturated_fraction` of several layers of one width, shape (layers,)."""
+    bound = SATURATED_SLOPE * max_slope
+    # Each slope counts 1, or -1 if it is flat.
+    sums = _sums_over_batch(lambda slope: ops.sign(ops.abs(slope) - bound), slopes)
+    return _share(sums < 0, axis=-1)
+
+
+def _sums_over_batch(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
+    """Of what an elementwise function makes of each tensor: shape (tensors, units)."""
+
+    def sums(stack: Any) -> Any:
+        return ops.sum(function(stack), axis=tuple(range(1, len(stack.shape) - 1)))
+
+    return backends.current().of_each(sums, [widen(tensor) for tensor in tensors])
 
 
 def duplicate_fraction(weight: Any, gradient: Any) -> Any:
@@ -276,8 +295,7 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
 
 def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
     """`duplicate_fraction` of several layers of one width, shape (layers,)."""
-    weight_keys = ops.stack([_unit_keys(weight) for weight in weights])
-    gradient_keys = ops.stack([_unit_keys(gradient) for gradient in gradients])
+    weight_keys, gradient_keys = _unit_keys(weights), _unit_keys(gradients)
     weight_keys = ops.cast(weight_keys, gradient_keys.dtype)
     units = weight_keys.shape[-1]
     weight_size, weight_direction = _size_and_direction(weight_keys)
@@ -290,17 +308,14 @@ def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any
     features = ops.concatenate([directions, weight_size, gradient_size], axis=-2)
     # Equal units are next to each other in the order of one number made of all, or
     # nearly: others may come in between.
-    number = ops.sum(features * _mixture(features), axis=-2, keepdims=True)
-    order = ops.broadcast_to(ops.argsort(number, axis=-1), ops.shape(features))
-    features = ops.take_along_axis(features, order, axis=-1)
-    is_duplicate = ops.zeros_like(features[..., 0, :])
+    number = ops.sum(features * _mixture(features), axis=-2)
+    features = _in_order(ops.swapaxes(features, -1, -2), ops.argsort(number, axis=-1))
+    is_duplicate = ops.zeros_like(features[..., 0])
     for apart in range(1, min(MAX_APART, units - 1) + 1):
-        distance = ops.abs(features[..., apart:] - features[..., :-apart])
-        is_equal = ops.max(distance, axis=-2) <= SAME
-        is_equal = ops.cast(is_equal, features.dtype)
-        no_other = [[0, 0]] * (len(is_equal.shape) - 1)
+        distance = ops.abs(features[:, apart:] - features[:, :-apart])
+        is_equal = ops.cast(ops.max(distance, axis=-1) <= SAME, features.dtype)
         for side in ([0, apart], [apart, 0]):
-            partner = ops.pad(is_equal, [*no_other, side])
+            partner = ops.pad(is_equal, [[0, 0], side])
             is_duplicate = ops.maximum(is_duplicate, partner)
     return ops.mean(is_duplicate, axis=-1)
 
@@ -310,22 +325,43 @@ def units_of(tensor: Any) -> int:
     return tensor.shape[-1] if len(tensor.shape) else 1
 
 
-def _unit_keys(tensor: Any) -> Any:
+def _unit_keys(tensors: Sequence[Any]) -> Any:
     """Random projections of each unit's column: equal columns, equal keys.
 
-    The same directions at each call: (..., units) to (NUM_PROJECTIONS, units).
+    The same directions at each call: n of (..., units) to (n, NUM_PROJECTIONS, units).
     """
-    columns = widen(tensor)
-    if len(columns.shape) != 2:
-        columns = ops.reshape(columns, (-1, units_of(tensor)))
-    dtype = keras.backend.standardize_dtype(columns.dtype)
-    return ops.matmul(_directions(columns.shape[0], dtype), columns)
+
+    def keys(columns: Any) -> Any:
+        dtype = keras.backend.standardize_dtype(columns.dtype)
+        return ops.matmul(_directions(columns.shape[1], dtype), columns)
+
+    columns = [widen(tensor) for tensor in tensors]
+    columns = [
+        tensor
+        if len(tensor.shape) == 2
+        else ops.reshape(tensor, (-1, units_of(tensor)))
+        for tensor in columns
+    ]
+    return backends.current().of_each(keys, columns)
 
 
 @functools.lru_cache(maxsize=64)
 def _directions(size: int, dtype: str) -> np.ndarray:
     shape = (NUM_PROJECTIONS, size)
     return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+
+
+def _in_order(rows: Any, order: Any) -> Any:
+    """The rows of each layer in an order of its own.
+
+    Args:
+        rows: shape (layers, units, features).
+        order: integers, shape (layers, units).
+    """
+    layers, units, features = rows.shape
+    first = ops.cast(units * np.arange(layers)[:, None], order.dtype)
+    # One `take` of whole rows: `take_along_axis` looks up each number.
+    return ops.take(ops.reshape(rows, (layers * units, features)), order + first, 0)
 
 
 def _size_and_direction(keys: Any) -> tuple[Any, Any]:

@@ -127,8 +127,9 @@ class Row:
             z.append([z for z, _ in of_layer])
         self._measure_moments("activation", there, activations, table)
         if "dead_fraction" in self._statistics.forward:
-            dead = [measures.dead_fraction(activation) for activation in activations]
-            table.put("dead_fraction", there, _stacked(dead))
+            for numbers in _of_one_width(activations):
+                dead = measures.dead_fractions([activations[n] for n in numbers])
+                table.put("dead_fraction", [there[n] for n in numbers], dead)
         known = [
             n for n, of_layer in enumerate(z) if all(t is not None for t in of_layer)
         ]
@@ -137,12 +138,16 @@ class Row:
             joined = [_joined(z[number]) for number in known]
             self._measure_moments("pre_activation", places, joined, table)
         if "saturated_fraction" in self._statistics.forward:
-            for number in known:
-                place = there[number]
-                functions = [signal.function for signal in signals[place]]
-                fraction = self._saturated(functions, z[number])
-                if fraction is not None:
-                    table.put("saturated_fraction", [place], _stacked([fraction]))
+            slopes = [
+                self._slopes([signal.function for signal in signals[there[n]]], z[n])
+                for n in known
+            ]
+            for numbers in _of_one_width(slopes):
+                saturated = measures.saturated_fractions(
+                    [slopes[n] for n in numbers], max_slope=1.0
+                )
+                places = [there[known[n]] for n in numbers]
+                table.put("saturated_fraction", places, saturated)
 
     def _measure_moments(
         self, source: str, places: list[int], tensors: list[Any], table: "_Table"
@@ -154,8 +159,8 @@ class Row:
             for key, name in zip(keys, names, strict=True):
                 table.put(key, places, moments[name])
 
-    def _saturated(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
-        """saturated_fraction of all calls, each with its function; None if unknown."""
+    def _slopes(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
+        """f'(z) / max |f'| of all calls, each with its function; None if unknown."""
         slopes = []
         for function, tensor in zip(functions, z, strict=True):
             max_slope = self._max_slope(function, tensor.shape[1:])
@@ -163,7 +168,7 @@ class Row:
                 return None
             slope = backends.current().slope(function, measures.widen(tensor))
             slopes.append(slope if max_slope == 1 else slope / max_slope)
-        return measures.saturated_fraction(_joined(slopes), max_slope=1.0)
+        return _joined(slopes)
 
     def _max_slope(self, function: Callable[[Any], Any], shape: Sequence[Any]) -> float:
         """The greatest |f'| between -10 and 10; NaN if f is not elementwise."""

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, SummaryMetadata
 from tensorboard.plugins.text.summary_v2 import text_pb
 
 from keras_initkit.diagnosis.diagnosis import Diagnosis
@@ -33,7 +33,8 @@ def write_diagnosis(file: EventFile, step: int, diagnosis: Diagnosis) -> None:
     summary = text_pb(FINDINGS_TAG, diagnosis.to_markdown())
     content = json.dumps([finding.to_dict() for finding in diagnosis])
     metadata = SummaryMetadata(
-        plugin_data=SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME)
+        plugin_data=SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME),
+        data_class=DATA_CLASS_TENSOR,  # or else TensorBoard does not list it
     )
     summary.value.append(text_value(FINDINGS_DATA_TAG, content, metadata))
     file.add(Event(wall_time=time.time(), step=step, summary=summary))

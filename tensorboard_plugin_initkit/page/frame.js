@@ -20,8 +20,7 @@ const MOST_LETTERS = 18;
  * @param {(top: number, bottom: number) => Axis} makeAxis
  * @param {number} tall pixels of the plot, for which there is a default
  * @returns {{plot: object, xs: number[], x: function(number): number, height: number}}
- *   `plot`: its edges, its `axis`, and `clip`, behind the lines; `xs`: where the
- *   layers are
+ *   `plot`: its edges and its `axis`; `xs`: where the layers are
  *
  * @typedef {object} Ticks
  * @property {number} low of what is along the axis; `high` likewise
@@ -47,7 +46,6 @@ export function frame(element, width, ticks, makeAxis, tall = null) {
   element.setAttribute("viewBox", `0 0 ${width} ${height}`);
   element.setAttribute("height", height);
   const grid = svg("g", { class: "grid", "aria-hidden": "true" });
-  const clip = svg("g", {});
   for (const { y, label, row } of axis.ticks) {
     grid.append(
       svg("line", { x1: left, x2: right, y1: y, y2: y, class: row ? "row" : "tick" }),
@@ -56,9 +54,9 @@ export function frame(element, width, ticks, makeAxis, tall = null) {
   }
   for (const { at, lines } of ticks.labels)
     grid.append(...tickLabel(x(at), bottom, lines, ticks.slanted));
-  element.append(clip, grid);
+  element.append(grid);
   return {
-    plot: { left, right, top: TOP, bottom, axis, clip },
+    plot: { left, right, top: TOP, bottom, axis },
     xs: Array.from({ length: ticks.count }, (_, i) => x(i)),
     x,
     height,

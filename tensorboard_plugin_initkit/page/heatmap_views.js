@@ -130,10 +130,10 @@ function reasonNotTo(a, b, { readable }) {
 }
 
 /** A heatmap whose points are read and picked by the names of their layers. */
-function createMap({ choose, read }, onHover = () => {}) {
+function createMap({ open, read }, onHover = () => {}) {
   let props = null;
   const map = createHeatmap({
-    onPick: ({ layer }) => choose({ layer: props.layers[layer] }),
+    onPick: ({ layer }) => open({ layer: props.layers[layer] }),
     onHover: (cell) => {
       onHover(cell);
       read(

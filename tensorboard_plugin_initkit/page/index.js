@@ -8,6 +8,7 @@ import {
   unionOfSteps,
 } from "./data.js";
 import { html, setText } from "./dom.js";
+import { createFindings } from "./findings.js";
 import { createStepBar, createTabs } from "./controls.js";
 import { createCompareView, createHeatmapView } from "./heatmap_views.js";
 import { createProfileView, createWeightsGradientsView } from "./views.js";
@@ -52,13 +53,14 @@ function createApp() {
   let isPlaying = false;
   let linkTimer = null;
 
-  const actions = { choose, read };
+  const actions = { choose, open, read };
   const views = {
     profile: createProfileView(actions),
     heatmap: createHeatmapView(actions),
     compare: createCompareView(actions),
     weights_gradients: createWeightsGradientsView(actions),
   };
+  const findings = createFindings(choose);
   const tabs = createTabs(choose);
   const controls = createPanel(choose);
   const stepBar = createStepBar({
@@ -75,13 +77,12 @@ function createApp() {
   const timeSeries = createTimeSeries({ onClose: () => choose({ layer: null }) });
   const notice = html("p", { class: "notice", role: "status", hidden: true });
   const readout = html("p", { id: "readout" });
-  const [head, panel] = [html("div"), html("div")];
+  const panel = html("div");
   const message = html("div", { class: "message", role: "status" });
   const stage = html(
     "div",
     { id: "stage", role: "tabpanel" },
     notice,
-    head,
     stepBar.element,
     panel,
     readout,
@@ -93,7 +94,13 @@ function createApp() {
     controls.element,
     html("div", {}, stage, message),
   );
-  const element = html("main", { "data-state": "loading" }, tabs.element, content);
+  const element = html(
+    "main",
+    { "data-state": "loading" },
+    findings.element,
+    tabs.element,
+    content,
+  );
   setState("loading");
 
   /** Asks the server for everything anew. */
@@ -142,6 +149,7 @@ function createApp() {
   }
 
   function drawControls() {
+    findings.update(shown, catalog);
     tabs.update(shown.view);
     controls.update(shown, catalog);
     // A heatmap says itself what is pointed at.
@@ -152,7 +160,6 @@ function createApp() {
   function draw() {
     const { view } = shown;
     if (panel.firstChild !== views[view].element) {
-      head.replaceChildren(views[view].head ?? "");
       panel.replaceChildren(views[view].element);
     }
     stepBar.update(steps, position(), isPlaying);
@@ -162,7 +169,6 @@ function createApp() {
       series,
       step: steps[position()] ?? 0,
       dark,
-      isPlaying,
     });
     drawTimeSeries();
     clearTimeout(linkTimer);
@@ -190,10 +196,11 @@ function createApp() {
   /** The series of a statistic that are shown and loaded. */
   function series(statistic) {
     const names = runsOf(shown);
-    return catalog.readable.flatMap(({ name, label, style, layers }) => {
+    return catalog.readable.flatMap((one) => {
+      const { name, label, style, layers, faults } = one;
       const profiles = loaded.get(`${name}\n${statistic}`)?.value;
       if (!names.includes(name) || !profiles?.steps.length) return [];
-      return [{ run: name, label, style, layers, profiles }];
+      return [{ run: name, label, style, layers, faults, profiles }];
     });
   }
 
@@ -201,8 +208,13 @@ function createApp() {
     player.stop();
     wanted = { ...wanted, ...change };
     if (change.view) read(null);
-    const loading = load();
-    const isOpening = change.layer && timeSeries.element.hidden;
+    return load();
+  }
+
+  /** Shows a layer over the steps, and brings the reader there. */
+  function open(change) {
+    const isOpening = timeSeries.element.hidden;
+    const loading = choose(change);
     if (isOpening) loading.then(timeSeries.reveal);
   }
 
@@ -233,7 +245,7 @@ function createApp() {
   function setState(state, sentence = "") {
     element.dataset.state = state;
     const hasControls = shown !== null && (state === "ready" || state === "failed");
-    tabs.element.hidden = controls.element.hidden = !hasControls;
+    for (const one of [findings, tabs, controls]) one.element.hidden = !hasControls;
     content.classList.toggle("alone", !hasControls);
     stage.hidden = state !== "ready";
     message.hidden = state === "ready";

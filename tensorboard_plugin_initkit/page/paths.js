@@ -47,22 +47,3 @@ export function linePath(places, { top, bottom }) {
 export function glyph({ x, y, kind }) {
   return kind ? `M${x.toFixed(1)},${y.toFixed(1)}${GLYPHS[kind]}` : "";
 }
-
-/** The area between two bounds over the layers, without those that have none. */
-export function areaPath(axis, xs, bounds) {
-  if (!bounds) return "";
-  const known = [...xs.keys()].filter(
-    (i) => Number.isFinite(bounds.low[i]) && Number.isFinite(bounds.high[i]),
-  );
-  const at = (side) => (i) => `${xs[i].toFixed(1)},${edge(axis, bounds[side][i])}`;
-  if (known.length === 0) return "";
-  const there = known.map(at("high"));
-  const back = [...known].reverse().map(at("low"));
-  return `M${[...there, ...back].join("L")}Z`;
-}
-
-/** Pixels of a bound, not farther out than the axis. */
-function edge(axis, value) {
-  const y = axis.kind(value) === "zero" ? axis.bottom : axis.y(value);
-  return Math.min(axis.bottom, Math.max(axis.top, y)).toFixed(1);
-}

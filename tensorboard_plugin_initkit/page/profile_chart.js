@@ -14,6 +14,7 @@ const HELP =
  * @property {string} run its full name; `label` for the reader; `style`, see colours.js
  * @property {string[]} layers their names
  * @property {Profiles} profiles
+ * @property {Map<string, number>} faults since which step a layer is at fault
  */
 
 /**
@@ -24,9 +25,8 @@ const HELP =
  *   keyboard, given a point: `run`, `label`, `layer` (its name), `step`, `value`, and
  *   `words` for that
  * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
- *   `series`, the `scale` and the `title` of the statistic, the `step`, `band`: the name
- *   of the run whose healthy band is drawn, and `layer`: the name of the one that is
- *   open, or null
+ *   `series`, the `scale` and the `title` of the statistic, the `step`, and `layer`: the
+ *   name of the one that is open, or null
  */
 export function createProfileChart({ onPick, onHover }) {
   const chart = svg("svg", { class: "chart", role: "none" });
@@ -45,7 +45,6 @@ export function createProfileChart({ onPick, onHover }) {
   function draw() {
     const key = [
       props.scale,
-      props.band,
       width(),
       ...props.series.map((s) => s.profiles),
     ];

@@ -1,12 +1,11 @@
 /** What a profile chart consists of, and how it moves. */
 
 import { recordAt, rowOf } from "./data.js";
-import { boundsOf, isOutside } from "./band.js";
 import { setAttributes, svg } from "./dom.js";
 import { frame, layerTicks } from "./frame.js";
 import { valueAxis } from "./axis.js";
 import { inShort } from "./numbers.js";
-import { areaPath, glyph, linePath } from "./paths.js";
+import { glyph, linePath } from "./paths.js";
 import { createTip } from "./tip.js";
 
 const ASIDE = 3.5; // pixels between the runs in a row for what has no place
@@ -22,28 +21,18 @@ const ROOM = 14; // that all of them have there
  *   is looked at; `points`, for each run and layer the `circle`, its place, and whether
  *   it is `shown`; and what `move` needs
  */
-export function layOut(element, { series, scale, band }, width) {
+export function layOut(element, { series, scale }, width) {
   const names = layerNames(series);
-  const extremes = series
-    .filter(({ run }) => run === band)
-    .flatMap(({ profiles }) =>
-      [0, profiles.steps.length - 1].map((record) =>
-        rowBounds(scale, profiles, record),
-      ),
-    )
-    .flatMap((bounds) => (bounds ? [...bounds.low, ...bounds.high] : []));
   const intended = series.flatMap(({ profiles }) => [...profiles.intended]);
   const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
     valueAxis(
       scale,
       series.map(({ profiles }) => profiles.values),
-      [...extremes, ...intended],
+      intended,
       top,
       bottom,
     ),
   );
-  const bandPath = svg("path", { class: "band" });
-  plot.clip.append(bandPath);
   const vertical = (name) =>
     svg("line", { class: name, y1: plot.top, y2: plot.bottom, visibility: "hidden" });
   const guide = vertical("guide");
@@ -89,40 +78,38 @@ export function layOut(element, { series, scale, band }, width) {
   );
   const tip = createTip();
   element.append(tip.element);
-  return { plot, xs, bandPath, cursor, guide, tip, runs, points };
+  return { plot, xs, cursor, guide, tip, runs, points };
 }
 
-/** Brings the lines, the points and the band to a step. */
-export function move(drawn, { series, scale, step, band, layer: open }) {
+/** Brings the lines and the points to a step. */
+export function move(drawn, { series, step, layer: open }) {
   const x =
     drawn.xs[series.map(({ layers }) => layers.indexOf(open)).find((i) => i >= 0)];
   setAttributes(
     drawn.cursor,
     x === undefined ? HIDDEN : { x1: x, x2: x, visibility: "visible" },
   );
-  let bandBounds = null;
   for (const [index, run] of drawn.runs.entries()) {
     const record = recordAt(run.profiles, step);
     const values = record < 0 ? [] : rowOf(run.profiles, record);
     const places = run.place(values);
-    const bounds = record < 0 ? null : rowBounds(scale, run.profiles, record);
     run.group.classList.toggle("absent", record < 0);
     run.profile.setAttribute("d", linePath(places, drawn.plot.axis));
     run.marks.setAttribute("d", places.map(glyph).join(""));
-    const at = `${run.label}, step ${run.profiles.steps[record]}`;
+    const recorded = run.profiles.steps[record];
+    const at = `${run.label}, step ${recorded}`;
     for (const [layer, point] of drawn.points[index].entries()) {
       point.shown = record >= 0;
       if (!point.shown) continue;
       const value = values[layer];
       const words = inTheseWords(value, run.profiles.measured[layer]);
-      const isBad = !places[layer].kind && isOutside(bounds, layer, value);
+      const isBad = recorded >= run.faults.get(run.layers[layer]);
       movePoint(point, places[layer], isBad);
       point.circle.setAttribute("data-value", value);
-      point.circle.setAttribute("aria-label", `${at}, ${run.layers[layer]}: ${words}`);
+      const name = `${run.layers[layer]}${isBad ? ", at fault" : ""}`;
+      point.circle.setAttribute("aria-label", `${at}, ${name}: ${words}`);
     }
-    if (run.run === band) bandBounds = bounds;
   }
-  drawn.bandPath.setAttribute("d", areaPath(drawn.plot.axis, drawn.xs, bandBounds));
 }
 
 function movePoint(point, { y, kind }, isBad) {
@@ -130,11 +117,7 @@ function movePoint(point, { y, kind }, isBad) {
   point.circle.setAttribute("cy", y);
   if (kind === point.kind && isBad === point.isBad) return;
   Object.assign(point, { kind, isBad });
-  setAttributes(point.circle, { "data-kind": kind, "data-outside": isBad });
-}
-
-function rowBounds({ band }, profiles, record) {
-  return boundsOf(band, rowOf(profiles, record), profiles.intended);
+  setAttributes(point.circle, { "data-kind": kind, "data-fault": isBad });
 }
 
 /** A value in short, as far as there is one. */

@@ -8,7 +8,8 @@ const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
 /**
- * The runs that the server lists, each with a `label` and a `style`.
+ * The runs that the server lists, each with a `label`, a `style`, and `faults`: since
+ * which step a layer is at fault, by name.
  * @param {{runs: object[], statistics: object}} listed as `/runs` has it
  */
 export function catalogOf({ runs, statistics }) {
@@ -17,6 +18,7 @@ export function catalogOf({ runs, statistics }) {
     ...run,
     label: labels.get(run.name),
     style: runStyle(run.name),
+    faults: faultsOf(run.findings ?? []),
   }));
   const readable = all.filter((run) => !run.error);
   const keys = Object.keys(statistics);
@@ -27,13 +29,20 @@ export function catalogOf({ runs, statistics }) {
   return { all, readable, scales: statistics, keys, measures };
 }
 
+function faultsOf(findings) {
+  const latestFirst = [...findings].sort((one, other) => other.since - one.since);
+  return new Map(
+    latestFirst.flatMap(({ layers, since }) => layers.map((layer) => [layer, since])),
+  );
+}
+
 /**
  * What is shown if the reader wants `wanted`; names that do not exist are ignored.
  *
  * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
  * the order of the list; `step`, null for the newest; `layer`, whose time series is
  * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
- * `a` and `b`, which are compared; `band`, the run whose healthy band is drawn.
+ * `a` and `b`, which are compared.
  */
 export function settled(wanted, { readable, keys, measures }) {
   const names = readable.map(({ name }) => name);
@@ -55,7 +64,6 @@ export function settled(wanted, { readable, keys, measures }) {
     run: one(wanted.run, names, runs[0] ?? names[0]),
     a,
     b: one(wanted.b, names, partner(a, [...runs, ...names], readable)),
-    band: one(wanted.band, runs, runs[0]),
   };
 }
 

@@ -96,6 +96,9 @@ def test_healthy_networks(activation, kernel, tmp_path):
     callback = LayerStatsCallback(tmp_path)
     assert fit(network(activation=activation, kernel=kernel), callback) == []
     assert read_findings(tmp_path / "layer_stats") == []
+    events = EventAccumulator(str(tmp_path / "layer_stats")).Reload()
+    [text] = events.Tensors("findings")
+    assert text.tensor_proto.string_val[0] == b"No problem was found."
 
 
 def test_a_finding_is_said_once_and_handed_over(tmp_path, caplog):
@@ -106,7 +109,8 @@ def test_a_finding_is_said_once_and_handed_over(tmp_path, caplog):
     [finding] = callback.findings
     assert seen == [dataclasses.replace(finding, consequences=seen[0].consequences)]
     said = [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
-    assert [m for m in said if "symmetric_units" in m] == [f"keras_initkit: {seen[0]}"]
+    message = f"keras_initkit: {model.name} in {tmp_path}: {seen[0]}"
+    assert [m for m in said if "symmetric_units" in m] == [message]
     assert str(callback.diagnosis()) == str(finding)
 
 
@@ -163,7 +167,17 @@ def test_a_model_without_a_call_is_not_judged(tmp_path):
 def test_the_report_has_the_findings_that_need_no_training():
     report = signal_report(network(kernel="zeros"), X[:64], Y[:64])
     assert [finding.problem for finding in report.findings] == ["symmetric_units"]
-    assert signal_report(network(), X[:64], Y[:64]).findings == []
+    healthy = signal_report(network(), X[:64], Y[:64])
+    assert healthy.findings == []
+    assert "!" not in healthy.to_text()
+
+
+def test_the_report_marks_the_rows_at_fault():
+    report = signal_report(network(kernel="zeros"), X[:64], Y[:64])
+    rows = report.to_text().splitlines()[2:7]
+    marked = [row.split()[0] for row in rows if row.endswith(" ! symmetric_units")]
+    assert tuple(marked) == report.findings[0].layers == NAMES
+    assert "<td>! symmetric_units</td>" in report._repr_html_()
 
 
 def test_the_command(tmp_path, capsys):

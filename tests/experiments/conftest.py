@@ -65,6 +65,8 @@ def make_result():
             "gradient_variance_start": np.array([1e-4, 2e-4, 3e-4]),
             "gradient_variance_end": np.array([1e-6, 2e-6, 3e-6]),
             "end_step": 45,
+            "outcome": "",
+            "findings": [],
         }
         return RunResult(initializer, **{**healthy, **fields})
 

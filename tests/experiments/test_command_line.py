@@ -1,13 +1,15 @@
+import dataclasses
 import importlib.util
+import json
 import os
 import shlex
 import sys
 
 import pytest
 
-from keras_initkit.experiments import report_command
+from keras_initkit.experiments import compare_command, report_command
 from keras_initkit.experiments.command_line import main
-from keras_initkit.experiments.settings import DATASETS, INITIALIZERS
+from keras_initkit.experiments.settings import DATASETS, INITIALIZERS, SHOWCASE
 
 TINY = [
     *["compare", "--initializers", "zeros", "he_normal"],
@@ -55,10 +57,43 @@ def test_second_comparison_gets_a_directory_of_its_own(command, log_dir, tmp_pat
     assert {path.name for path in output.iterdir()} == {"compare.csv", "compare.png"}
 
 
+def test_json_holds_the_results_and_what_was_found(command, log_dir, capsys):
+    assert command("--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["dataset"] == "digits"
+    assert content["log_dir"] == str(log_dir / "001")
+    [network] = content["networks"]
+    assert network["network"].startswith("plain network, depth 1, width 4")
+    zeros, he = network["results"]
+    assert [zeros["initializer"], he["initializer"]] == ["zeros", "he_normal"]
+    assert zeros["outcome"] == "did not learn: symmetric_units"
+    assert zeros["findings"][0]["problem"] == "symmetric_units"
+
+
+def test_without_a_network_three_are_compared(log_dir, monkeypatch, capsys):
+    small = {
+        name: dataclasses.replace(settings, depth=2, width=4)
+        for name, settings in SHOWCASE.items()
+    }
+    monkeypatch.setattr(compare_command, "SHOWCASE", small)
+    training = ["--epochs", "1", "--batch-size", "500"]
+    assert main(["compare", *training, "--log-dir", str(log_dir)]) == 0
+    out = capsys.readouterr().out
+    run = log_dir / "001"
+    assert {path.name for path in run.iterdir()} == {
+        *["compare.csv", "compare.png", *SHOWCASE]
+    }
+    for name, settings in SHOWCASE.items():
+        assert all(initializer in out for initializer in settings.initializers)
+        assert len(list((run / name).iterdir())) == len(settings.initializers)
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ("--initializers xavier", "xavier"),
+        ("--initializers nowhere:Init", "nowhere"),
+        ("--initializers he_normal*0", "must be a positive number"),
         ("--initializers zeros zeros", "zeros twice"),
         ("--dataset cifar", "cifar"),
         ("--depth 0", "`depth` must be at least 1"),

@@ -1,15 +1,21 @@
+import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
 
-from keras_initkit.experiments.compare import compare
+from keras_initkit.experiments.compare import compare, run_name
 from keras_initkit.experiments.datasets import load_dataset
 from keras_initkit.experiments.settings import Settings
 
 LN_10 = math.log(10)
 TINY = Settings(
-    initializers=("zeros", "he_normal"), depth=2, width=16, epochs=2, learning_rate=0.1
+    initializers=("zeros", "he_normal"),
+    depth=2,
+    width=16,
+    epochs=2,
+    learning_rate=0.1,
 )
 STEPS_PER_EPOCH = 23  # 1437 training digits in batches of 64
 
@@ -130,3 +136,42 @@ def test_optimizer_and_learning_rate_are_used(digits, tmp_path, optimizer):
     )
     [result] = compare(digits, settings, tmp_path)
     assert result.final_loss == pytest.approx(result.initial_loss, rel=1e-5)
+
+
+def test_a_run_that_does_not_learn_says_why(zeros, he_normal):
+    assert zeros.outcome == "did not learn: symmetric_units"
+    assert [finding.problem for finding in zeros.findings] == ["symmetric_units"]
+    assert he_normal.outcome == ""
+
+
+def test_a_run_that_diverges_says_when(digits, tmp_path):
+    settings = Settings(("he_normal",), 2, 16, epochs=1, learning_rate=1e6)
+    [result] = compare(digits, settings, tmp_path)
+    assert not math.isfinite(result.final_loss)
+    assert re.match(r"diverged at step ([1-9]|1[0-9]): ", result.outcome)
+
+
+def test_the_callback_brings_a_wrong_scale_home(digits, tmp_path):
+    names = ("he_normal*3", "he_normal*3+rescaling")
+    settings = Settings(names, depth=6, width=32, epochs=2)
+    raw, rescaled = compare(digits, settings, tmp_path)
+    # What both were drawn with; the callback comes with the first step.
+    assert raw.initial_loss == rescaled.initial_loss > 100
+    assert rescaled.final_loss < 1
+    assert raw.final_loss > 2
+    assert list((tmp_path / "he_normal_3_rescaling" / "rescaling").iterdir())
+
+
+def test_lsuv_starts_with_unit_variance(digits, tmp_path):
+    [result] = compare(digits, Settings(("lsuv",), 8, 32, epochs=1), tmp_path)
+    assert result.forward_variance_ratio == pytest.approx(1, abs=0.3)
+
+
+def test_runs_do_not_depend_on_those_before(results, digits, tmp_path):
+    alone = dataclasses.replace(TINY, initializers=("he_normal",))
+    [result] = compare(digits, alone, tmp_path)
+    np.testing.assert_array_equal(result.losses, results[1].losses)
+
+
+def test_run_names_are_for_a_shell():
+    assert run_name("my.module:Init*0.5") == "my.module_Init_0.5"

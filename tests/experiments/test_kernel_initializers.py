@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_initkit import DynamicRescaling, ScaledDepth
+from keras_initkit import DynamicRescaling, LooksLinear, ScaledDepth
 from keras_initkit.experiments.kernel_initializers import kernel_initializers
 from keras_initkit.experiments.settings import INITIALIZERS
 
@@ -78,3 +78,60 @@ def test_dynamic_rescaling_knows_that_no_activation_precedes_the_first_kernel():
     names = [i.get_config()["activation"] for i in (first, *others)]
     assert names == ["linear", "relu", "relu", "relu", "relu"]
     assert all(isinstance(i, DynamicRescaling) for i in (first, *others))
+
+
+def test_a_factor_multiplies_the_kernels():
+    for one, three in zip(draws("he_normal"), draws("he_normal*3"), strict=True):
+        np.testing.assert_allclose(three, 3 * one, rtol=1e-6)
+
+
+def test_rescaling_undoes_the_factor_of_its_base():
+    pairs = zip(draws("dynamic_rescaling"), draws("dynamic_rescaling*3"), strict=True)
+    for one, three in pairs:
+        np.testing.assert_allclose(three, one, rtol=1e-4)
+
+
+def test_looks_linear_has_a_first_and_a_last_kernel():
+    initializers = kernel_initializers("looks_linear", DEPTH, "relu", 0)
+    assert all(isinstance(i, LooksLinear) for i in initializers)
+    positions = [i.position for i in initializers]
+    assert positions == ["first", *["hidden"] * (DEPTH - 1), "last"]
+
+
+def test_every_initializer_of_keras_and_of_the_package_can_be_named(tmp_path):
+    ours = ("scaled_orthogonal", "torch_uniform", "zero", "critical", "lsuv")
+    for name in ("ones", "HeUniform", "truncated_normal", *ours):
+        assert [draw.shape for draw in draws(name)] == [SQUARE] * (DEPTH + 1)
+
+
+def test_an_initializer_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import keras\n"
+        "class Mine(keras.initializers.RandomNormal):\n"
+        "    pass\n"
+        "def sevens(shape, dtype=None):\n"
+        "    return keras.ops.full(shape, 7.0)\n"
+        "half = keras.initializers.Constant(0.5)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    kernels = draws("mine:Mine")
+    assert not np.array_equal(kernels[0], kernels[1])
+    assert (draws("mine:sevens")[0] == 7).all()
+    assert (draws("mine:half*2")[0] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("xavier", "xavier"),
+        ("nowhere:Mine", "nowhere"),
+        ("keras_initkit:nothing", "nothing"),
+        ("he_normal*-1", "must be a positive number"),
+        ("he_normal*x", "must be a positive number"),
+        ("he_normal*nan", "must be a positive number"),
+    ],
+)
+def test_what_cannot_be_found_is_said(name, reason):
+    with pytest.raises(ValueError, match=f"`initializers`.*{reason}") as e:
+        kernel_initializers(name, DEPTH, "relu", 0)
+    assert "\n" not in str(e.value)

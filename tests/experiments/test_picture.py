@@ -41,7 +41,8 @@ def drawn_text(tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", remember)
 
     def draw_and_read(results):
-        draw(results, "digits: plain network", tmp_path / "compare.png")
+        networks = {"plain network": results, "another one": results[:1]}
+        draw(networks, "digits", tmp_path / "compare.png")
         assert (tmp_path / "compare.png").read_bytes().startswith(PNG_SIGNATURE)
         return "\n".join(text.get_text() for text in figures[-1].findobj(Text))
 
@@ -51,7 +52,14 @@ def drawn_text(tmp_path, monkeypatch):
 def test_all_initializers(make_result, drawn_text):
     text = drawn_text([make_result(name) for name in INITIALIZERS])
     assert all(name in text for name in INITIALIZERS)
-    assert "digits: plain network" in text
+    assert all(word in text for word in ("digits", "plain network", "another one"))
+
+
+def test_what_went_wrong_is_at_the_bar(make_result, drawn_text):
+    failed = make_result("zeros", test_accuracy=0.1, outcome="did not learn")
+    text = drawn_text([make_result(), failed])
+    assert "10.0 %: did not learn" in text
+    assert " 95.0 %\n" in text
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -9,7 +9,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.tensorboard.event_file import EventFile
+from keras_initkit.tensorboard.findings import write_diagnosis
 from tensorboard_plugin_initkit import metadata
 
 
@@ -19,11 +21,19 @@ def write_run():
 
     `statistics` has the values of each key, of shape (steps, layers). Only with `start`
     the first of them is there under a tag of its own, too; `intended` has a vector of
-    some of the keys. `content` is put in the place of what our writer writes.
+    some of the keys. `content` is put in the place of what our writer writes. Of
+    `findings`, a list of `Finding`, None writes none.
     """
 
     def write(
-        directory, steps, layers, statistics, start=False, intended=None, content=None
+        directory,
+        steps,
+        layers,
+        statistics,
+        start=False,
+        intended=None,
+        content=None,
+        findings=None,
     ):
         if content is None:
             content = metadata.plugin_content(layers)
@@ -37,6 +47,8 @@ def write_run():
             for i, step in enumerate(steps):
                 vectors = {metadata.vector_tag(k): v[i] for k, v in statistics.items()}
                 _add(file, step, vectors, content)
+            if findings is not None:
+                write_diagnosis(file, steps[-1], Diagnosis(findings))
 
     return write
 

@@ -22,6 +22,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from keras_initkit import LayerStatsCallback
+from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
 from tensorboard_plugin_initkit import metadata
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -62,6 +63,16 @@ EXTREMES = {
         [[1e-6] * 4, [1e-12, 1e-9, 1e-6, 1e-4], [0, 1e-9, np.nan, 1e-4]]
     ),
 }
+VANISHING = Finding(
+    *("vanishing_gradient", ("net/a", "net/b"), 1, WARNING),
+    *("10^-8 (normal: 10^-3)", "it shrinks", 'activation="tanh"  # in net/a', "us"),
+)
+EXPLODING = Finding(
+    *("weights_too_large", ("net/b",), 0, CRITICAL),
+    *("9 times what keeps it", "it grows", 'kernel_initializer="he_normal"', "us"),
+    consequences=("exploding_gradient", "non_finite"),
+)
+FOUND = {"calm": [], "calmer": [], "breaking": [VANISHING], "exploding": [EXPLODING]}
 SHORT = "of another network"  # it has values of fewer layers than there are names
 # WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
@@ -286,7 +297,11 @@ def log_dir(tmp_path_factory, write_run):
     strange = {"gradient_variance": STRANGE, "update_ratio": STRANGE}
     write_run(log_dir / ODD, range(3), LAYERS, strange)
     hostile = {"gradient_variance": STRANGE[:, :2]}
-    write_run(log_dir / HOSTILE, range(3), [HOSTILE, f'"{HOSTILE}'], hostile)
+    finding = Finding(HOSTILE, (HOSTILE,), 0, CRITICAL, *[HOSTILE] * 4, (HOSTILE,))
+    write_run(
+        *(log_dir / HOSTILE, range(3), [HOSTILE, f'"{HOSTILE}'], hostile),
+        findings=[finding],
+    )
     newer = b'{"version": 2, "layers": []}'
     write_run(log_dir / "newer", range(3), LAYERS, strange, content=newer)
     return log_dir
@@ -358,7 +373,7 @@ def test_ready(page, url):
     assert set(page.runs()) == {*known, "newer"}
     views = [view for (view,) in page.data("button[role=tab]", "view")]
     assert views == list(VIEWS)
-    assert page.one("#verdict").text
+    assert page.one("#findings").text
 
 
 def test_the_slider_moves_the_lines(page, url):
@@ -377,11 +392,10 @@ def test_the_slider_moves_the_lines(page, url):
     assert page.path("start", "steps/one") == paths[0]
 
 
-def test_what_was_intended_and_what_is_healthy(page, url):
+def test_what_was_intended(page, url):
     page.open(url, statistic="weight_variance", runs="steps/one,steps/two")
     assert page.path("intended", "steps/one")
     assert not page.path("intended", "steps/two")
-    assert any(d for (d,) in page.data("path.band", "d"))
 
 
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
@@ -814,7 +828,9 @@ def test_from_an_empty_directory_to_a_live_run(
 def extremes(tmp_path_factory, write_run, tensorboard_server):
     log_dir = tmp_path_factory.mktemp("extremes")
     for name, values in EXTREMES.items():
-        write_run(log_dir / name, range(3), LAYERS, {"gradient_variance": values})
+        statistics = {"gradient_variance": values}
+        found = FOUND.get(name)
+        write_run(log_dir / name, range(3), LAYERS, statistics, findings=found)
     content = metadata.plugin_content([*LAYERS, "net/e"])
     short = {"gradient_variance": CALM}
     write_run(log_dir / SHORT, range(3), LAYERS, short, content=content)
@@ -850,48 +866,83 @@ def test_one_run_that_explodes_does_not_press_the_others_flat(page, extremes):
     assert highest_power(page) >= 20
 
 
-def test_who_is_well_is_said_in_one_line_after_those_in_trouble(page, extremes):
-    page.open(extremes, runs="calm,calmer,exploding")
-    bad, good = page.one("#verdict").text.splitlines()
-    assert bad.startswith("exploding, step 2: ")
-    assert good.strip() == "2 runs: all 4 layers within the healthy band at step 2."
+def test_findings_are_listed_worst_first(page, extremes):
     page.open(extremes, runs="calm")
-    text = page.one("#verdict").text
-    assert text == "calm, step 2: all 4 layers within the healthy band."
+    found = page.data("#findings li", "run", "problem")
+    assert found == [
+        ("exploding", "weights_too_large"),
+        ("breaking", "vanishing_gradient"),
+    ]
+    worst, other = page.all("#findings li")
+    assert worst.text.splitlines()[:3] == [
+        "exploding",
+        "weights too large",
+        "in net/b, since step 0",
+    ]
+    for text in (EXPLODING.cause, EXPLODING.evidence, EXPLODING.fix):
+        assert text in worst.text
+    assert "in net/a, net/b, since step 1" in other.text
+    assert "exploding gradient" not in worst.text
+    worst.find_element(By.TAG_NAME, "summary").click()
+    assert "exploding gradient, non finite" in worst.text
+    assert [line.text for line in page.all("#findings .rest p")] == [
+        "calm, calmer: no problem was found.",
+        f"{SHORT}, vanishing, zero: no findings are recorded.",
+    ]
 
 
-def test_that_all_layers_vanish_alike_is_not_healthy(page, extremes):
-    page.open(extremes, runs="vanishing")
-    assert page.data("circle.point", "outside") == [("",)] * 4
-    assert "4 of 4 layers are below the healthy band" in page.one("#verdict").text
+def test_the_fix_of_a_finding_is_copied(page, extremes):
+    page.open(extremes, runs="calm")
+    rights = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    page.command("Browser.grantPermissions", permissions=rights)
+    page.one("#findings .copy").click()
+    page.wait(lambda: page.one("#findings .copy").text == "Copied")
+    assert page.run("return navigator.clipboard.readText()") == EXPLODING.fix
 
 
-def test_the_verdict_names_layers_directions_and_the_first_step(page, extremes):
-    page.open(extremes, runs="breaking", step="1")
-    first, second, third, _ = LAYERS
-    text = page.one("#verdict").text
-    # Two decades of standard deviation below the last layer are 1e-8.
-    found = (
-        f"2 of 4 layers are below the healthy band: {first} (1e-12), {second} (1e-9)."
-    )
-    assert text == f"breaking, step 1: {found}"
-    page.open(extremes, runs="breaking")
-    kinds = f"1 of 4 layers is NaN: {third}; 1 is zero: {first}; 1 is below"
-    text = page.one("#verdict").text
-    assert text.startswith(f"breaking, step 2: {kinds}")
-    assert text.endswith(f"{second} (1e-9). In trouble since step 1.")
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_finding_leads_to_where_it_shows(page, extremes, by):
+    page.open(extremes, view="heatmap", runs="calm")
+    if by == "mouse":
+        page.all("#findings .where")[1].click()
+    else:
+        assert page.reach("[data-problem=vanishing_gradient] .where")
+        page.press(Keys.ENTER)
+    page.wait(lambda: page.selected_view() == "profile" and page.values("breaking"))
+    assert page.values("calm")
+    assert page.one("select#statistic").get_attribute("value") == "gradient_variance"
+    assert page.one("output#step-label").text == "step 1"
+    assert page.data("section#time-series", "layer") == [("net/a",)]
+    # The chart stays in sight.
+    assert top(page, ".profile-chart") >= 0
+
+
+def test_layers_at_fault_are_marked_from_the_step_on(page, extremes):
+    def marked(step):
+        page.open(extremes, runs="breaking,calm", step=step)
+        points = page.data("circle.point", "run", "layer", "fault", "aria-label")
+        at_fault = {(run, layer) for run, layer, fault, _ in points if fault == ""}
+        said = {(run, layer) for run, layer, _, name in points if "at fault" in name}
+        assert at_fault == said
+        return at_fault
+
+    assert marked("0") == set()
+    assert marked("1") == marked("2") == {("breaking", n) for n in VANISHING.layers}
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_verdict_slider_and_chart_are_on_the_first_screen(page, extremes, width):
+def test_findings_slider_and_chart_are_on_the_first_screen(page, extremes, width):
     page.resize(width, 736)  # of 800, TensorBoard's own bar takes 64
     page.open(extremes, runs=",".join(EXTREMES))
-    assert top(page, "#verdict") < top(page, "#step") < top(page, ".profile-chart")
+    assert top(page, "#findings") < top(page, "#step") < top(page, ".profile-chart")
     box = page.one(".profile-chart .chart").rect
     end = box["height"] if width == 1280 else 160  # of a narrow one the beginning
     assert box["y"] + end <= 736
     assert len(page.all("details.run-picker[open]")) == (width == 1280)
-    assert page.one("summary").text == f"Runs: {len(EXTREMES)} of {len(EXTREMES) + 1}"
+    assert (
+        page.one(".run-picker summary").text
+        == f"Runs: {len(EXTREMES)} of {len(EXTREMES) + 1}"
+    )
 
 
 def test_values_of_fewer_layers_than_there_are_names(page, extremes):

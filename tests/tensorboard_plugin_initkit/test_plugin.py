@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import numpy as np
 import pytest
 
+from keras_initkit.diagnosis.finding import CRITICAL, Finding
 from tensorboard_plugin_initkit.plugin import PAGE
-from tensorboard_plugin_initkit.scales import scale_as_dict
+from tensorboard_plugin_initkit.scales import scale
 
 KEY = "gradient_variance"
 HOSTILE_RUN = "<img src=x onerror=window.pwned=1>&run=a%2Fb\"'+ü 層"
@@ -45,6 +46,10 @@ def strange_values():
 STRANGE = {KEY: strange_values(), HOSTILE_KEY: strange_values() / 2}
 LONG = {KEY: np.arange(2.0 * MANY, dtype="float32").reshape(MANY, 2)}
 INTENDED = np.array([0.5, np.nan], "float32")
+FINDING = Finding(
+    *("dead_units", ("a",), 2, CRITICAL, "100 % <b>", "none is alive", 'x = "ü"', "us"),
+    consequences=("vanishing_gradient",),
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +58,15 @@ def log_dir(tmp_path_factory, write_run):
     steps = [0, 1, 2, 50, 2**40]
     write_run(log_dir / "strange" / HOSTILE_RUN, steps, HOSTILE_LAYERS, STRANGE)
     many = range(0, 10 * MANY, 10)
-    write_run(log_dir / "many", many, ["a", "b"], LONG)
+    write_run(log_dir / "many", many, ["a", "b"], LONG, findings=[])
     write_run(log_dir / "many with start", many, ["a", "b"], LONG, start=True)
     first = {key: values[:3] for key, values in LONG.items()}
     intended = {KEY: INTENDED}
-    write_run(log_dir / "intended", range(3), ["a", "b"], first, intended=intended)
+    write_run(
+        *(log_dir / "intended", range(3), ["a", "b"], first),
+        intended=intended,
+        findings=[FINDING],
+    )
     newer = b'{"version": 2, "layers": ["a", "b"]}'
     write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
     for name, begin in zip(REUSED, (0, 3), strict=True):
@@ -131,11 +140,14 @@ def test_runs(ask):
         "layers": HOSTILE_LAYERS,
         "statistics": sorted([KEY, HOSTILE_KEY]),
         "last_step": 2**40,
+        "findings": None,
     }
     assert runs["many"]["last_step"] == 10 * (MANY - 1)
-    assert runs["newer"].keys() == {"name", "error"}
+    assert runs["many"]["findings"] == []
+    assert runs["intended"]["findings"] == [FINDING.to_dict()]
+    assert runs["newer"].keys() == {"name", "error", "findings"}
     assert runs["newer"]["error"].endswith("Received: version=2")
-    known = {key: scale_as_dict(key) for key in (KEY, HOSTILE_KEY)}
+    known = {key: scale(key)._asdict() for key in (KEY, HOSTILE_KEY)}
     assert content["statistics"] == known
 
 

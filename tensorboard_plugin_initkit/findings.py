@@ -1,0 +1,37 @@
+"""What was found wrong in the runs, as their event files have it."""
+
+import json
+from typing import Any
+
+from tensorboard.data.provider import DataProvider, RunTagFilter
+
+from tensorboard_plugin_initkit.metadata import FINDINGS_DATA_TAG, PLUGIN_NAME
+
+
+def read_findings(
+    provider: DataProvider, context: Any, experiment: str
+) -> dict[str, list[dict[str, Any]]]:
+    """The last findings of each run, the root cause first.
+
+    A finding is a dictionary with the attributes of
+    `keras_initkit.diagnosis.finding.Finding`. A run in which nothing was found has an
+    empty list; one whose event file holds no findings at all is left out.
+
+    Args:
+        provider: where TensorBoard has its data.
+        context: of the request.
+        experiment: of the request.
+    """
+    read = provider.read_tensors(
+        context,
+        experiment_id=experiment,
+        plugin_name=PLUGIN_NAME,
+        downsample=1,  # which keeps the last
+        run_tag_filter=RunTagFilter(tags=[FINDINGS_DATA_TAG]),
+    )
+    return {
+        run: json.loads(points[-1].numpy.item())
+        for run, tags in read.items()
+        for points in tags.values()
+        if points
+    }
