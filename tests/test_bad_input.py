@@ -214,15 +214,7 @@ TARGETS = [
 OPTIMIZERS = ["adam", 3, NAN, [], object(), keras.optimizers.Adam]
 MODELS = {
     "DynamicRescalingCallback": {
-        "monitor": [*WORDS, None],
-        "band": [
-            *(None, 3, NAN, "ab", [], [1], (1, 2, 3), (2.0, 3.0), (-1, 2), (0, 2)),
-            *((NAN, 2), (0.5, NAN), (0.5, INF), (0.5, HUGE), ("a", 2), (2, 0.5)),
-            *(object(), (None, None), (1j, 2), (True, True), {0.5: 2.0}, 1.0),
-        ],
         "check_freq": COUNTS,
-        "stop_after": or_none(COUNTS),
-        "function_preserving": FLAGS,
         "layers": SELECTORS,
         "log_dir": or_none(DIRECTORIES),
     },

@@ -125,13 +125,6 @@ def test_what_an_optimizer_trains(make):
     assert [id(v) for v in trained] == [id(v) for v in model.trainable_variables]
 
 
-def test_where_an_optimizer_keeps_what_belongs_to_a_variable():
-    model = compiled("sgd")
-    model.optimizer.build(model.trainable_variables)
-    for place, variable in enumerate(model.trainable_variables):
-        assert keras_private.index_in(model.optimizer, variable) == place
-
-
 def test_raw_iterations_count_each_call():
     model = compiled(keras.optimizers.SGD(gradient_accumulation_steps=2))
     model.fit(X, Y, batch_size=2, verbose=0)
