@@ -2,8 +2,8 @@
 
 Ten ReLU layers start with He's kernels times 0.3, so that each makes the signal's
 variance 0.09 times what it was, and hardly anything reaches the end. The scale can be
-put right before the first step, in the draw or by the callback, or by hand while the
-network trains: by a factor of 1.5 whenever a variance is out of its range.
+put right by the initializer, by the callback before the first step, or by hand while
+the network trains, by a factor of 1.5 whenever a variance is out of its range.
 """
 
 import keras
@@ -20,7 +20,7 @@ WIDTH = 64
 BATCH_SIZE = 64
 HIDDEN = "hidden_*"
 WRONG = 0.3
-BAND = (0.5, 2.0)  # of the pre-activation variance, by hand
+BAND = (0.5, 2.0)  # of the pre-activation variance, where the hand keeps it
 CHECK_FREQ = 10
 HAND_FACTOR = 1.5  # of a PyTorch user who multiplies the weights himself
 
@@ -93,7 +93,9 @@ def callback(name, x, log_dir):
     if name == "by hand":
         return ByHand(x)
     if name == "callback":
-        return DynamicRescalingCallback(CHECK_FREQ, HIDDEN, log_dir / name)
+        return DynamicRescalingCallback(
+            check_freq=CHECK_FREQ, layers=HIDDEN, log_dir=log_dir / name
+        )
     return None
 
 
@@ -120,7 +122,7 @@ class ByHand(keras.callbacks.Callback):
 
 def picture(variances, findings, digits):
     """The lowest and the highest variance of the ten layers, over the steps."""
-    figure = Figure(figsize=(18, 3.6), layout="constrained")
+    figure = Figure(figsize=(3.8 * len(variances), 3.6), layout="constrained")
     panels = figure.subplots(1, len(variances), sharex=True, sharey=True)
     for (name, (steps, variance)), panel in zip(variances.items(), panels, strict=True):
         (line, _), (area, _) = STYLES[3], STYLES[2]
@@ -136,13 +138,13 @@ def picture(variances, findings, digits):
             yscale="log",
             xlabel="training step",
             ylabel="pre-activation variance",
-            title=f"{name}\n{found['test accuracy']:.1%} right, "
+            title=f"{name}: {found['test accuracy']:.1%} right, "
             f"{found['rescalings']:.0f} rescalings",
         )
         panel.label_outer()
     figure.suptitle(
         f"He's kernels times {WRONG} on {digits}, and what is done about it. Line: the "
-        "median layer; blue: from the lowest to the highest; green: the band by hand"
+        "median layer; blue: from the lowest to the highest; green: the healthy band"
     )
     return figure
 

@@ -11,9 +11,22 @@ PLUGIN_NAME = "initkit"
 METADATA_VERSION = 1
 LAYER_TABLE_TAG = "layers"
 INTERVAL_TAG = "recording/interval"
+# The loss as Keras shows it after each recorded step.
+LOSS_TAG = "training/loss"
 # Of a text for people, and of the same as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
+
+
+def epoch_tag(name: str) -> str:
+    """The tag of a loss or metric at the end of each epoch, as `epoch/val_accuracy`."""
+    return f"epoch/{name}"
+
+
+def parse_epoch_tag(tag: str) -> str | None:
+    """The name of the loss or metric that has this tag; None for other tags."""
+    group, _, name = tag.partition("/")
+    return name if group == "epoch" else None
 
 
 def vector_tag(key: str) -> str:

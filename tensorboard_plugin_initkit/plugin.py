@@ -11,6 +11,7 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from tensorboard_plugin_initkit.findings import read_findings
+from tensorboard_plugin_initkit.losses import read_losses, read_metrics
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale
@@ -40,6 +41,8 @@ PAGE = {
     "index.js": "text/javascript",
     "messages.js": "text/javascript",
     "numbers.js": "text/javascript",
+    "overview.css": "text/css",
+    "overview.js": "text/javascript",
     "panel.js": "text/javascript",
     "paths.js": "text/javascript",
     "player.js": "text/javascript",
@@ -64,7 +67,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
     Route | answer
     --|--
     `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, each with its \
-`findings`, null where none are recorded; and for each of their `statistics` its scale
+`findings`, `loss` and `metrics`, null where none are recorded; and for each of their \
+`statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
     `/index.js` and the other names of `PAGE` | the file
 
@@ -78,9 +82,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
         super().__init__(context)
         hints = context.sampling_hints or {}
         self._provider = context.data_provider
-        self._reader = ProfileReader(
-            self._provider, hints.get(PLUGIN_NAME) or EVERYTHING
-        )
+        self._most = hints.get(PLUGIN_NAME) or EVERYTHING
+        self._reader = ProfileReader(self._provider, self._most)
 
     def get_plugin_apps(self) -> dict[str, Any]:
         answers: dict[str, Answer] = {
@@ -104,9 +107,13 @@ class InitkitPlugin(base_plugin.TBPlugin):
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
         source = _source(request)
         runs = self._reader.runs(*source)
-        findings = read_findings(self._provider, *source)
+        found: dict[str, dict[str, Any]] = {
+            "findings": read_findings(self._provider, *source),
+            "loss": read_losses(self._provider, *source, self._most),
+            "metrics": read_metrics(self._provider, *source),
+        }
         for run in runs:
-            run["findings"] = findings.get(run["name"])
+            run |= {key: by_run.get(run["name"]) for key, by_run in found.items()}
         keys = {key for run in runs for key in run.get("statistics", ())}
         statistics = {key: scale(key)._asdict() for key in sorted(keys)}
         content = {"runs": runs, "statistics": statistics}

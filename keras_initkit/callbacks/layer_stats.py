@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_initkit import arguments
 from keras_initkit.callbacks.recorder import Recorder, log
@@ -204,6 +205,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._watch.note_epoch(logs)
+        self._recorder.note_epoch(_numbers(logs))
         self._recorder.flush()
         self._stop_if_hopeless()
         if is_kept(epoch, MAX_PICTURES):
@@ -317,6 +319,12 @@ class LayerStatsCallback(keras.callbacks.Callback):
             )
             session.interval = interval
             self._recorder.note_interval(session.next_step, interval)
+
+
+def _numbers(logs: dict | None) -> dict[str, float]:
+    """What TensorBoard can show of the logs of an epoch."""
+    kinds = (int, float, np.number)
+    return {k: float(x) for k, x in (logs or {}).items() if isinstance(x, kinds)}
 
 
 def _is_zero(value: Any) -> bool:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +198,12 @@ class Recorder:
         """Records that from this step on one step in `interval` is recorded."""
         with self._lock:
             self._notes.append(lambda file: file.write_interval(step, interval))
+
+    def note_epoch(self, logs: Mapping[str, float]) -> None:
+        """Records the losses and metrics of the epoch that has ended."""
+        with self._lock:
+            step = self._session.next_step
+            self._notes.append(lambda file: file.write_epoch(step, logs))
 
     def note_weights(self) -> None:
         """Records where the training is, so that it finds its run when it goes on.

@@ -21,8 +21,6 @@ from keras_initkit.report.signal_loss import SignalLoss
 from keras_initkit.report.signal_pass import SignalPass
 from keras_initkit.report.signal_rows import signal_columns
 
-MARK = "!"
-
 
 class SignalReport(LayerReport):
     """What `signal_report` found: a row for each kernel. It prints as a table.
@@ -71,7 +69,7 @@ class SignalReport(LayerReport):
         width = max(map(len, problems))
         if not width:
             return [head, *body]
-        marks = [f"{MARK} {p:<{width}}" if p else "" for p in problems]
+        marks = [f"! {p:<{width}}" if p else "" for p in problems]
         return [[*head, ""], *([*row, m] for row, m in zip(body, marks, strict=True))]
 
     def plot(self) -> Any:

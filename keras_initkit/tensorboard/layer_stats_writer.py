@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
@@ -25,7 +25,9 @@ from keras_initkit.tensorboard.thinning import is_kept
 from tensorboard_plugin_initkit.metadata import (
     INTERVAL_TAG,
     LAYER_TABLE_TAG,
+    LOSS_TAG,
     PLUGIN_NAME,
+    epoch_tag,
     intended_tag,
     plugin_content,
     scalar_tag,
@@ -52,9 +54,10 @@ class LayerStatsWriter:
     `summary/<statistic>/...`; and as histograms the profiles of those two over depth,
     under `depth_profile/<statistic>`. Scalars are written of the first `MAX_SCALARS`
     records and then of ever fewer, profiles of `MAX_PROFILES`, as TensorBoard keeps no
-    more. Before all that go a text table of the layers, under `layers`, and the layout
-    of Custom Scalars. The interval between the recorded steps is a scalar of the run,
-    under `recording/interval`.
+    more. The loss of each record, where it is known, is under `training/loss`, losses
+    and metrics of each epoch are under `epoch/...`. Before all that go a text table of
+    the layers, under `layers`, and the layout of Custom Scalars. The interval between
+    the recorded steps is a scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -89,6 +92,7 @@ class LayerStatsWriter:
         self._metadata = [_metadata(key, layers) for key in keys]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
+        self._has_loss = False
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, self._layer_keys)
 
@@ -98,10 +102,11 @@ class LayerStatsWriter:
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
-        for step, row in zip(records.steps, records.values, strict=True):
+        for step, row, _, loss in zip(*records, strict=True):
             summary = Summary(value=self._vectors(row))
             if is_kept(self._num_written, MAX_SCALARS):
                 summary.value.extend(self._scalars(row))
+                summary.value.extend(self._losses(loss))
             if is_kept(self._num_written, MAX_PROFILES):
                 summary.value.extend(self._profiles(row))
             event = Event(wall_time=time.time(), step=int(step), summary=summary)
@@ -130,6 +135,21 @@ class LayerStatsWriter:
         """
         summary = Summary(value=[_scalar(INTERVAL_TAG, interval)])
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def write_epoch(self, step: int, logs: Mapping[str, float]) -> None:
+        """Writes the losses and metrics of an epoch that ends with this step.
+
+        Raises:
+            OSError: if the disk is full, or the file or its file system has gone.
+        """
+        values = [_scalar(epoch_tag(name), number) for name, number in logs.items()]
+        summary = Summary(value=values)
+        self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def _losses(self, loss: float) -> list[Summary.Value]:
+        # NaN is unknown, until there has been one.
+        self._has_loss |= not np.isnan(loss)
+        return [_scalar(LOSS_TAG, loss)] if self._has_loss else []
 
     def _vectors(self, values: np.ndarray) -> list[Summary.Value]:
         if self._num_written:

@@ -1,6 +1,6 @@
 """The event file of one training: all that TensorBoard shows of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import numpy as np
@@ -61,6 +61,10 @@ class RunFile:
     def write_interval(self, step: int, interval: int) -> None:
         """Writes how many steps lie between two records from this step on."""
         self._writer.write_interval(step, interval)
+
+    def write_epoch(self, step: int, logs: Mapping[str, float]) -> None:
+        """Writes the losses and metrics of an epoch that ends with this step."""
+        self._writer.write_epoch(step, logs)
 
     def write_diagnosis(self, step: int, diagnosis: Diagnosis) -> None:
         """Writes all findings so far, in place of those before."""

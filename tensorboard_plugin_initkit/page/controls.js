@@ -12,6 +12,7 @@ const VIEW_NAMES = {
   heatmap: "Heatmap",
   compare: "Two runs",
   weights_gradients: "Weights and gradients",
+  overview: "All runs",
 };
 
 /** The tabs of the views: `choose({view})`, and `update(view)`. */

@@ -12,6 +12,7 @@ import { createFindings } from "./findings.js";
 import { createStepBar, createTabs } from "./controls.js";
 import { createCompareView, createHeatmapView } from "./heatmap_views.js";
 import { createProfileView, createWeightsGradientsView } from "./views.js";
+import { createOverview } from "./overview.js";
 import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
@@ -59,6 +60,7 @@ function createApp() {
     heatmap: createHeatmapView(actions),
     compare: createCompareView(actions),
     weights_gradients: createWeightsGradientsView(actions),
+    overview: createOverview(actions),
   };
   const findings = createFindings(choose);
   const tabs = createTabs(choose);
@@ -152,6 +154,8 @@ function createApp() {
     findings.update(shown, catalog);
     tabs.update(shown.view);
     controls.update(shown, catalog);
+    controls.element.hidden = shown.view === "overview"; // which has all runs
+    content.classList.toggle("alone", controls.element.hidden);
     // A heatmap says itself what is pointed at.
     stepBar.element.hidden = readout.hidden = !hasLines(shown.view);
     stage.setAttribute("aria-labelledby", `tab-${shown.view}`);

@@ -3,7 +3,7 @@
 import { shortNames } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
-export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients"];
+export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients", "overview"];
 const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
@@ -90,6 +90,7 @@ export function needs(shown, catalog) {
 
 /** The runs that a view shows. */
 export function runsOf({ view, runs, run, a, b }) {
+  if (view === "overview") return [];
   if (view === "heatmap") return [run];
   return view === "compare" ? [...new Set([a, b])] : runs;
 }

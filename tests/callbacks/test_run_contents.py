@@ -64,6 +64,29 @@ def test_what_the_initializers_intend(tmp_path):
     np.testing.assert_allclose(rescaled, draw.var(), rtol=0.2)
 
 
+def test_losses_and_metrics(tmp_path):
+    callback, losses = fit(built(), tmp_path, epochs=2)
+    events = contents(tmp_path)
+    recorded = events.Scalars("training/loss")
+    assert [event.step for event in recorded] == callback.history.steps.tolist()
+    values = [event.value for event in recorded]
+    np.testing.assert_array_equal(values, callback.history.losses.astype("float32"))
+    of_epochs = events.Scalars("epoch/loss")
+    assert [event.step for event in of_epochs] == [2, 5]
+    np.testing.assert_allclose([event.value for event in of_epochs], losses, rtol=1e-6)
+
+
+def test_logs_that_are_no_numbers_stop_nothing(tmp_path):
+    def add(epoch, logs):
+        logs["note"] = "theirs"
+
+    before = keras.callbacks.LambdaCallback(on_epoch_end=add)
+    stats = LayerStatsCallback(tmp_path)
+    built().fit(X, Y, verbose=0, callbacks=[before, stats])
+    tags = contents(tmp_path).Tags()["scalars"]
+    assert [tag for tag in tags if tag.startswith("epoch/")] == ["epoch/loss"]
+
+
 def test_what_the_initializers_intend_in_a_model_that_is_built_late(tmp_path):
     fit(network(), tmp_path)
     [event] = contents(tmp_path).Tensors(INTENDED)

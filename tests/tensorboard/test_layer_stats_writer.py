@@ -54,6 +54,7 @@ def test_scalars_in_the_order_of_the_layers(accumulator):
     assert [tag for tag in tags if not tag.startswith("summary/")] == [
         "gradient_variance/000_net/first",
         "gradient_variance/001_net/<img onerror=x>",
+        "training/loss",
         "weight_variance/000_net/first",
         "weight_variance/001_net/<img onerror=x>",
     ]
@@ -100,6 +101,22 @@ def test_profiles_over_depth(accumulator):
     assert (left.tolist(), right.tolist()) == ([-0.5, 0.5], [0.5, 1.5])
     # Decades above the 1e-6 at which the colours of weight_variance begin.
     np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
+
+
+def test_a_loss_is_written_from_the_first_that_is_known_on(tmp_path):
+    losses = np.array([np.nan, 0.5, np.nan, np.inf])
+    values = np.ones((4, 1, 2))
+    with EventFile(tmp_path) as file:
+        writer = LayerStatsWriter(file, ["weight_mean"], LAYERS, "")
+        writer.write(Records(np.arange(4), values, np.zeros(4, bool), losses))
+        writer.write_epoch(4, {"loss": 0.25, "val_accuracy": 0.75})
+    accumulator = EventAccumulator(str(tmp_path)).Reload()
+    found = accumulator.Scalars("training/loss")
+    assert [event.step for event in found] == [1, 2, 3]
+    np.testing.assert_array_equal([event.value for event in found], losses[1:])
+    for name, value in (("loss", 0.25), ("val_accuracy", 0.75)):
+        [event] = accumulator.Scalars(f"epoch/{name}")
+        assert (event.step, event.value) == (4, value)
 
 
 def test_what_was_intended(tmp_path):

@@ -22,7 +22,8 @@ def write_run():
     `statistics` has the values of each key, of shape (steps, layers). Only with `start`
     the first of them is there under a tag of its own, too; `intended` has a vector of
     some of the keys. `content` is put in the place of what our writer writes. Of
-    `findings`, a list of `Finding`, None writes none.
+    `findings`, a list of `Finding`, None writes none. `scalars` has the value of each
+    tag at each step.
     """
 
     def write(
@@ -34,6 +35,7 @@ def write_run():
         intended=None,
         content=None,
         findings=None,
+        scalars=None,
     ):
         if content is None:
             content = metadata.plugin_content(layers)
@@ -47,6 +49,7 @@ def write_run():
             for i, step in enumerate(steps):
                 vectors = {metadata.vector_tag(k): v[i] for k, v in statistics.items()}
                 _add(file, step, vectors, content)
+                _add_scalars(file, step, {t: v[i] for t, v in (scalars or {}).items()})
             if findings is not None:
                 write_diagnosis(file, steps[-1], Diagnosis(findings))
 
@@ -61,6 +64,12 @@ def _add(file, step, vectors, content):
         value.metadata.data_class = DATA_CLASS_TENSOR
         value.metadata.plugin_data.plugin_name = metadata.PLUGIN_NAME
         value.metadata.plugin_data.content = content
+    file.add(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+def _add_scalars(file, step, scalars):
+    values = [Summary.Value(tag=tag, simple_value=x) for tag, x in scalars.items()]
+    summary = Summary(value=values)
     file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PATIENCE = 20  # seconds
-VIEWS = ("profile", "heatmap", "compare", "weights_gradients")
+VIEWS = ("profile", "heatmap", "compare", "weights_gradients", "overview")
 HOSTILE = "<img src=x onerror=window.pwned=1>"
 ODD = "odd, 100%2C"  # of a list of names, a comma might be the end of one
 STEPS = [0, 1, 2, 10, 50, 100]
@@ -73,6 +73,14 @@ EXPLODING = Finding(
     consequences=("exploding_gradient", "non_finite"),
 )
 FOUND = {"calm": [], "calmer": [], "breaking": [VANISHING], "exploding": [EXPLODING]}
+LOSSES = {
+    "calm": [2.0, 1.0, 0.5],
+    "calmer": [3.0, 2.0, 0.25],
+    "exploding": [20.0, 1e9, np.nan],
+    "breaking": [2.5, 2.5, 2.5],
+}
+ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
+NONE = "\N{EN DASH}"
 SHORT = "of another network"  # it has values of fewer layers than there are names
 # WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
@@ -708,7 +716,8 @@ def test_everything_that_can_be_used_has_a_name(page, url, view):
         if not node["ignored"]
     ]
     used = [(role, name) for role, name in found if role in INTERACTIVE]
-    assert {"tab", "combobox", "button"} <= {role for role, _ in used}
+    fields = {"combobox"} if view != "overview" else set()
+    assert {"tab", "button", *fields} <= {role for role, _ in used}
     assert [role for role, name in used if not name] == []
 
 
@@ -830,7 +839,20 @@ def extremes(tmp_path_factory, write_run, tensorboard_server):
     for name, values in EXTREMES.items():
         statistics = {"gradient_variance": values}
         found = FOUND.get(name)
-        write_run(log_dir / name, range(3), LAYERS, statistics, findings=found)
+        scalars = {
+            tag: numbers[name]
+            for tag, numbers in (
+                ("training/loss", LOSSES),
+                ("epoch/val_accuracy", ACCURACIES),
+                ("epoch/accuracy", {run: [1.0] * 3 for run in ACCURACIES}),
+            )
+            if name in numbers
+        }
+        write_run(
+            *(log_dir / name, range(3), LAYERS, statistics),
+            findings=found,
+            scalars=scalars,
+        )
     content = metadata.plugin_content([*LAYERS, "net/e"])
     short = {"gradient_variance": CALM}
     write_run(log_dir / SHORT, range(3), LAYERS, short, content=content)
@@ -928,6 +950,44 @@ def test_layers_at_fault_are_marked_from_the_step_on(page, extremes):
 
     assert marked("0") == set()
     assert marked("1") == marked("2") == {("breaking", n) for n in VANISHING.layers}
+
+
+def test_all_runs_are_listed_with_their_losses(page, extremes):
+    page.open(extremes, view="overview")
+    rows = {row.get_attribute("data-run"): row for row in page.all("tbody tr")}
+    assert set(rows) == {*EXTREMES, SHORT}
+    cells = {
+        run: [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "td")]
+        for run, row in rows.items()
+    }
+    assert cells["calm"] == ["2", "0.5", "", "0.875", "0", NONE, NONE]
+    assert cells["exploding"][:2] == ["20", "NaN"]
+    assert cells["exploding"][4:] == ["1", "weights too large", "net/b"]
+    assert cells["zero"] == [NONE, NONE, "", NONE, NONE, NONE, NONE]
+    lines = {
+        run: len(r.find_elements(By.CSS_SELECTOR, "path")) for run, r in rows.items()
+    }
+    assert lines == {run: int(run in LOSSES) for run in rows}
+    # In a logarithm, halving looks the same each time; what is NaN has no place.
+    path = rows["calm"].find_element(By.TAG_NAME, "path").get_attribute("d")
+    heights = [float(point.split(",")[1]) for point in path[1:].split("L")]
+    assert np.diff(heights) == pytest.approx([10, 10])
+
+
+def test_all_runs_can_be_sorted(page, extremes):
+    def names():
+        return [name for (name,) in page.data("tbody tr", "run")]
+
+    page.open(extremes, view="overview")
+    without = [SHORT, "vanishing", "zero"]
+    page.one("[data-sort=last]").click()
+    assert names() == ["calmer", "calm", "breaking", "exploding", *without]
+    assert page.data("th[aria-sort]", "aria-sort") == [("ascending",)]
+    page.one("[data-sort=last]").click()
+    assert names() == ["breaking", "calm", "calmer", "exploding", *without]
+    page.one("tbody tr[data-run=breaking] button").click()
+    page.wait(lambda: page.selected_view() == "profile" and page.values("breaking"))
+    assert not page.values("calm")
 
 
 @pytest.mark.parametrize("width", [400, 1280])

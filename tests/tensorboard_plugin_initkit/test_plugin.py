@@ -66,6 +66,7 @@ def log_dir(tmp_path_factory, write_run):
         *(log_dir / "intended", range(3), ["a", "b"], first),
         intended=intended,
         findings=[FINDING],
+        scalars={"training/loss": [2, np.inf, np.nan], "epoch/acc": [0.25, 0.5, 0.75]},
     )
     newer = b'{"version": 2, "layers": ["a", "b"]}'
     write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
@@ -141,11 +142,19 @@ def test_runs(ask):
         "statistics": sorted([KEY, HOSTILE_KEY]),
         "last_step": 2**40,
         "findings": None,
+        "loss": None,
+        "metrics": None,
     }
     assert runs["many"]["last_step"] == 10 * (MANY - 1)
     assert runs["many"]["findings"] == []
     assert runs["intended"]["findings"] == [FINDING.to_dict()]
-    assert runs["newer"].keys() == {"name", "error", "findings"}
+    assert runs["intended"]["loss"] == {
+        "steps": [0, 1, 2],
+        "values": [2, "Infinity", "NaN"],  # as TensorBoard writes them in JSON
+    }
+    assert runs["intended"]["metrics"] == {"acc": 0.75}
+    assert runs["newer"].keys() >= {"name", "error"}
+    assert "layers" not in runs["newer"]
     assert runs["newer"]["error"].endswith("Received: version=2")
     known = {key: scale(key)._asdict() for key in (KEY, HOSTILE_KEY)}
     assert content["statistics"] == known

@@ -1,0 +1,56 @@
+"""How well the runs have learned: their losses, and the metrics of their last epoch."""
+
+from typing import Any
+
+from tensorboard.data.provider import DataProvider, RunTagFilter
+
+from tensorboard_plugin_initkit.metadata import LOSS_TAG, parse_epoch_tag
+
+PLUGIN = "scalars"  # they are scalars as any others
+
+
+def read_losses(
+    provider: DataProvider, context: Any, experiment: str, most: int
+) -> dict[str, dict[str, list[float]]]:
+    """The loss of each run that has any: its `steps`, ascending, and `values`.
+
+    Args:
+        provider: where TensorBoard has its data.
+        context: of the request.
+        experiment: of the request.
+        most: how many steps of a run are read.
+    """
+    read = provider.read_scalars(
+        context,
+        experiment_id=experiment,
+        plugin_name=PLUGIN,
+        downsample=most,
+        run_tag_filter=RunTagFilter(tags=[LOSS_TAG]),
+    )
+    found = {}
+    for run, tags in read.items():
+        by_step = {point.step: point.value for point in tags[LOSS_TAG]}
+        steps = sorted(by_step)
+        found[run] = {"steps": steps, "values": [by_step[step] for step in steps]}
+    return found
+
+
+def read_metrics(
+    provider: DataProvider, context: Any, experiment: str
+) -> dict[str, dict[str, float]]:
+    """Of each run that has any: the losses and metrics of its last epoch, by name.
+
+    Args:
+        provider: where TensorBoard has its data.
+        context: of the request.
+        experiment: of the request.
+    """
+    source = {"experiment_id": experiment, "plugin_name": PLUGIN}
+    listed = provider.list_scalars(context, **source)
+    names = {tag: parse_epoch_tag(tag) for tags in listed.values() for tag in tags}
+    wanted = RunTagFilter(tags=[tag for tag, name in names.items() if name])
+    read = provider.read_last_scalars(context, **source, run_tag_filter=wanted)
+    return {
+        run: {str(names[tag]): point.value for tag, point in tags.items()}
+        for run, tags in read.items()
+    }
