@@ -233,10 +233,10 @@ class Bench:
             keras.losses.MeanSquaredError() if self.reproduces else loss,
             jit_compile=keras.backend.backend() == "jax",
         )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.empty = [
-            keras.ops.convert_to_numpy(v) for v in self.model.optimizer.variables
-        ]
+        x, y = data.x_train[:BATCH_SIZE], data.y_train[:BATCH_SIZE]
+        # In its first fit, Keras draws numbers that it does not draw in later ones.
+        self.model.fit(x, x if self.reproduces else y, verbose=0)
+        self.rate = float(self.model.optimizer.learning_rate)
         self.fresh = self.model.get_weights()
         self.layers = [
             layer
@@ -246,10 +246,9 @@ class Bench:
 
     def begin(self, initializer: Any, seed: int) -> None:
         keras.utils.set_random_seed(seed)
-        for variable, value in zip(
-            self.model.optimizer.variables, self.empty, strict=True
-        ):
-            variable.assign(value)
+        for variable in self.model.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+        self.model.optimizer.learning_rate = self.rate
         self.model.set_weights(self.fresh)
         for layer in self.layers:
             own = "glorot_uniform" if layer.name == "head" else initializer

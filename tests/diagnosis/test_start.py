@@ -200,6 +200,16 @@ def test_one_kernel_of_another_scale_is_only_suspect():
     assert not suspicion.is_certain
 
 
+@pytest.mark.parametrize("decades", [-6.0, 6.0])
+def test_what_one_kernel_explains_is_blamed_on_no_other(decades):
+    def change(number):
+        power = 0.02 if number == 0 else 2.0
+        return {"power": power, "z_variance": 10 ** (decades * number / DEPTH)}
+
+    assert found(network(change))["weights_too_small"].finding.layers == ("hidden_0",)
+    assert "weights_too_large" not in found(network(change))
+
+
 def test_units_that_the_bias_has_killed():
     def change(number):
         return {"dead": 1.0, "saturated": 1.0, "bias_mean_square": 25.0}
