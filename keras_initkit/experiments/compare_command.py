@@ -222,19 +222,12 @@ def run(arguments: argparse.Namespace) -> int:
         results = _compare_with_progress(dataset, networks, run_directory)
     except OSError as error:  # of a disk that is full
         raise UserError(error) from error
-
-    from keras_initkit.experiments.picture import draw
-    from keras_initkit.experiments.table import write_csv
-
-    described = {
-        networks[name].describe(): of_network for name, of_network in results.items()
-    }
-    write_csv(results, output / "compare.csv")
-    draw(described, dataset.name, output / "compare.png")
+    titles = {name: networks[name].describe() for name in networks}
+    _write(results, titles, dataset, output)
     if arguments.json:
-        print(_json(described, dataset, run_directory))
+        print(_json(results, titles, dataset, run_directory))
         return 0
-    _show(described, dataset)
+    _show(results, titles, dataset)
     print(f"Picture: {output / 'compare.png'}\nTable:   {output / 'compare.csv'}")
     print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(run_directory))}")
     return 0
@@ -316,23 +309,42 @@ def _compare_with_progress(
         }
 
 
-def _show(described: dict[str, list[RunResult]], dataset: Dataset) -> None:
+def _write(
+    results: dict[str, list[RunResult]],
+    titles: dict[str, str],
+    dataset: Dataset,
+    output: Path,
+) -> None:
+    from keras_initkit.experiments.picture import draw
+    from keras_initkit.experiments.table import write_csv
+
+    write_csv(results, output / "compare.csv")
+    pictured = {titles[name]: of_network for name, of_network in results.items()}
+    draw(pictured, dataset.name, output / "compare.png")
+
+
+def _show(
+    results: dict[str, list[RunResult]], titles: dict[str, str], dataset: Dataset
+) -> None:
     from rich.console import Console
 
     from keras_initkit.experiments.table import rich_table
 
-    for network, results in described.items():
-        Console().print(rich_table(results, f"{dataset.name}: {network}"))
+    for name, of_network in results.items():
+        Console().print(rich_table(of_network, f"{dataset.name}: {titles[name]}"))
 
 
 def _json(
-    described: dict[str, list[RunResult]], dataset: Dataset, run_directory: Path
+    results: dict[str, list[RunResult]],
+    titles: dict[str, str],
+    dataset: Dataset,
+    run_directory: Path,
 ) -> str:
     from keras_initkit.experiments.table import as_json
 
     networks = [
-        {"network": network, "results": as_json(results)}
-        for network, results in described.items()
+        {"network": titles[name], "results": as_json(of_network)}
+        for name, of_network in results.items()
     ]
     content = {"dataset": dataset.name, "log_dir": str(run_directory)}
     return json.dumps({**content, "networks": networks}, indent=2)
