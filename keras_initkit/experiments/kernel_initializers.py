@@ -58,7 +58,7 @@ class Start(NamedTuple):
         return cls(name, number, text.endswith(RESCALING))
 
 
-@keras.saving.register_keras_serializable(package="keras_initkit")
+@keras.saving.register_keras_serializable(package="keras_initkit.experiments")
 class Scaled(keras.initializers.Initializer):
     """Draws of another initializer, times a factor.
 
