@@ -1,0 +1,33 @@
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs an example; returns what it prints and where it was run."""
+
+    def run_example(name, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out, tmp_path
+
+    return run_example
+
+
+def accuracies(printed):
+    return [float(percent) for percent in re.findall(r"([\d.]+)%", printed)]
+
+
+def test_convolutions_learn_from_orthogonal_kernels(run, mnist_npz):
+    printed, directory = run(
+        "deep_convolutions.py", "--mnist-path", str(mnist_npz), "--layers", "4"
+    )
+    assert len(accuracies(printed)) == 2
+    for name in ("he_normal", "delta_orthogonal"):
+        assert list(directory.glob(f"logs/{name}/layer_stats/events.out.tfevents.*"))
