@@ -22,7 +22,7 @@ def number(
 ) -> float:
     """A finite real number, Python's or NumPy's, and no bool.
 
-    Example:
+    Examples:
 
     >>> number("gain", np.float32(1.5), above=0)
     1.5

@@ -19,7 +19,7 @@ class Fault(NamedTuple):
 
     Attributes:
         twin: the name of the healthy program that it was made from.
-        problems: names of `keras_initkit.diagnosis.finding.PROBLEMS` that are right.
+        problems: names of `keras_initkit.diagnosis.problems.PROBLEMS` that are right.
         changes: of the twin, as of `Program.but`.
     """
 

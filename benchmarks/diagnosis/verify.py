@@ -17,7 +17,7 @@ from healthy import FLOORS, HEALTHY
 from programs import Program
 from training import train
 
-from keras_initkit.diagnosis.finding import PROBLEMS
+from keras_initkit.diagnosis.problems import PROBLEMS
 
 FILE = Path(__file__).with_name("verified.json")
 LEAST_GAP = 5.0

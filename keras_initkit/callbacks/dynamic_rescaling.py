@@ -54,7 +54,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     batch, such as a GAN, and one whose batches are spread over several replicas, is not
     judged at the start.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential(
     ...     [keras.Input((64,)), keras.layers.Dense(

@@ -37,14 +37,14 @@ class LayerStatsCallback(keras.callbacks.Callback):
     without the callback. `docs/statistics.md` has the table of all statistics and their
     keys, what each tab of TensorBoard shows, and the limits.
 
-    Example:
+    Examples:
 
-    ```python
-    callback = LayerStatsCallback("logs")
-    model.fit(x_train, y_train, callbacks=[callback])
-    callback.history["gradient_variance"]  # array of shape (steps, layers)
-    # Then: tensorboard --logdir logs
-    ```
+    >>> callback = LayerStatsCallback("logs")
+    >>> _ = model.fit(x, y, callbacks=[callback], verbose=0)
+    >>> callback.history["gradient_variance"].shape  # (steps, layers)
+    (20, 3)
+
+    Then: `tensorboard --logdir logs`.
 
     Args:
         log_dir: directory for TensorBoard; give each training run one of its own.

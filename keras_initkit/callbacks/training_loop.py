@@ -33,16 +33,15 @@ def layer_stats(
     optimizer; a function that was traced within goes on to compute its rows, which
     nobody reads.
 
-    Example:
+    Examples:
 
-    ```python
-    with layer_stats(model, "logs", update_freq=10) as stats:
-        for x, y in dataset:
-            model.train_on_batch(x, y)
-    stats.history["gradient_variance"]  # array of shape (steps, layers)
-    ```
+    >>> with layer_stats(model, "logs", warmup_steps=0, update_freq=10) as stats:
+    ...     for _ in range(30):
+    ...         _ = model.train_on_batch(x, y)
+    >>> stats.history["gradient_variance"].shape  # (steps, layers)
+    (3, 3)
 
-    and, with a loop from scratch:
+    With TensorFlow and a loop from scratch:
 
     ```python
     @tf.function

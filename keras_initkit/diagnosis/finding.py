@@ -3,51 +3,10 @@
 import dataclasses
 from typing import Any
 
+from keras_initkit.diagnosis.problems import CONSEQUENCES, EFFECTS, PROBLEMS
+
 CRITICAL = "critical"
 WARNING = "warning"
-
-# Causes before effects: a finding further up explains those that it leads to.
-PROBLEMS = {
-    "non_finite": "NaN or an infinity in the data, the weights or the loss",
-    "loss_activation_mismatch": "last activation, loss and labels do not go together",
-    "unscaled_data": "the inputs are far from mean 0 and variance 1",
-    "symmetric_units": "units of a layer are equal, and get equal gradients",
-    "weights_too_large": "the kernels amplify the signal until training fails",
-    "weights_too_small": "the kernels shrink the signal until nothing arrives",
-    "saturated_units": "most units are where their activation has no slope",
-    "dead_units": "most units are 0 for every sample, and get no gradient",
-    "exploding_gradient": "the gradient grows from layer to layer",
-    "vanishing_gradient": "the gradient shrinks from layer to layer",
-    "learning_rate_too_high": "the steps are so large that the loss rises",
-    "learning_rate_too_low": "the steps are so small that the weights stay as they are",
-}
-_SCALE = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
-_RATES = ("learning_rate_too_high", "learning_rate_too_low")
-# What a problem leads to, and is therefore folded under it.
-CONSEQUENCES: dict[str, tuple[str, ...]] = {
-    "non_finite": tuple(PROBLEMS),
-    "loss_activation_mismatch": (*_SCALE, *_RATES, "non_finite"),
-    "unscaled_data": (
-        *("weights_too_large", "weights_too_small"),
-        *(*_SCALE, *_RATES, "non_finite"),
-    ),
-    "symmetric_units": (
-        *("weights_too_large", "weights_too_small"),
-        *(*_SCALE, *_RATES),
-    ),
-    "weights_too_large": (*_SCALE, *_RATES, "non_finite"),
-    "weights_too_small": (*_SCALE, *_RATES),
-    "saturated_units": ("dead_units", "vanishing_gradient", *_RATES),
-    "dead_units": ("vanishing_gradient", *_RATES),
-    "exploding_gradient": ("learning_rate_too_high", "non_finite"),
-    "vanishing_gradient": ("learning_rate_too_low",),
-    "learning_rate_too_high": (*_SCALE, "non_finite"),
-    "learning_rate_too_low": (),
-}
-
-
-# Effects of something else, unless they are there from the beginning.
-EFFECTS = ("non_finite", "dead_units")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +16,7 @@ class Finding:
     `print(finding)` shows three lines: what and where, the evidence, the fix.
 
     Attributes:
-        problem: one of `PROBLEMS`.
+        problem: one of `problems.PROBLEMS`.
         layers: names of the layers at fault; empty if it is none of them.
         since: the step at which it shows; 0 is before the first update.
         severity: `"critical"` where the training is hopeless, or `"warning"`.

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
-from keras_initkit.diagnosis.finding import CONSEQUENCES, CRITICAL, WARNING, Finding
+from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
 from keras_initkit.diagnosis.mismatch import mismatch
+from keras_initkit.diagnosis.problems import CONSEQUENCES
 from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 
 # Decades that a kernel's power may be off what its activation needs. The usual schemes

@@ -109,7 +109,7 @@ def compare(
     Raises:
         ValueError: `log_dir` is not on this machine.
 
-    Example:
+    Examples:
 
     >>> results = compare(load_dataset("digits"), Settings(epochs=5), "logs")
     >>> {result.initializer: result.test_accuracy for result in results}

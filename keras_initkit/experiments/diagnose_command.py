@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from keras_initkit.diagnosis.diagnosis import Diagnosis
-from keras_initkit.diagnosis.finding import PROBLEMS
+from keras_initkit.diagnosis.problems import PROBLEMS
 from keras_initkit.experiments.user_error import UserError
 from keras_initkit.tensorboard.findings import read_findings
 
@@ -20,7 +20,7 @@ of a training is its root cause.
 
 EPILOG = f"""\
 problems:
-{chr(10).join(f"  {name:<24} {text}" for name, text in PROBLEMS.items())}
+{chr(10).join(f"  {name:<24} {problem.meaning}" for name, problem in PROBLEMS.items())}
 
 exit code:
   0  nothing critical was found

@@ -29,7 +29,7 @@ class RunLog:
     scalars `loss` and `accuracy`. Of a dataset in the plane, Images shows the decision
     boundary before and after training under `decision_boundary`.
 
-    Example:
+    Examples:
 
     >>> with RunLog("logs/he_normal", "he_normal", dataset, settings) as log:
     ...     log.start(network)

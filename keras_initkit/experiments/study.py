@@ -135,7 +135,7 @@ def epochs_for(steps: int, samples: int, batch_size: int) -> int:
     One dataset has forty times the samples of another. Networks are as well trained
     after as many steps, not after as many epochs.
 
-    Example:
+    Examples:
 
     >>> epochs_for(steps=100, samples=1437, batch_size=64)
     5

@@ -35,7 +35,7 @@ def intended_variance(initializer: Any, shape: Sequence[int]) -> float:
 
     Nothing is drawn, and no random state is touched.
 
-    Example:
+    Examples:
 
     >>> intended_variance(keras.initializers.HeNormal(), (200, 50))
     0.01
@@ -75,7 +75,7 @@ def effective_entries(initializer: Any, shape: Sequence[int]) -> int:
     independent normal numbers. It is the number of entries, except where one random
     factor multiplies all of them: then `initializer.effective_entries(shape)` tells.
 
-    Example:
+    Examples:
 
     >>> effective_entries(keras.initializers.HeNormal(), (200, 50))
     10000

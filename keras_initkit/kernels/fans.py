@@ -48,7 +48,7 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
     Borders are not counted: with padding "same", the outputs there have fewer inputs.
     Nor is an axis of unknown size that an einsum sums over and its kernel lacks.
 
-    Example:
+    Examples:
 
     >>> layer = keras.layers.DepthwiseConv2D(3)
     >>> layer.build((None, 8, 8, 64))

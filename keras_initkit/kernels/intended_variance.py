@@ -16,7 +16,7 @@ from keras_initkit.kernels.origin import kernel_initializer
 def intended_variances(model: keras.Model, variables: Sequence[Any]) -> np.ndarray:
     """The variances that kernels are drawn with, whatever has become of them since.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential([keras.Input((50,)), keras.layers.Dense(200)])
     >>> intended_variances(model, [model.layers[0].kernel])  # Glorot

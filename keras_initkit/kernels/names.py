@@ -69,7 +69,7 @@ def layer_names(model: keras.Model, variables: Sequence[Any]) -> list[str]:
     model's: `dense`, `inner/dense_1`. Only the first kernel of a layer has the layer's
     name alone, the others have their own behind it: `lstm`, `lstm/recurrent_kernel`.
 
-    Example:
+    Examples:
 
     >>> layers = [keras.Input((5, 4)), keras.layers.LSTM(3), keras.layers.Dense(2)]
     >>> model = keras.Sequential(layers)

@@ -130,7 +130,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     (so of attention) and convolution, such as LSTM and Embedding, are reported with
     their weights only.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential(
     ...     [keras.Input((64,)), keras.layers.Dense(512, "relu", name="hidden"),

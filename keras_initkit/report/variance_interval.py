@@ -14,7 +14,7 @@ def variance_interval(variance: float, entries: int) -> tuple[float, float]:
     Wilson and Hilferty's. Truncated and uniform entries spread less, those of an
     orthogonal matrix hardly at all: for them the interval is wider than it need be.
 
-    Example:
+    Examples:
 
     >>> low, high = variance_interval(1.0, entries=1000)
     >>> round(low, 3), round(high, 3)

@@ -48,7 +48,7 @@ def lsuv(
     training mode (dropout, batch statistics); afterwards moving averages, seeds and
     metrics are as before. A shared layer is treated at its first call.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential(
     ...     [keras.Input((8,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(2)]

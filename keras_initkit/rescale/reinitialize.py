@@ -42,7 +42,7 @@ def reinitialize(
     `output_axes` and was given none gets those of `kernel_fans`, so that a
     DepthwiseConv2D may have other variances than Keras gives it.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     >>> reinitialize(model, seed=1)

@@ -63,7 +63,7 @@ def scale_residual_branches(
     Blocks that are Functional or Sequential models are looked into. A kernel that
     closes several branches is scaled once. Calling this twice scales twice.
 
-    Example:
+    Examples:
 
     >>> x = inputs = keras.Input((32,))
     >>> for _ in range(4):

@@ -14,7 +14,7 @@ def harmlessly(
 ) -> Callable[[], Any]:
     """Begins to measure, and returns what ends it; neither raises an exception.
 
-    Example:
+    Examples:
 
     >>> faults = {}
     >>> finish = harmlessly(lambda: lambda: 1 / 0, faults.update)

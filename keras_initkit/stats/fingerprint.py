@@ -18,11 +18,11 @@ def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
     variable, at most 32 places along each axis. The weights of another training
     practically never have the same text: a step changes entries in most layers.
 
-    Example:
+    Examples:
 
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     >>> before = fingerprint(["dense"], [model.layers[0].kernel])
-    >>> model.layers[0].kernel.assign_add(np.full((2, 3), 1e-3))
+    >>> _ = model.layers[0].kernel.assign_add(np.full((2, 3), 1e-3))
     >>> fingerprint(["dense"], [model.layers[0].kernel]) == before
     False
 

@@ -21,7 +21,7 @@ def unmeasurable(
     The function is traced, with tensors that hold no numbers, as it will be in the
     training step.
 
-    Example:
+    Examples:
 
     >>> kernels = [keras.Variable(np.ones(s)) for s in [(3, 4), (3, 3, 1, 4)]]
     >>> unmeasurable(keras.ops.trace, kernels)

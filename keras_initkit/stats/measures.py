@@ -39,7 +39,7 @@ def widen(tensor: Any) -> Any:
 def mean(tensor: Any) -> Any:
     """The mean of all entries, in their unit.
 
-    >>> mean(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    >>> float(mean(keras.ops.array([1.0, 2.0, 3.0, 4.0])))
     2.5
     """
     return of_entries([tensor], ["mean"])["mean"][0]
@@ -51,7 +51,7 @@ def variance(tensor: Any) -> Any:
     Computed from the deviations from the mean wherever the mean is larger than they
     are (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
 
-    >>> variance(keras.ops.array([1.0, 2.0, 3.0, 4.0]))
+    >>> float(variance(keras.ops.array([1.0, 2.0, 3.0, 4.0])))
     1.25
     """
     return of_entries([tensor], ["variance"])["variance"][0]
@@ -62,7 +62,7 @@ def l2_norm(tensor: Any) -> Any:
 
     In float32 entries below 1e-19 add nothing, and beyond 1e19 it is infinite.
 
-    >>> l2_norm(keras.ops.array([3.0, 4.0]))
+    >>> float(l2_norm(keras.ops.array([3.0, 4.0])))
     5.0
     """
     return of_entries([tensor], ["l2_norm"])["l2_norm"][0]
@@ -71,7 +71,7 @@ def l2_norm(tensor: Any) -> Any:
 def max_abs(tensor: Any) -> Any:
     """The largest absolute value, in the unit of the entries; NaN if any entry is NaN.
 
-    >>> max_abs(keras.ops.array([1.0, -4.0, 3.0]))
+    >>> float(max_abs(keras.ops.array([1.0, -4.0, 3.0])))
     4.0
     """
     return of_entries([tensor], ["max_abs"])["max_abs"][0]
@@ -82,7 +82,7 @@ def zero_fraction(tensor: Any) -> Any:
 
     On most devices what is smaller than 1.2e-38 in float32 is 0.
 
-    >>> zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0]))
+    >>> float(zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0])))
     0.5
     """
     return of_entries([tensor], ["zero_fraction"])["zero_fraction"][0]
@@ -91,7 +91,7 @@ def zero_fraction(tensor: Any) -> Any:
 def nonfinite_count(tensor: Any) -> Any:
     """How many entries are NaN or infinite, exact up to 2**24 of them.
 
-    >>> nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")]))
+    >>> float(nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")])))
     2.0
     """
     return of_entries([tensor], ["nonfinite_count"])["nonfinite_count"][0]
@@ -115,7 +115,8 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
     deviation are the variances taken from the deviations, and only where some sum of
     squares is not finite are NaN and infinities looked for.
 
-    >>> of_entries([keras.ops.array([3.0, 4.0])], ["mean", "l2_norm"])
+    >>> found = of_entries([keras.ops.array([3.0, 4.0])], ["mean", "l2_norm"])
+    >>> {name: np.array(values).tolist() for name, values in found.items()}
     {'mean': [3.5], 'l2_norm': [5.0]}
 
     Args:
@@ -202,8 +203,9 @@ def update_ratio(before: Any, after: Any) -> Any:
     0 for a weight that stayed where it was, 0 itself included; infinite for one that
     left 0.
 
-    >>> update_ratio(keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 3.5]))
-    0.1
+    >>> before, after = keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 1.5])
+    >>> float(update_ratio(before, after))
+    0.5
     """
     return update_ratios([before], [after])[0]
 
@@ -223,7 +225,7 @@ def update_ratios(before: Sequence[Any], after: Sequence[Any]) -> Any:
 def dead_fraction(activation: Any) -> Any:
     """The share of units that are 0 for the whole batch, between 0 and 1.
 
-    >>> dead_fraction(keras.ops.array([[0.0, 1.0], [0.0, 0.0]]))
+    >>> float(dead_fraction(keras.ops.array([[0.0, 1.0], [0.0, 0.0]])))
     0.5
 
     Args:
@@ -245,7 +247,8 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
     Next to none is less than 1 % of the greatest slope that the activation has. A ReLU
     that is off for over half of the batch counts as saturated.
 
-    >>> saturated_fraction(keras.ops.array([[0.001, 1.0], [0.0, 0.5]]), max_slope=1.0)
+    >>> slopes = keras.ops.array([[0.001, 1.0], [0.0, 0.5]])
+    >>> float(saturated_fraction(slopes, max_slope=1.0))
     0.5
 
     Args:
@@ -283,7 +286,7 @@ def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     2,048 of them one in a hundred.
 
     >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
-    >>> duplicate_fraction(weight, gradient)
+    >>> float(duplicate_fraction(weight, gradient))
     1.0
 
     Args:

@@ -14,7 +14,7 @@ class Schedule:
     A step is a value of `optimizer.iterations`, so that the schedule goes on across
     `fit` calls, restarts and resumed runs.
 
-    Example:
+    Examples:
 
     >>> schedule = Schedule(update_freq=50, warmup_steps=20)
     >>> [step for step in range(120) if schedule.selects(step)][-3:]

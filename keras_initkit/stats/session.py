@@ -41,14 +41,14 @@ class Session:
     scale if there is one, of the forward pass that led to it, and of what the update
     did. A step that is not selected is taken by Keras's own train function.
 
-    Example:
+    Examples:
 
     >>> session = Session(model, Schedule(update_freq=1))
     >>> session.attach()
     >>> ask = keras.callbacks.LambdaCallback(
     ...     on_train_batch_begin=lambda batch, logs: session.before_batch()
     ... )
-    >>> model.fit(x, y, batch_size=len(x), callbacks=[ask])
+    >>> _ = model.fit(x, y, batch_size=len(x), callbacks=[ask], verbose=0)
     >>> records, histograms = session.read()
     >>> records.steps
     array([0])

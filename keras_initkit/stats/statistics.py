@@ -28,7 +28,7 @@ class Statistics:
     `gradient_<name>`, and so does a user's function `f(tensor) -> scalar`, by its
     `__name__`.
 
-    Example:
+    Examples:
 
     >>> Statistics(["variance", "dead_fraction"]).keys
     ('weight_variance', 'gradient_variance', 'dead_fraction')

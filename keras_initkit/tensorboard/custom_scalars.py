@@ -33,7 +33,7 @@ def write_layout(
     "every layer" has a chart with a line for each layer. TensorBoard merges the
     categories of all runs by their titles.
 
-    Example:
+    Examples:
 
     >>> with EventFile("logs/run") as file:
     ...     write_layout(file, ["weight_mean", "weight_variance"], ["weight_variance"])

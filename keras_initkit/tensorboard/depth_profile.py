@@ -46,7 +46,7 @@ def depth_profile(key: str, values: np.ndarray) -> np.ndarray:
     0 at the floor and below it, and for NaN. An infinite value is one decade above both
     the top of the scale and the highest finite value.
 
-    Example:
+    Examples:
 
     >>> depth_profile("gradient_variance", np.array([0, 1e-14, 1, np.inf, np.nan]))
     array([ 0.,  2., 16., 17.,  0.])

@@ -11,7 +11,7 @@ def depth_summary(values: np.ndarray) -> np.ndarray:
     Between two layers it is interpolated linearly, as by `numpy.nanquantile`, which
     takes ten times as long, and warns where nothing was measured.
 
-    Example:
+    Examples:
 
     >>> depth_summary(np.array([[1.0, 2.0, 3.0, np.nan]]))
     array([[2. ],

@@ -31,10 +31,11 @@ class EventFile:
     there after the process has been killed. An event is written whole or not at all;
     when the cause of an error is gone, the next one can be written.
 
-    Example:
+    Examples:
 
     >>> with EventFile("logs/run") as file:
-    ...     file.add(Event(step=0, wall_time=time.time(), summary=summary))
+    ...     file.add(Event(step=0, wall_time=time.time()))
+    ...     file.add(Event(step=3, wall_time=time.time()))
 
     Args:
         directory: it is made if it is not there.
@@ -122,8 +123,10 @@ class EventFile:
 def read_events(path: str | PathLike[str]) -> Iterator[Event]:
     """The events of a file, up to the first one that is damaged or cannot be read.
 
-    Example:
+    Examples:
 
+    >>> with EventFile("logs/run") as file:
+    ...     file.add(Event(step=3, wall_time=time.time()))
     >>> [event.step for event in read_events(file.path)]
     [0, 3]
     """

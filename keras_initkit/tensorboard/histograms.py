@@ -28,10 +28,11 @@ def histogram_value(
     divides the whole into 30. It is float64, because float32 counts no further than
     2^24.
 
-    Example:
+    Examples:
 
     >>> value = histogram_value("a", np.arange(5), np.array([0, 2, 1, 0]), True)
-    >>> tensorboard.util.tensor_util.make_ndarray(value.tensor)
+    >>> from tensorboard.util import tensor_util
+    >>> tensor_util.make_ndarray(value.tensor)
     array([[1., 2., 2.],
            [2., 3., 1.]])
 

@@ -41,7 +41,7 @@ def write_session_start(
     the runs in its subdirectories. It takes the columns from one run for all of them,
     so runs that are shown together should have the same names.
 
-    Example:
+    Examples:
 
     >>> with EventFile("logs/he_normal") as file:
     ...     write_session_start(file, {"depth": 9, "seed": 1}, ["depth"], ["loss"])

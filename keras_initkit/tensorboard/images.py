@@ -19,10 +19,11 @@ PNG_SIZE = slice(16, 24)
 def write_image(file: EventFile, tag: str, step: int, png: bytes) -> None:
     """Writes a picture under a tag.
 
-    Example:
+    Examples:
 
+    >>> png = layer_heatmap("gradient_variance", "a", np.array([0]), np.ones((1, 1)))
     >>> with EventFile("logs/run") as file:
-    ...     write_image(file, "decision_boundary", 0, Path("moons.png").read_bytes())
+    ...     write_image(file, "gradients", 0, png)
 
     Args:
         file: where the event goes.

@@ -72,11 +72,11 @@ def layer_heatmap(
     the last. A colour means the same in every picture of the statistic; values beyond
     the scale have the colours of its ends.
 
-    Example:
+    Examples:
 
     >>> values = 10.0 ** -np.arange(6).reshape(2, 3)
     >>> png = layer_heatmap("gradient_variance", "abc", np.array([0, 1]), values)
-    >>> Path("heatmap.png").write_bytes(png)
+    >>> _ = Path("heatmap.png").write_bytes(png)
 
     Args:
         key: the name of a statistic whose scale has bounds.

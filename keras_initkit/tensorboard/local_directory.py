@@ -19,7 +19,7 @@ def local_directory(log_dir: str | PathLike[str], argument: str = "log_dir") -> 
     A leading `~` or `~user` becomes that home directory. A URL of the form
     `file:///absolute/path` becomes its path, with %20 and the like decoded.
 
-    Example:
+    Examples:
 
     >>> local_directory("file:///tmp/my%20logs")
     PosixPath('/tmp/my logs')

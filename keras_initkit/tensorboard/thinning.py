@@ -9,7 +9,7 @@ def is_kept(number: int, most: int) -> bool:
     `most * (1 + log2(n / most) / 2)`, spread evenly over the logarithm of time, and at
     any time lie no farther apart than 2 / most of what has been.
 
-    Example:
+    Examples:
 
     >>> [number for number in range(17) if is_kept(number, 4)]
     [0, 1, 2, 3, 4, 6, 8, 12, 16]

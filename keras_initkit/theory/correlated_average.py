@@ -32,7 +32,7 @@ def correlated_moments(
 ) -> CorrelatedMoments:
     """Returns the average product of a function's values, and of its slopes.
 
-    Example:
+    Examples:
 
     >>> moments = correlated_moments(np.sin, variance=1.0, correlation=0.5)
     >>> round(moments.values, 6), round(math.exp(-1) * math.sinh(0.5), 6)

@@ -47,7 +47,7 @@ def critical_variances(
     critical points are a line: one for each `q`, to be chosen by `q` or by
     `bias_variance`.
 
-    Example:
+    Examples:
 
     >>> point = critical_variances("tanh", bias_variance=0.05)
     >>> round(point.variance, 4), round(point.weight_variance, 4)
@@ -112,7 +112,7 @@ def variances_for_depth(activation: Activation, depth: int) -> Criticality:
     biases of variance `bias_variance`, and inputs scaled so that the first layer's
     pre-activations have variance `variance`.
 
-    Example:
+    Examples:
 
     >>> point = variances_for_depth("tanh", depth=100)
     >>> round(point.variance, 4), round(point.weight_variance, 4)

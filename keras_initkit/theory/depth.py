@@ -32,7 +32,7 @@ def depth_scales(
     `xi_q = -1 / ln V'(q*)` and `xi_c = -1 / ln C'(c*)` with the slopes of
     `variance_map` and `correlation_map` at their stable fixed points.
 
-    Example:
+    Examples:
 
     >>> scales = depth_scales("tanh", weight_variance=1.0, bias_variance=0.05)
     >>> round(scales.variance, 2), round(scales.correlation, 2)
@@ -78,7 +78,7 @@ def max_trainable_depth(
     a critical network still forgets, as a power of the depth: behind ReLU with
     `weight_variance=2.0` two inputs' correlation goes to 1 as depth^-2.
 
-    Example:
+    Examples:
 
     >>> round(max_trainable_depth("tanh", weight_variance=1.0, bias_variance=0.05))
     22

@@ -21,7 +21,7 @@ def elementwise_function(activation: Activation) -> ElementwiseFunction:
     model, and in the precision of the backend: float64 in, float64 out where the
     backend has it (float32 with JAX, and for a Keras layer, which casts its input).
 
-    Example:
+    Examples:
 
     >>> elementwise_function("relu")(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -57,7 +57,7 @@ def elementwise_function(activation: Activation) -> ElementwiseFunction:
 def activation_function(activation: Activation) -> Callable:
     """Returns the Keras function or layer that an activation's name or config means.
 
-    Example:
+    Examples:
 
     >>> activation_function("relu") is keras.activations.relu
     True

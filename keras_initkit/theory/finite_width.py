@@ -36,7 +36,7 @@ def finite_width_fluctuation(
     it was meant to have. Then widen the narrowest layers, draw orthogonal kernels,
     which fluctuate less, or rescale the layers on data (LSUV).
 
-    Example:
+    Examples:
 
     >>> round(finite_width_fluctuation([100] * 20), 4)
     1.2858

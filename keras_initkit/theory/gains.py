@@ -53,7 +53,7 @@ def calculate_gain(activation: Activation, method: str = "forward") -> float:
 
     `gain^2` is the `scale` of `VarianceScaling`: 2.0 for ReLU, as in `HeNormal`.
 
-    Example:
+    Examples:
 
     >>> round(calculate_gain("relu"), 4)
     1.4142
@@ -108,7 +108,7 @@ def gaussian_moments(activation: Activation) -> Moments:
     Computed by adaptive Gauss-Legendre quadrature against the normal density, to about
     1e-9 (1e-6 where the backend computes the activation in float32).
 
-    Example:
+    Examples:
 
     >>> moments = gaussian_moments("relu")
     >>> round(moments.mean, 4), round(moments.mean_square, 4)

@@ -81,7 +81,7 @@ def gaussian_samples(
     Averages are good to about 1e-9 for a function of float64, also with kinks and
     jumps, and to 1e-5 for one of float32.
 
-    Example:
+    Examples:
 
     >>> samples = gaussian_samples(np.tanh, variance=4.0)
     >>> round(samples.average(samples.slopes, power=2), 4)

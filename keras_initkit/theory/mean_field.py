@@ -37,7 +37,7 @@ def variance_map(
 
     `V(q) = sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2` for `z ~ N(0, 1)`.
 
-    Example:
+    Examples:
 
     >>> round(variance_map("relu", 2.0, bias_variance=0.1, variance=3.0), 6)
     3.1
@@ -80,7 +80,7 @@ def fixed_variance(
     The fixed point of `variance_map` that is reached from `q = 1`. Where every
     variance is a fixed point (ReLU with `weight_variance=2.0` and no bias), this is 1.
 
-    Example:
+    Examples:
 
     >>> round(fixed_variance("tanh", weight_variance=1.76095, bias_variance=0.05), 4)
     0.57
@@ -171,7 +171,7 @@ def fixed_correlation(
     ordered phase, where all inputs become one (also where all die to 0), and below 1
     in the chaotic phase, where neighbouring inputs part.
 
-    Example:
+    Examples:
 
     >>> fixed_correlation("tanh", weight_variance=1.0, bias_variance=0.05)
     1.0
@@ -226,7 +226,7 @@ def chi(
     which also the variance of the gradient grows from layer to layer, backwards. The
     network is ordered below 1, critical at 1, chaotic above.
 
-    Example:
+    Examples:
 
     >>> round(chi("relu", weight_variance=2.0), 6)
     1.0

@@ -16,7 +16,7 @@ def bracketed_root(
     Regula falsi on the function times the exponential that makes its values at both
     ends and in the middle lie on a line: the root never leaves the bracket.
 
-    Example:
+    Examples:
 
     >>> round(bracketed_root(lambda x: x**2 - 2, 0.0, 2.0, precision=1e-12), 6)
     1.414214
@@ -59,7 +59,7 @@ def root_near_one(function: Callable[[float], float]) -> float:
     From 1, the search goes up while the function is positive and down while it is
     negative, as an iteration that adds the function's value would.
 
-    Example:
+    Examples:
 
     >>> round(root_near_one(lambda q: 50 - q), 6)
     50.0

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
-from keras_initkit.diagnosis.finding import PROBLEMS
+from keras_initkit.diagnosis.problems import PROBLEMS
 from keras_initkit.diagnosis.start import suspicions
 
 DEPTH = 6

@@ -1,0 +1,75 @@
+"""A plain network of 10,000 Dense layers learns MNIST.
+
+    python examples/ten_thousand_layers.py [--mnist-path mnist.npz] [--layers 10000]
+
+No normalization, no residual connections, plain SGD. `Critical` draws orthogonal
+kernels at the point where signal and gradient keep their variance, close enough to
+linear for this depth. Xiao et al. (2018, https://arxiv.org/abs/1806.05393) did that
+with convolutions. `LayerStatsCallback` records each of the layers.
+
+PyTorch runs a model as it stands. TensorFlow and JAX would compile a graph of 10,000
+layers first, so this example chooses PyTorch where nothing else is said.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
+from keras import layers
+
+from keras_initkit import Critical, LayerStatsCallback, ScaledOrthogonal
+from keras_initkit.experiments.mnist_files import load_mnist
+
+WIDTH = 64
+BATCH_SIZE = 128
+# The deeper, the more layers move the output at once: 0.001 is for 1,000 layers.
+RATE_TIMES_LAYERS = 3.0
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--mnist-path", help="mnist.npz (default: Keras's own copy)")
+parser.add_argument("--layers", type=int, default=10_000, help="(default: 10000)")
+parser.add_argument("--steps", type=int, default=200, help="(default: 200)")
+options = parser.parse_args()
+
+# Keras walks through the layers of a model by recursion.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 20 * options.layers))
+(x_train, y_train), (x_test, y_test) = load_mnist(options.mnist_path)
+x_train, x_test = (
+    x.reshape(-1, 784).astype("float32") / 255 - 0.5 for x in (x_train, x_test)
+)
+samples = options.steps * BATCH_SIZE
+
+keras.utils.set_random_seed(0)
+critical = Critical("tanh", depth=options.layers)
+# The first kernel brings the images to the variance that the network keeps.
+to_keep = critical.q_star - critical.bias_variance
+kernels = [ScaledOrthogonal((to_keep / (x_train**2).mean()) ** 0.5)]
+kernels += [critical] * (options.layers - 1)
+hidden = [
+    layers.Dense(
+        WIDTH,
+        "tanh",
+        kernel_initializer=kernel,
+        bias_initializer=critical.bias_initializer,
+    )
+    for kernel in kernels
+]
+head = layers.Dense(10, kernel_initializer=critical)
+model = keras.Sequential([keras.Input((784,)), *hidden, head])
+model.compile(
+    keras.optimizers.SGD(RATE_TIMES_LAYERS / options.layers),
+    keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=["accuracy"],
+)
+model.fit(
+    x_train[:samples],
+    y_train[:samples],
+    batch_size=BATCH_SIZE,
+    callbacks=[LayerStatsCallback("logs")],
+)
+_, accuracy = model.evaluate(x_test, y_test, batch_size=500, verbose=0)
+print(f"{options.layers} layers: test accuracy {accuracy:.1%}")
+print("tensorboard --logdir logs")

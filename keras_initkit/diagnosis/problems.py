@@ -1,0 +1,144 @@
+"""The problems that are looked for, and which of them lead to which."""
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """What is said of a problem wherever it is explained.
+
+    Attributes:
+        meaning: what it is.
+        symptom: what it looks like, with the thresholds of the rules.
+        remedy: what to do, as one or two sentences.
+    """
+
+    meaning: str
+    symptom: str
+    remedy: str
+
+
+# Causes before effects: a finding further up explains those that it leads to.
+PROBLEMS = {
+    "non_finite": Problem(
+        "NaN or an infinity in the data, the weights or the loss",
+        (
+            "NaN or infinities in the data or the weights, or a loss that becomes NaN "
+            "from one step to the next"
+        ),
+        "Clean the data: `np.nan_to_num`.",
+    ),
+    "loss_activation_mismatch": Problem(
+        "last activation, loss and labels do not go together",
+        (
+            "softmax over one unit; ReLU before a cross-entropy; logits without "
+            "`from_logits=True`; targets that the last activation cannot reach; "
+            "classes without a unit"
+        ),
+        (
+            "Change the activation, number of units or label range that the finding "
+            "names."
+        ),
+    ),
+    "unscaled_data": Problem(
+        "the inputs are far from mean 0 and variance 1",
+        (
+            "inputs with a standard deviation above 30, or a mean far above it, and a "
+            "loss that does not fall"
+        ),
+        "Subtract the mean and divide by the standard deviation.",
+    ),
+    "symmetric_units": Problem(
+        "units of a layer are equal, and get equal gradients",
+        (
+            "90 % of a layer's units have the weights and the gradient of another "
+            "one: constant initialization"
+        ),
+        "Use a random initializer in all layers with equal units.",
+    ),
+    "weights_too_large": Problem(
+        "the kernels amplify the signal until training fails",
+        (
+            "`fan_in mean(W^2)` is over 6 times what keeps the signal of the "
+            "activation, or the variance of z grows by more than 10^2 over depth"
+        ),
+        "Use the initializer for the activation and the depth.",
+    ),
+    "weights_too_small": Problem(
+        "the kernels shrink the signal until nothing arrives",
+        "the same in the other direction, 10^3 over depth",
+        "Use the initializer for the activation and the depth.",
+    ),
+    "saturated_units": Problem(
+        "most units are where their activation has no slope",
+        (
+            "90 % of the units of a bounded activation have next to no slope in over "
+            "half of the batch"
+        ),
+        "Set biases to 0, or make the kernels smaller.",
+    ),
+    "dead_units": Problem(
+        "most units are 0 for every sample, and get no gradient",
+        (
+            "90 % of the units are 0 for every sample; or a layer's gradient is "
+            "exactly 0 in three records in a row"
+        ),
+        "Set biases to 0, use the right kernels, or lower the learning rate.",
+    ),
+    "exploding_gradient": Problem(
+        "the gradient grows from layer to layer",
+        (
+            "the variance of the gradient grows by more than 10^6 from the last "
+            "hidden layer to the first"
+        ),
+        "Use the initializer for the activation and the depth.",
+    ),
+    "vanishing_gradient": Problem(
+        "the gradient shrinks from layer to layer",
+        "it shrinks by more than 10^6",
+        "Use the initializer for the activation and the depth; replace sigmoid.",
+    ),
+    "learning_rate_too_high": Problem(
+        "the steps are so large that the loss rises",
+        (
+            "the loss more than doubles, or is NaN after it grew, or does not fall at "
+            "over 30 times the usual rate"
+        ),
+        "Use the usual rate of the optimizer, or a tenth of yours.",
+    ),
+    "learning_rate_too_low": Problem(
+        "the steps are so small that the weights stay as they are",
+        (
+            "after 200 steps or at the end the loss is above 0.8 times the first "
+            "ones, at less than 1/30 of the usual rate"
+        ),
+        "Use the usual rate of the optimizer.",
+    ),
+}
+
+_SCALE = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
+_RATES = ("learning_rate_too_high", "learning_rate_too_low")
+# What a problem leads to, and is therefore folded under it.
+CONSEQUENCES: dict[str, tuple[str, ...]] = {
+    "non_finite": tuple(PROBLEMS),
+    "loss_activation_mismatch": (*_SCALE, *_RATES, "non_finite"),
+    "unscaled_data": (
+        *("weights_too_large", "weights_too_small"),
+        *(*_SCALE, *_RATES, "non_finite"),
+    ),
+    "symmetric_units": (
+        *("weights_too_large", "weights_too_small"),
+        *(*_SCALE, *_RATES),
+    ),
+    "weights_too_large": (*_SCALE, *_RATES, "non_finite"),
+    "weights_too_small": (*_SCALE, *_RATES),
+    "saturated_units": ("dead_units", "vanishing_gradient", *_RATES),
+    "dead_units": ("vanishing_gradient", *_RATES),
+    "exploding_gradient": ("learning_rate_too_high", "non_finite"),
+    "vanishing_gradient": ("learning_rate_too_low",),
+    "learning_rate_too_high": (*_SCALE, "non_finite"),
+    "learning_rate_too_low": (),
+}
+
+
+# Effects of something else, unless they are there from the beginning.
+EFFECTS = ("non_finite", "dead_units")
