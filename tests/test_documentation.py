@@ -76,7 +76,9 @@ def test_the_readme_fits_on_a_screen_and_a_half():
     assert len((ROOT / "README.md").read_text().split()) <= 700
 
 
-def test_every_block_of_get_started_runs_and_records_what_it_says(run, tmp_path, capsys):
+def test_every_block_of_get_started_runs_and_records_what_it_says(
+    run, tmp_path, capsys
+):
     variables = run(blocks(ROOT / "docs" / "get-started.md"))
     history, stats = variables["callback"].history, variables["stats"]
     assert history["gradient_variance"].shape == (10, 31)

@@ -7,16 +7,15 @@ from os import PathLike
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_initkit import arguments
 from keras_initkit.diagnosis.finding import listed
-from keras_initkit.diagnosis.rescalings import (
-    Rescaling,
-    of_jumps,
-    of_start,
-)
+from keras_initkit.diagnosis.rescalings import Rescaling, of_jumps, of_start
+from keras_initkit.diagnosis.start import USUAL_MISFIT
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.report.first_batch import first_suspicions, log
+from keras_initkit.rescale.snapshot import Snapshot
 from keras_initkit.stats.schedule import Schedule
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
@@ -42,12 +41,13 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
       their activations are not suspect.
     - At one step in `check_freq`, it compares the norm of each kernel with the norm at
       the check before. Where they differ by a factor of more than 2.5 that the
-      optimizer's own steps do not explain, something else has multiplied the kernel,
-      and is taken back. Changes between two calls of `fit` are taken for intended.
+      optimizer's own steps do not explain, something else has multiplied the kernel.
+      By then other layers have adapted to it, so the whole model, with the moments of
+      its optimizer, is put back to the check before. Changes between two calls of
+      `fit` are taken for intended.
 
-    What it does, it says in one line of the log. It changes kernels only: the state of
-    the optimizer is empty before the first step, and belongs to the kernel of before
-    where a jump is taken back.
+    What it does, it says in one line of the log. From check to check it keeps a copy of
+    the weights and of the optimizer's moments.
 
     A model that starts from trained weights may have other scales than an initializer
     gives. Choose the new layers with `layers=` then. A model that cannot be run on a
@@ -112,6 +112,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         self._file: Any = None
         self._session: Any = None
         self._records: deque[tuple[int, Any]] = deque(maxlen=CHECKS)
+        self._snapshot: Snapshot | None = None  # after the last step of `_records`
         self._warned: set[str] = set()
         self._is_first_batch = False
         self.events: list[Rescaling] = []
@@ -159,31 +160,56 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         if not len(records.steps) or records.skipped[-1]:
             return
         self._records.append((int(records.steps[-1]), records.values[-1, 0]))
+        jumps = []
         if len(self._records) == CHECKS:
             jumps = of_jumps(self._session.plan.layers, self._records)
-            if jumps:
-                _ = self.model  # with JAX this fills the variables, to be read again
-                self._rescale(jumps)
-                self._records.clear()  # the norms are others now
+        model = self.model  # with JAX this fills the variables, to be read again
+        if jumps and self._snapshot is not None:
+            self._snapshot.put_back()
+            self._undo_early_jumps(jumps)
+            said = "the model was put back to its last check, with it the kernels of"
+            self._note(jumps, f"{said} {_names(jumps)}")
+            self._records.clear()  # the norms are others now
+        else:
+            self._snapshot = Snapshot(model)
+
+    def _undo_early_jumps(self, jumps: list[Rescaling]) -> None:
+        """Rescales a kernel that had jumped when the snapshot was taken.
+
+        The norms are those before a step, and the snapshot is of after it.
+        """
+        _, (_, norms), _ = self._records
+        norm_of = dict(zip(self._session.plan.layers, norms, strict=True))
+        for event in jumps:
+            variable = self._variables()[event.layer]
+            norm = np.linalg.norm(keras.ops.convert_to_numpy(variable.value))
+            factor = norm_of[event.layer] / norm
+            if abs(np.log10(factor)) > USUAL_MISFIT / 2:
+                variable.assign(variable * factor)
 
     def _rescale(self, rescalings: list[Rescaling]) -> None:
-        plan = self._session.plan
-        variables = dict(zip(plan.layers, plan.variables, strict=True))
+        variables = self._variables()
         done = [event for event in rescalings if event.layer in variables]
         for event in done:
             variable = variables[event.layer]
             variable.assign(variable * event.factor)
-            self.events.append(event)
-            self._harmlessly(functools.partial(self._write, event))
         if done:
             factors = [event.factor for event in done]
-            log.warning(
-                "keras_initkit: step %d: the kernels of %s were multiplied by %s: %s",
-                done[0].step,
-                listed(tuple(event.layer for event in done)),
-                f"{min(factors):.3g}" + f" to {max(factors):.3g}" * (len(done) > 1),
-                done[0].reason,
-            )
+            by = f"{min(factors):.3g}" + f" to {max(factors):.3g}" * (len(done) > 1)
+            said = f"the kernels of {_names(done)} were multiplied by {by}"
+            self._note(done, said)
+
+    def _variables(self) -> dict[str, Any]:
+        plan = self._session.plan
+        return dict(zip(plan.layers, plan.variables, strict=True))
+
+    def _note(self, events: list[Rescaling], said: str) -> None:
+        """Keeps the events, writes them, and logs what was done, and why."""
+        for event in events:
+            self.events.append(event)
+            self._harmlessly(functools.partial(self._write, event))
+        step, reason = events[0].step, events[0].reason
+        log.warning("keras_initkit: step %d: %s: %s", step, said, reason)
 
     def _write(self, event: Rescaling) -> None:
         if self._log_dir is None:
@@ -216,5 +242,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             self._session.detach()
         if self._file is not None:
             self._file.close()
-        self._session = self._file = None
+        self._session = self._file = self._snapshot = None
         self._records.clear()
+
+
+def _names(events: list[Rescaling]) -> str:
+    return listed(tuple(event.layer for event in events))

@@ -12,6 +12,7 @@ class LayerFacts(NamedTuple):
         name: its name.
         units: how many it has.
         power: `fan_in * mean(W^2)`: what it multiplies a mean square by.
+        fan_in: inputs of a unit; NaN if unknown.
         activation: the name of f.
         mean_square: `E[f(u)^2]` for u ~ N(0, 1); NaN if f is not elementwise.
         mean_square_slope: `E[f'(u)^2]`, likewise.
@@ -31,6 +32,7 @@ class LayerFacts(NamedTuple):
     name: str
     units: int
     power: float
+    fan_in: float = NAN
     activation: str = ""
     mean_square: float = NAN
     mean_square_slope: float = NAN

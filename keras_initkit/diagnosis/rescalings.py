@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_initkit.diagnosis.facts import NetworkFacts
+from keras_initkit.diagnosis.facts import LayerFacts, NetworkFacts
 from keras_initkit.diagnosis.remedies import closing_layers
 from keras_initkit.diagnosis.start import SCALE, USUAL_MISFIT, Suspicion, misfit
+
+TOO_LARGE, _ = SCALE
 
 
 class Rescaling(NamedTuple):
@@ -28,11 +30,12 @@ class Rescaling(NamedTuple):
 
 
 def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Rescaling]:
-    """Gives each kernel that the diagnosis names the scale that keeps the signal.
+    """Gives each kernel that the diagnosis names the scale that it suggests.
 
     That is `fan_in mean(W^2) E[f(u)^2] = 1` for u ~ N(0, 1), He's scale for ReLU. In a
     residual network, the kernels that close the branches get that divided by their
-    number, as `ScaledDepth` does.
+    number, as `ScaledDepth` does, and the last layer gets Glorot's scale. Where some
+    kernel is named as too large, those two kinds are judged by their own scales, too.
 
     Args:
         network: as the first batch found it.
@@ -44,24 +47,35 @@ def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Res
         if suspicion.finding.problem in SCALE
         for name in suspicion.finding.layers
     }
-    closing = closing_layers(network) if network.is_residual else []
+    is_large = TOO_LARGE in problems.values()
     rescalings = []
     for layer in network.layers:
-        decades = misfit(layer)
-        if layer.name in problems and math.isfinite(decades):
-            power = 10**decades * (len(closing) if layer.name in closing else 1)
+        decades = _excess(network, layer)
+        is_hidden_cause = is_large and decades > USUAL_MISFIT
+        is_hidden_cause &= not layer.is_scale_invariant
+        if math.isfinite(decades) and (layer.name in problems or is_hidden_cause):
+            power = 10**decades
             reason = (
-                f"{problems[layer.name]}: fan_in mean(W^2) was {power:.3g} times what "
-                "keeps the signal"
+                f"{problems.get(layer.name, TOO_LARGE)}: fan_in mean(W^2) was "
+                f"{power:.3g} times what keeps the signal"
             )
             rescalings.append(Rescaling(0, layer.name, power**-0.5, reason))
     return rescalings
 
 
+def _excess(network: NetworkFacts, layer: LayerFacts) -> float:
+    """Decades that a kernel's power is above the one that is right in its place."""
+    if layer.name == network.output and math.isfinite(layer.fan_in):
+        glorot = 2 * layer.fan_in / (layer.fan_in + layer.units)
+        return math.log10(layer.power / glorot) if layer.power > 0 else -math.inf
+    closing = closing_layers(network) if network.is_residual else []
+    return misfit(layer) + (math.log10(len(closing)) if layer.name in closing else 0.0)
+
+
 def of_jumps(
     layers: Sequence[str], records: Iterable[tuple[int, np.ndarray]]
 ) -> list[Rescaling]:
-    """Takes back what has multiplied kernels between the last two of three records.
+    """What takes back what multiplied kernels between the last two of three records.
 
     A kernel jumps if its norm changes by a factor that is more than 2.5 times the one
     before. In powers, which are squares of norms, that is the misfit from which on the

@@ -188,7 +188,7 @@ def misfit(layer: LayerFacts) -> float:
 
 def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
     is_moved = any(_is_moved_by_bias(layer) for layer in network.hidden)
-    if network.is_normalized or is_moved:
+    if is_moved:
         return
     hidden = [layer for layer in network.hidden if not layer.is_scale_invariant]
     drift = _drift([layer.z_variance for layer in hidden])
@@ -197,8 +197,9 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
     too_large = _beyond(
         {x.name: misfit(x) for x in network.layers if not x.is_scale_invariant}, 1
     )
-    # The last layer may be small, and a shortcut carries the signal past others.
-    is_carried = network.is_residual
+    # The last layer may be small. A shortcut carries the signal past the others, and
+    # a normalization makes it larger.
+    is_carried = not network.is_plain
     too_small = _beyond({n: misfits[n] for n in watched if not is_carried}, -1)
     is_explained = bool(too_large or too_small)
     for sign, problem, verb, at_fault in (
@@ -208,7 +209,8 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
         total = sum(d for d in at_fault.values() if math.isfinite(d))
         if sign < 0 and is_carried:
             continue
-        if not is_explained and sign * drift > (GROWTH if sign > 0 else DRIFT):
+        is_drifting = sign * drift > (GROWTH if sign > 0 else DRIFT)
+        if is_drifting and not is_explained and not network.is_normalized:
             # In a residual network the sum grows, whatever each kernel does.
             at_fault = {n: d for n, d in misfits.items() if sign * d > 0 or is_carried}
             total = drift
@@ -226,7 +228,10 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
                 f"fan_in mean(W^2) is {10**worst:.3g} times what keeps the signal of "
                 f"its activation (normal: 0.16 to 6); over {len(hidden)} hidden layers "
                 f"the variance of z changes by 10^{drift:+.1f} (normal: 10^-3 to 10^2)",
-                f"the kernels {verb} the signal by 10^{total:+.1f} in all",
+                "a step changes kernels of this size by too little: normalization "
+                "hides their scale from the signal"
+                if network.is_normalized
+                else f"the kernels {verb} the signal by 10^{total:+.1f} in all",
                 kernel_fix(network, names),
                 "He et al., 2015; Schoenholz et al., 2017",
             ),

@@ -101,6 +101,7 @@ def layer_facts(
             name=name,
             units=values.shape[-1],
             power=kernel.fan_in * float(np.mean(np.square(values))),
+            fan_in=float(kernel.fan_in),
             z_variance=columns["measured_variance"][row],
             gradient_variance=columns["gradient_variance"][row],
             dead=columns["dead_fraction"][row],

@@ -428,6 +428,34 @@ def test_a_jump_is_taken_back(factor, steps_per_execution, tmp_path):
     assert norm_of(model.get_layer("h1").kernel) == pytest.approx(before, rel=1e-4)
 
 
+@pytest.mark.parametrize("is_harmed_first", [False, True])
+def test_the_whole_model_is_put_back_to_its_last_check(is_harmed_first, tmp_path):
+    kept = {}
+
+    def keep(name):
+        return lambda model: kept.update(
+            {name: [*model.get_weights(), *map(numpy_of, moments(model))]}
+        )
+
+    model = compiled(network(), keras.optimizers.SGD(1e-3, momentum=0.9))
+    # Checks are made before the steps 1, 4, 7 and 10.
+    before = [At(7, keep("before")), At(7, scale_kernels(10.0, "h1"))]
+    callback = ours(tmp_path, check_freq=3)
+    order = [*before, callback] if is_harmed_first else [callback, *before]
+    fit(model, *order, At(10, keep("after")), epochs=2)
+    assert [event[:2] for event in callback.events] == [(10, "h1")]
+    for now, then in zip(kept["after"], kept["before"], strict=True):
+        np.testing.assert_allclose(now, then, rtol=1e-2 if is_harmed_first else 0)
+
+
+def moments(model):
+    return [v for v in model.optimizer.variables if len(v.shape)]
+
+
+def numpy_of(variable):
+    return keras.ops.convert_to_numpy(variable.value)
+
+
 def test_several_jumps_at_once_are_taken_back_together(tmp_path):
     model = compiled(network(), keras.optimizers.SGD(1e-6))
     harm = At(4, scale_kernels(10.0, "h0", "h2"))

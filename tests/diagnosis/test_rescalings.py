@@ -54,6 +54,27 @@ def test_a_head_may_be_small_and_not_large():
     assert list(start(layer("a", 2.0), layer("head", 100.0, "linear"))) == ["head"]
 
 
+def test_a_wide_head_gets_glorots_scale_where_others_are_too_large():
+    wide = layer("head", 9 * 0.28, "linear")._replace(fan_in=128.0, units=784)
+    found = start(layer("a", 18.0), layer("b", 18.0), wide)
+    assert found["head"].factor ** 2 * wide.power == pytest.approx(
+        2 * 128 / (128 + 784)
+    )
+    assert start(layer("a", 2.0), layer("b", 2.0), wide) == {}
+
+
+def test_kernels_that_close_branches_are_judged_by_their_own_scale():
+    def blocks(factor):
+        inner = [layer(f"inner_{n}", 2 * factor) for n in range(8)]
+        closing = [layer(f"closing_{n}", factor / 8, "linear") for n in range(8)]
+        return start(*inner, *closing, HEAD, is_residual=True)
+
+    assert blocks(1.0) == {}
+    found = blocks(9.0)
+    assert len(found) == 16
+    assert all(event.factor == pytest.approx(1 / 3) for event in found.values())
+
+
 def test_a_kernel_of_zeros_is_left_alone():
     found = start(layer("a", 0.0), layer("b", 200.0), HEAD)
     assert list(found) == ["b"]
