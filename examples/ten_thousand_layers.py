@@ -2,7 +2,7 @@
 
     python examples/ten_thousand_layers.py [--mnist-path mnist.npz] [--layers 10000]
 
-No normalization, no residual connections, plain SGD. `Critical` draws orthogonal
+No normalization, no residual connections. `Critical` draws orthogonal
 kernels at the point where signal and gradient keep their variance, close enough to
 linear for this depth. Xiao et al. (2018, https://arxiv.org/abs/1806.05393) did that
 with convolutions. `LayerStatsCallback` records each of the layers.
@@ -25,8 +25,8 @@ from keras_initkit.experiments.mnist_files import load_mnist
 
 WIDTH = 64
 BATCH_SIZE = 128
-# The deeper, the more layers move the output at once: 0.001 is for 1,000 layers.
-RATE_TIMES_LAYERS = 3.0
+# The output moves by the sum of what all layers do, each in proportion to its signal.
+RATE_OF_ALL_LAYERS = 0.005
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--mnist-path", help="mnist.npz (default: Keras's own copy)")
@@ -57,10 +57,11 @@ hidden = [
     )
     for kernel in kernels
 ]
+learning_rate = RATE_OF_ALL_LAYERS / (options.layers * critical.q_star)
 head = layers.Dense(10, kernel_initializer=critical)
 model = keras.Sequential([keras.Input((784,)), *hidden, head])
 model.compile(
-    keras.optimizers.SGD(RATE_TIMES_LAYERS / options.layers),
+    keras.optimizers.SGD(learning_rate, momentum=0.9),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     metrics=["accuracy"],
 )
