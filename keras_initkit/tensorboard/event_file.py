@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import socket
 import struct
 import time
@@ -21,6 +22,8 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 # Of the TFRecord format, in bytes.
 LENGTH_SIZE, CRC_SIZE = 8, 4
+# In the name of a file: seconds, with or without microseconds.
+_TIME = re.compile(r"tfevents\.(\d{10})(?:\.(\d{6}))?\.")
 _numbers = itertools.count()
 
 
@@ -48,12 +51,7 @@ class EventFile:
 
     def __init__(self, directory: str | PathLike[str]) -> None:
         Path(directory).mkdir(parents=True, exist_ok=True)
-        # The order of the names is the order in which TensorBoard reads the files.
-        name = (
-            f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}."
-            f"{os.getpid()}.{next(_numbers)}"
-        )
-        self.path = Path(directory, name)
+        self.path = Path(directory, _next_name(Path(directory)))
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
         # Some file systems do not count links: 0 says nothing there.
         self._counts_links = os.fstat(self._file.fileno()).st_nlink > 0
@@ -117,6 +115,24 @@ class EventFile:
         """TensorBoard would stop for good at an event that is there in part."""
         self._file.seek(self._size)
         self._file.truncate()
+
+
+def _next_name(directory: Path) -> str:
+    """A name behind all that are there, as TensorBoard reads files in that order.
+
+    It has the time, or that of the newest file where the clock is behind it.
+    """
+    microseconds = int(time.time() * 1e6)
+    for path in directory.glob("*tfevents*"):
+        if found := _TIME.search(path.name):
+            # A name with whole seconds comes behind all within its second.
+            newest = int(found[1] + (found[2] or "999999"))
+            microseconds = max(microseconds, newest + 1)
+    seconds, rest = divmod(microseconds, 10**6)
+    return (
+        f"events.out.tfevents.{seconds:010d}.{rest:06d}.{socket.gethostname()}."
+        f"{os.getpid()}.{next(_numbers)}"
+    )
 
 
 def read_events(path: str | PathLike[str]) -> Iterator[Event]:
