@@ -1,9 +1,10 @@
 """Initial weights that were trained before: an array, or one array of a file."""
 
-import contextvars
+import contextlib
 import logging
 import math
 import os
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +13,18 @@ import numpy as np
 from keras import ops
 
 from keras_initkit import arguments
+from keras_initkit.backends import keras_private
 from keras_initkit.theory.variance import variance
 
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
 
 _PATHS_SHOWN = 20
-# A source may be a model that was itself built with `Pretrained`, even from the very
-# file that it was saved to: without this, reading it would have no end.
-_reading_a_model = contextvars.ContextVar("reading_a_model", default=False)
+# What the user has read, by source and path: a clone takes it from here, not from the
+# file, which a config alone may not open.
+_values_read: weakref.WeakValueDictionary[tuple[str, str | None], np.ndarray] = (
+    weakref.WeakValueDictionary()
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -28,10 +32,13 @@ class Pretrained(keras.initializers.Initializer):
     """Initializer that returns the values of an array, or of a weight in a file.
 
     The values are read when the initializer is constructed, and cast to the asked
-    dtype when it is called. The file may be gone when a model that was built with it
-    is loaded, since that model brings its weights along: its config (and so
-    `keras.models.clone_model`) then gives an initializer of zeros, and a warning in
-    the log `keras_initkit`. Copies and pickles keep the values.
+    dtype when it is called. Copies, clones and pickles keep them.
+
+    A model that was built with a file brings its weights along when it is loaded, so
+    that the file is not needed; and as the model may come from anybody, a file that it
+    names is opened only with `keras.saving.load_model(..., safe_mode=False)`. Without
+    that, or where the file is gone, the initializer of the loaded model gives zeros,
+    with a warning in the log `keras_initkit` when it is called after the loading.
 
     Examples:
 
@@ -66,7 +73,9 @@ class Pretrained(keras.initializers.Initializer):
     def __init__(self, source: Any, path: str | None = None) -> None:
         if isinstance(source, str | os.PathLike):
             self.source = os.fspath(source)
-            self._values: np.ndarray | None = _read(self.source, path)
+            values = _read(self.source, path)
+            self._values: np.ndarray | None = values
+            _values_read[self.source, path] = values
         elif path is None:
             self.source = self._values = _to_array(source)
         else:
@@ -80,6 +89,14 @@ class Pretrained(keras.initializers.Initializer):
         shape = arguments.shape("shape", shape)
         dtype = keras.backend.standardize_dtype(dtype)
         if self._values is None:
+            if keras_private.in_safe_mode() is None:  # no model is being loaded
+                log.warning(
+                    "`Pretrained` gives zeros: it came with a model, and its source "
+                    "was not read. Construct it anew, or load the model with "
+                    "`safe_mode=False`. Its source: %r, path: %r",
+                    self.source,
+                    self.path,
+                )
             return ops.zeros(shape, dtype=dtype)
         if shape != self._values.shape:
             source = self.source if isinstance(self.source, str) else "an array"
@@ -92,7 +109,7 @@ class Pretrained(keras.initializers.Initializer):
 
     @property
     def is_missing(self) -> bool:
-        """Whether there are no values, as the file was gone when a model was loaded."""
+        """Whether there are no values, as it came with a model."""
         return self._values is None
 
     def intended_variance(self, shape: Sequence[int]) -> float:
@@ -102,7 +119,7 @@ class Pretrained(keras.initializers.Initializer):
             shape: Shape of the weight; it does not matter.
 
         Returns:
-            A float, NaN if the file is gone.
+            A float, NaN if there are no values.
         """
         return math.nan if self._values is None else variance(self._values)
 
@@ -115,18 +132,14 @@ class Pretrained(keras.initializers.Initializer):
         source = keras.saving.deserialize_keras_object(config["source"])
         if not isinstance(source, str):
             return cls(source)
-        if not _reading_a_model.get():
-            try:
-                return cls(source, config["path"])
-            except (OSError, ValueError) as error:
-                log.warning(
-                    "`Pretrained` starts at zeros, which is right for a model that is "
-                    "loaded with its weights: %s",
-                    error,
-                )
-        zeros = cls.__new__(cls)
-        zeros.source, zeros.path, zeros._values = source, config["path"], None
-        return zeros
+        path = config["path"]
+        if keras_private.in_safe_mode() is False:
+            with contextlib.suppress(OSError, ValueError):
+                return cls(source, path)
+        clone = cls.__new__(cls)
+        clone.source, clone.path = source, path
+        clone._values = _values_read.get((source, path))
+        return clone
 
 
 def _to_array(values: Any) -> np.ndarray:
@@ -167,11 +180,9 @@ def _read(source: str, path: str | None) -> np.ndarray:
 
 
 def _read_keras(source: str) -> list[tuple[str, Any]]:
-    token = _reading_a_model.set(True)
-    try:
+    # Its own `Pretrained` layers may name any file, even this one: none is opened.
+    with keras_private.SafeModeScope(True):
         model = keras.saving.load_model(source, compile=False)
-    finally:
-        _reading_a_model.reset(token)
     return [(weight.path, weight) for weight in model.weights]
 
 
@@ -184,6 +195,8 @@ def _read_h5(source: str) -> list[tuple[str, Any]]:
 
     def read(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise ValueError(f"The values of {name} lie in other files.")
             # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
             is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
             dtype = ml_dtypes.bfloat16 if is_bfloat16 else None
