@@ -66,7 +66,8 @@ class EventFile:
         """Writes an event.
 
         Raises:
-            FileNotFoundError: if the file was removed.
+            FileNotFoundError: if the file was removed, or another program made it
+                shorter: what it had is lost, and the rest would not be read.
             OSError: if the disk is full or the file system has gone.
         """
         data = event.SerializeToString()
@@ -98,11 +99,15 @@ class EventFile:
         status = os.fstat(self._file.fileno())
         if self._counts_links and not status.st_nlink:
             # The system would go on writing, and free it all when the file is closed.
-            raise FileNotFoundError(
-                errno.ENOENT, os.strerror(errno.ENOENT), str(self.path)
-            )
+            raise self._gone(os.strerror(errno.ENOENT))
+        if status.st_size < self._size:
+            # The system would fill the gap with zeros, which end every reading.
+            raise self._gone("Another program has made the file shorter")
         if status.st_size > self._size:
             self._drop_part()
+
+    def _gone(self, cause: str) -> FileNotFoundError:
+        return FileNotFoundError(errno.ENOENT, cause, str(self.path))
 
     def _write(self, frame: bytes) -> None:
         rest = memoryview(frame)

@@ -235,6 +235,18 @@ def test_a_directory_that_is_removed_in_the_middle_of_a_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+def test_a_file_that_another_program_makes_shorter_is_gone(tmp_path, kept):
+    """A write behind its end would leave zeros before it, which nobody reads past."""
+    with EventFile(tmp_path) as file:
+        file.add(event(1))
+        os.truncate(file.path, kept)
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match=r"shorter.*tfevents"):
+                file.add(event(2))
+    assert file.path.stat().st_size == kept
+
+
 def test_a_directory_that_is_moved_in_the_middle_of_a_run(tmp_path):
     with EventFile(tmp_path / "run") as file:
         (tmp_path / "run").rename(tmp_path / "better_name")
