@@ -15,6 +15,11 @@ from tensorboard_plugin_initkit.losses import read_losses, read_metrics
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale
+from tensorboard_plugin_initkit.unreadable import (
+    UNREADABLE,
+    read_apart,
+    why_unreadable,
+)
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
@@ -107,13 +112,18 @@ class InitkitPlugin(base_plugin.TBPlugin):
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
         source = _source(request)
         runs = self._reader.runs(*source)
-        found: dict[str, dict[str, Any]] = {
-            "findings": read_findings(self._provider, *source),
-            "loss": read_losses(self._provider, *source, self._most),
-            "metrics": read_metrics(self._provider, *source),
+        parts: dict[str, functools.partial[dict[str, Any]]] = {
+            "findings": functools.partial(read_findings, self._provider, *source),
+            "loss": functools.partial(read_losses, self._provider, *source, self._most),
+            "metrics": functools.partial(read_metrics, self._provider, *source),
         }
-        for run in runs:
-            run |= {key: by_run.get(run["name"]) for key, by_run in found.items()}
+        for key, read in parts.items():
+            names = [run["name"] for run in runs if "error" not in run]
+            found, faults = read_apart(read, names)
+            for run in runs:
+                run[key] = found.get(run["name"])
+                if run["name"] in faults:
+                    run["error"] = faults[run["name"]]
         keys = {key for run in runs for key in run.get("statistics", ())}
         statistics = {key: scale(key)._asdict() for key in sorted(keys)}
         content = {"runs": runs, "statistics": statistics}
@@ -138,7 +148,10 @@ class InitkitPlugin(base_plugin.TBPlugin):
                 f"Received: statistic={key!r}",
                 400,
             )
-        profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
+        try:
+            profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
+        except UNREADABLE as error:
+            return _sentence(request, why_unreadable(error), 400)
         if not len(profiles.steps):
             return _sentence(
                 request,
