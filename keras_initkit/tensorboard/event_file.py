@@ -154,12 +154,15 @@ def read_events(path: str | PathLike[str]) -> Iterator[Event]:
 
 def events_in(file: BinaryIO) -> Iterator[Event]:
     """The events of an open file, up to the first one that is damaged."""
+    end = os.fstat(file.fileno()).st_size
     with contextlib.suppress(DecodeError):
         while len(head := file.read(LENGTH_SIZE + CRC_SIZE)) == LENGTH_SIZE + CRC_SIZE:
             length, crc = head[:LENGTH_SIZE], head[LENGTH_SIZE:]
-            if crc != _masked_crc(length):
+            (size,) = struct.unpack("<Q", length)
+            # A file may promise more than there is memory for.
+            if crc != _masked_crc(length) or size > end - file.tell():
                 return
-            data = file.read(*struct.unpack("<Q", length))
+            data = file.read(size)
             if file.read(CRC_SIZE) != _masked_crc(data):
                 return
             yield Event.FromString(data)
@@ -179,7 +182,9 @@ def texts(events: Iterable[Event], tag: str) -> Iterator[tuple[int, str]]:
     for event in events:
         for value in event.summary.value:
             if value.tag == tag:
-                yield event.step, value.tensor.string_val[0].decode()
+                # One of another program need not have a string.
+                for text in value.tensor.string_val[:1]:
+                    yield event.step, text.decode(errors="replace")
 
 
 def _masked_crc(data: bytes) -> bytes:
