@@ -23,6 +23,9 @@ from tensorboard_plugin_initkit.unreadable import (
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
+# None of our answers is a page: opened as one, it may load, run and frame nothing. The
+# page in the tab is TensorBoard's, with a policy of its own.
+POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 # All that is served from the disk, and as what.
 PAGE = {
     "axis.js": "text/javascript",
@@ -78,7 +81,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
     `/index.js` and the other names of `PAGE` | the file
 
     A parameter that is missing or wrong is answered with 400, a run that is unknown
-    with 404, another method than GET with 405, and a sentence.
+    with 404, another method than GET with 405, and a sentence. Every answer has the
+    Content-Security-Policy `POLICY`.
     """
 
     plugin_name = PLUGIN_NAME
@@ -97,7 +101,7 @@ class InitkitPlugin(base_plugin.TBPlugin):
             **{f"/{name}": functools.partial(_file, name) for name in PAGE},
         }
         return {
-            route: wrappers.Request.application(functools.partial(_only_get, answer))
+            route: wrappers.Request.application(functools.partial(_guarded, answer))
             for route, answer in answers.items()
         }
 
@@ -174,11 +178,13 @@ def _file(name: str, request: wrappers.Request) -> wrappers.Response:
     return http_util.Respond(request, content, PAGE[name])
 
 
-def _only_get(answer: Answer, request: wrappers.Request) -> wrappers.Response:
+def _guarded(answer: Answer, request: wrappers.Request) -> wrappers.Response:
     if request.method in METHODS:
-        return answer(request)
-    response = _sentence(request, "Only GET is answered here.", 405)
-    response.headers["Allow"] = ", ".join(METHODS)
+        response = answer(request)
+    else:
+        response = _sentence(request, "Only GET is answered here.", 405)
+        response.headers["Allow"] = ", ".join(METHODS)
+    response.headers["Content-Security-Policy"] = POLICY
     return response
 
 

@@ -318,6 +318,13 @@ def test_unknown_runs(ask, run):
     assert_is_sentence(ask("profiles", run=run, statistic=KEY), 404)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("route", ["runs", "profiles", "index.js", "style.css"])
+def test_no_answer_can_be_misused_as_a_page(ask, route, method):
+    policy = ask(route, method).headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'", "sandbox"} <= set(policy)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("route", ["runs", "profiles", "index.js"])
 def test_only_reading(ask, route, method):
