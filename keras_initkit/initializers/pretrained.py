@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ from keras_initkit.theory.variance import variance
 log = logging.getLogger("keras_initkit")
 
 _PATHS_SHOWN = 20
+Opened = tuple[list[str], Callable[[int], Any]]
 # What the user has read, by source and path: a clone takes it from here, not from the
 # file, which a config alone may not open.
 _values_read: weakref.WeakValueDictionary[tuple[str, str | None], np.ndarray] = (
@@ -156,9 +157,9 @@ def _to_array(values: Any) -> np.ndarray:
 
 
 def _read(source: str, path: str | None) -> np.ndarray:
-    readers = {".keras": _read_keras, ".h5": _read_h5, ".npz": _read_npz}
-    read = readers.get(os.path.splitext(source)[1])
-    if read is None:
+    openers = {".keras": _open_keras, ".h5": _open_h5, ".npz": _open_npz}
+    open_source = openers.get(os.path.splitext(source)[1])
+    if open_source is None:
         raise ValueError(
             "Argument `source` must be an array, or name a `.keras`, `.h5` or `.npz` "
             f"file. Received: source={source}"
@@ -167,49 +168,65 @@ def _read(source: str, path: str | None) -> np.ndarray:
         raise FileNotFoundError(
             f"Argument `source` must name an existing file. Received: source={source}"
         )
+    with contextlib.ExitStack() as stack:
+        with _readable(source):
+            paths, read = open_source(source, stack)
+        index = _index(paths, path, source)
+        with _readable(source):
+            values = read(index)
+    return _to_array(values)
+
+
+@contextlib.contextmanager
+def _readable(source: str) -> Iterator[None]:
     try:
-        arrays = read(source)
+        yield
     except Exception as error:
         raise ValueError(
             "Argument `source` must name a file that can be read. If it is a model "
             "with custom objects, register them, or load it yourself and give the "
             f"array of a weight instead. {error} Received: source={source}"
         ) from error
-    paths = [name for name, _ in arrays]
-    return _to_array(arrays[_index(paths, path, source)][1])
 
 
-def _read_keras(source: str) -> list[tuple[str, Any]]:
+# Each opens a file until the stack is closed: the names in it, and a function that
+# reads the one at a position, as all of them may be more than there is memory for.
+
+
+def _open_keras(source: str, stack: contextlib.ExitStack) -> Opened:
     # Its own `Pretrained` layers may name any file, even this one: none is opened.
     with keras_private.SafeModeScope(True):
-        model = keras.saving.load_model(source, compile=False)
-    return [(weight.path, weight) for weight in model.weights]
+        weights = keras.saving.load_model(source, compile=False).weights
+    return [weight.path for weight in weights], weights.__getitem__
 
 
-def _read_h5(source: str) -> list[tuple[str, Any]]:
+def _open_h5(source: str, stack: contextlib.ExitStack) -> Opened:
     # Loaded when they are needed: most initializers need neither.
     import h5py
     import ml_dtypes
 
-    arrays = []
+    file = stack.enter_context(h5py.File(source))
+    paths: list[str] = []
 
-    def read(name: str, item: Any) -> None:
+    def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual:
-                raise ValueError(f"The values of {name} lie in other files.")
-            # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
-            is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
-            dtype = ml_dtypes.bfloat16 if is_bfloat16 else None
-            arrays.append((name, np.array(item, dtype=dtype)))
+            paths.append(name)
 
-    with h5py.File(source) as file:
-        file.visititems(read)
-    return arrays
+    def read(index: int) -> np.ndarray:
+        item = file[paths[index]]
+        if item.external or item.is_virtual:
+            raise ValueError(f"The values of {paths[index]} lie in other files.")
+        # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
+        is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
+        return np.array(item, dtype=ml_dtypes.bfloat16 if is_bfloat16 else None)
+
+    file.visititems(note)
+    return paths, read
 
 
-def _read_npz(source: str) -> list[tuple[str, Any]]:
-    with np.load(source, allow_pickle=False) as arrays:
-        return list(arrays.items())
+def _open_npz(source: str, stack: contextlib.ExitStack) -> Opened:
+    arrays = stack.enter_context(np.load(source, allow_pickle=False))
+    return arrays.files, lambda index: arrays[arrays.files[index]]
 
 
 def _index(paths: list[str], path: str | None, source: str) -> int:

@@ -3,6 +3,8 @@ import gc
 import json
 import os
 import pickle
+import tracemalloc
+import zipfile
 
 import h5py
 import keras
@@ -263,6 +265,30 @@ def test_paths_are_listed_twenty_at_most(tmp_path):
     np.savez(tmp_path / "m.npz", **{f"w{i}": VALUES for i in range(50)})
     with pytest.raises(ValueError, match=r"w0, w1,.* w19 and 30 more\. Received:"):
         Pretrained(tmp_path / "m.npz", "w99")
+
+
+@pytest.mark.parametrize("name", ["m.npz", "m.h5"])
+def test_only_the_array_that_is_asked_for_is_loaded(tmp_path, name):
+    """A small file that holds 160 MB of zeros beside it."""
+    file = tmp_path / name
+    sizes = {"small": 10, "vast": 2 * 10**7}
+    if name == "m.npz":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, size in sizes.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    head = {"descr": "<f8", "fortran_order": False, "shape": (size,)}
+                    np.lib.format.write_array_header_1_0(member, head)
+                    for _ in range(0, 8 * size, 8 * 10**6):
+                        member.write(bytes(min(8 * size, 8 * 10**6)))
+    else:
+        with h5py.File(file, "w") as content:
+            for key, size in sizes.items():
+                content.create_dataset(key, (size,), "f8", chunks=True)
+    tracemalloc.start()
+    Pretrained(file, "small")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6
 
 
 class Unregistered(keras.layers.Layer):
