@@ -5,7 +5,7 @@ every TensorBoard of the machine.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
 
 PLUGIN_NAME = "initkit"
@@ -86,6 +86,14 @@ def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:
     The source is "weight", "gradient" or "pre_activation".
     """
     return scalar_tag(f"{source}_histogram", number, layer, num_layers)
+
+
+def naming_key(keys: Iterable[str]) -> str:
+    """Of a run's statistics, the one whose plugin data has the names of the layers.
+
+    All others would repeat them, of which TensorBoard sends every copy to the tab.
+    """
+    return min(keys)
 
 
 def plugin_content(layers: Sequence[str]) -> bytes:

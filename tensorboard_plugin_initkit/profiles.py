@@ -9,6 +9,7 @@ from tensorboard.data.provider import DataProvider, RunTagFilter, TensorDatum
 from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
     intended_tag,
+    naming_key,
     parse_plugin_content,
     parse_vector_tag,
     start_tag,
@@ -128,7 +129,7 @@ def _run_as_dict(name: str, tags: Any) -> dict[str, Any]:
     keys = sorted(key for key in map(parse_vector_tag, tags) if key is not None)
     if not keys:
         return {"name": name, "error": "No step was recorded yet."}
-    first = tags[vector_tag(keys[0])]
+    first = tags[vector_tag(naming_key(keys))]
     try:
         layers = parse_plugin_content(first.plugin_content)
     except UNREADABLE as error:
