@@ -1,8 +1,13 @@
 """Properties are tested with the same examples each time, and in bounded time."""
 
-import hypothesis
+from hypothesis import Phase, settings
 
-hypothesis.settings.register_profile(
-    "bounded", derandomize=True, database=None, deadline=None, max_examples=60
+settings.register_profile(
+    "bounded",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60,
+    phases=[Phase.explicit, Phase.generate],  # to shrink an example takes minutes
 )
-hypothesis.settings.load_profile("bounded")
+settings.load_profile("bounded")
