@@ -13,6 +13,8 @@ import numpy as np
 
 # What every backend holds in an integer.
 LARGEST_INTEGER = 2**63 - 1
+# JAX holds a seed in 32 bits without a sign, as NumPy does.
+LARGEST_SEED = 2**32 - 1
 
 _LONGEST_REPR = 500
 

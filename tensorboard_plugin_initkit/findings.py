@@ -1,15 +1,19 @@
 """What was found wrong in the runs, as their event files have it."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 from tensorboard.data.provider import DataProvider, RunTagFilter
 
-from tensorboard_plugin_initkit.metadata import FINDINGS_DATA_TAG, PLUGIN_NAME
+from tensorboard_plugin_initkit.metadata import (
+    FINDINGS_DATA_TAG,
+    PLUGIN_NAME,
+    parse_findings,
+)
 
 
 def read_findings(
-    provider: DataProvider, context: Any, experiment: str
+    provider: DataProvider, context: Any, experiment: str, runs: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """The last findings of each run, the root cause first.
 
@@ -21,16 +25,17 @@ def read_findings(
         provider: where TensorBoard has its data.
         context: of the request.
         experiment: of the request.
+        runs: the names of those that are read.
     """
     read = provider.read_tensors(
         context,
         experiment_id=experiment,
         plugin_name=PLUGIN_NAME,
         downsample=1,  # which keeps the last
-        run_tag_filter=RunTagFilter(tags=[FINDINGS_DATA_TAG]),
+        run_tag_filter=RunTagFilter(runs=runs, tags=[FINDINGS_DATA_TAG]),
     )
     return {
-        run: json.loads(points[-1].numpy.item())
+        run: parse_findings(points[-1].numpy.item())
         for run, tags in read.items()
         for points in tags.values()
         if points

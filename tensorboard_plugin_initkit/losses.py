@@ -1,5 +1,6 @@
 """How well the runs have learned: their losses, and the metrics of their last epoch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tensorboard.data.provider import DataProvider, RunTagFilter
@@ -10,7 +11,11 @@ PLUGIN = "scalars"  # they are scalars as any others
 
 
 def read_losses(
-    provider: DataProvider, context: Any, experiment: str, most: int
+    provider: DataProvider,
+    context: Any,
+    experiment: str,
+    most: int,
+    runs: Sequence[str],
 ) -> dict[str, dict[str, list[float]]]:
     """The loss of each run that has any: its `steps`, ascending, and `values`.
 
@@ -19,13 +24,14 @@ def read_losses(
         context: of the request.
         experiment: of the request.
         most: how many steps of a run are read.
+        runs: the names of those that are read.
     """
     read = provider.read_scalars(
         context,
         experiment_id=experiment,
         plugin_name=PLUGIN,
         downsample=most,
-        run_tag_filter=RunTagFilter(tags=[LOSS_TAG]),
+        run_tag_filter=RunTagFilter(runs=runs, tags=[LOSS_TAG]),
     )
     found = {}
     for run, tags in read.items():
@@ -36,7 +42,7 @@ def read_losses(
 
 
 def read_metrics(
-    provider: DataProvider, context: Any, experiment: str
+    provider: DataProvider, context: Any, experiment: str, runs: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Of each run that has any: the losses and metrics of its last epoch, by name.
 
@@ -44,11 +50,12 @@ def read_metrics(
         provider: where TensorBoard has its data.
         context: of the request.
         experiment: of the request.
+        runs: the names of those that are read.
     """
     source = {"experiment_id": experiment, "plugin_name": PLUGIN}
     listed = provider.list_scalars(context, **source)
     names = {tag: parse_epoch_tag(tag) for tags in listed.values() for tag in tags}
-    wanted = RunTagFilter(tags=[tag for tag, name in names.items() if name])
+    wanted = RunTagFilter(runs=runs, tags=[tag for tag, name in names.items() if name])
     read = provider.read_last_scalars(context, **source, run_tag_filter=wanted)
     return {
         run: {str(names[tag]): point.value for tag, point in tags.items()}

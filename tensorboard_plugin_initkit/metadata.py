@@ -5,7 +5,8 @@ every TensorBoard of the machine.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeGuard
 
 PLUGIN_NAME = "initkit"
 METADATA_VERSION = 1
@@ -16,6 +17,18 @@ LOSS_TAG = "training/loss"
 # Of a text for people, and of the same as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
+# What a finding has, and of which type; a list is one of strings.
+FINDING_TYPES = {
+    "problem": str,
+    "layers": list,
+    "since": int,
+    "severity": str,
+    "evidence": str,
+    "cause": str,
+    "fix": str,
+    "source": str,
+    "consequences": list,
+}
 
 
 def epoch_tag(name: str) -> str:
@@ -75,6 +88,14 @@ def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:
     return scalar_tag(f"{source}_histogram", number, layer, num_layers)
 
 
+def naming_key(keys: Iterable[str]) -> str:
+    """Of a run's statistics, the one whose plugin data has the names of the layers.
+
+    All others would repeat them, of which TensorBoard sends every copy to the tab.
+    """
+    return min(keys)
+
+
 def plugin_content(layers: Sequence[str]) -> bytes:
     """The plugin data of a vector: the version and the names of the layers, as JSON."""
     return json.dumps({"version": METADATA_VERSION, "layers": list(layers)}).encode()
@@ -87,10 +108,10 @@ def parse_plugin_content(content: bytes) -> list[str]:
         ValueError: if the data was written by a newer version than this one, or is
             no such data.
     """
-    data = json.loads(content)
+    data = _parse_json(content)
     layers = data.get("layers") if isinstance(data, dict) else None
-    if not isinstance(layers, list) or not all(isinstance(n, str) for n in layers):
-        raise ValueError(f"Expected the names of layers. Received: {content!r}")
+    if not _is_names(layers):
+        raise ValueError(f"Expected the names of layers. Received: {content[:99]!r}")
     if data["version"] > METADATA_VERSION:
         raise ValueError(
             f"These statistics were written by a newer keras_initkit: expected "
@@ -98,3 +119,35 @@ def parse_plugin_content(content: bytes) -> list[str]:
             f"Received: version={data['version']}"
         )
     return layers
+
+
+def parse_findings(content: str | bytes) -> list[dict[str, Any]]:
+    """The findings in the text under `FINDINGS_DATA_TAG`, by their attributes.
+
+    Raises:
+        ValueError: if it is no such text.
+    """
+    findings = _parse_json(content)
+    if not isinstance(findings, list) or not all(map(_is_finding, findings)):
+        raise ValueError(f"Expected a list of findings. Received: {content[:99]!r}")
+    return findings
+
+
+def _parse_json(content: str | bytes) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("Expected flat JSON. Received: nested too deep") from None
+
+
+def _is_names(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_finding(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == FINDING_TYPES.keys()
+        and all(isinstance(value[key], of) for key, of in FINDING_TYPES.items())
+        and all(_is_names(part) for part in value.values() if isinstance(part, list))
+    )

@@ -15,9 +15,17 @@ from tensorboard_plugin_initkit.losses import read_losses, read_metrics
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale
+from tensorboard_plugin_initkit.unreadable import (
+    UNREADABLE,
+    read_apart,
+    why_unreadable,
+)
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
+# None of our answers is a page: opened as one, it may load, run and frame nothing. The
+# page in the tab is TensorBoard's, with a policy of its own.
+POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 # All that is served from the disk, and as what.
 PAGE = {
     "axis.js": "text/javascript",
@@ -73,7 +81,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
     `/index.js` and the other names of `PAGE` | the file
 
     A parameter that is missing or wrong is answered with 400, a run that is unknown
-    with 404, another method than GET with 405, and a sentence.
+    with 404, another method than GET with 405, and a sentence. Every answer has the
+    Content-Security-Policy `POLICY`.
     """
 
     plugin_name = PLUGIN_NAME
@@ -92,7 +101,7 @@ class InitkitPlugin(base_plugin.TBPlugin):
             **{f"/{name}": functools.partial(_file, name) for name in PAGE},
         }
         return {
-            route: wrappers.Request.application(functools.partial(_only_get, answer))
+            route: wrappers.Request.application(functools.partial(_guarded, answer))
             for route, answer in answers.items()
         }
 
@@ -107,13 +116,18 @@ class InitkitPlugin(base_plugin.TBPlugin):
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
         source = _source(request)
         runs = self._reader.runs(*source)
-        found: dict[str, dict[str, Any]] = {
-            "findings": read_findings(self._provider, *source),
-            "loss": read_losses(self._provider, *source, self._most),
-            "metrics": read_metrics(self._provider, *source),
+        parts: dict[str, functools.partial[dict[str, Any]]] = {
+            "findings": functools.partial(read_findings, self._provider, *source),
+            "loss": functools.partial(read_losses, self._provider, *source, self._most),
+            "metrics": functools.partial(read_metrics, self._provider, *source),
         }
-        for run in runs:
-            run |= {key: by_run.get(run["name"]) for key, by_run in found.items()}
+        for key, read in parts.items():
+            names = [run["name"] for run in runs if "error" not in run]
+            found, faults = read_apart(read, names)
+            for run in runs:
+                run[key] = found.get(run["name"])
+                if run["name"] in faults:
+                    run["error"] = faults[run["name"]]
         keys = {key for run in runs for key in run.get("statistics", ())}
         statistics = {key: scale(key)._asdict() for key in sorted(keys)}
         content = {"runs": runs, "statistics": statistics}
@@ -138,7 +152,10 @@ class InitkitPlugin(base_plugin.TBPlugin):
                 f"Received: statistic={key!r}",
                 400,
             )
-        profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
+        try:
+            profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
+        except UNREADABLE as error:
+            return _sentence(request, why_unreadable(error), 400)
         if not len(profiles.steps):
             return _sentence(
                 request,
@@ -161,11 +178,13 @@ def _file(name: str, request: wrappers.Request) -> wrappers.Response:
     return http_util.Respond(request, content, PAGE[name])
 
 
-def _only_get(answer: Answer, request: wrappers.Request) -> wrappers.Response:
+def _guarded(answer: Answer, request: wrappers.Request) -> wrappers.Response:
     if request.method in METHODS:
-        return answer(request)
-    response = _sentence(request, "Only GET is answered here.", 405)
-    response.headers["Allow"] = ", ".join(METHODS)
+        response = answer(request)
+    else:
+        response = _sentence(request, "Only GET is answered here.", 405)
+        response.headers["Allow"] = ", ".join(METHODS)
+    response.headers["Content-Security-Policy"] = POLICY
     return response
 
 

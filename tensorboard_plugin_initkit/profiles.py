@@ -9,11 +9,13 @@ from tensorboard.data.provider import DataProvider, RunTagFilter, TensorDatum
 from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
     intended_tag,
+    naming_key,
     parse_plugin_content,
     parse_vector_tag,
     start_tag,
     vector_tag,
 )
+from tensorboard_plugin_initkit.unreadable import UNREADABLE, why_unreadable
 
 
 class Profiles(NamedTuple):
@@ -76,6 +78,9 @@ class ProfileReader:
             key: one of its statistics.
             num_layers: how many layers the run has. Where two networks were trained in
                 one directory, profiles of another length are left out.
+
+        Raises:
+            ValueError, or another one of `UNREADABLE`: if they are no numbers.
         """
         tags = [vector_tag(key), start_tag(key), intended_tag(key)]
         read = self._provider.read_tensors(
@@ -100,7 +105,9 @@ class ProfileReader:
         values = np.array([p.numpy for p in points], "f4")
         return Profiles(
             np.array([p.step for p in points], "f8"),
-            intended[0].numpy if intended else np.full(num_layers, np.nan, "f4"),
+            np.array(intended[0].numpy, "f4")
+            if intended
+            else np.full(num_layers, np.nan, "f4"),
             values.reshape(len(points), num_layers),
         )
 
@@ -122,11 +129,11 @@ def _run_as_dict(name: str, tags: Any) -> dict[str, Any]:
     keys = sorted(key for key in map(parse_vector_tag, tags) if key is not None)
     if not keys:
         return {"name": name, "error": "No step was recorded yet."}
-    first = tags[vector_tag(keys[0])]
+    first = tags[vector_tag(naming_key(keys))]
     try:
         layers = parse_plugin_content(first.plugin_content)
-    except (ValueError, KeyError, TypeError) as error:
-        return {"name": name, "error": f"The statistics cannot be read. {error}"}
+    except UNREADABLE as error:
+        return {"name": name, "error": why_unreadable(error)}
     return {
         "name": name,
         "layers": layers,

@@ -8,8 +8,16 @@ from typing import Any
 from keras.src.backend import AutocastScope, compute_output_spec
 from keras.src.backend.common import global_state
 from keras.src.initializers.random_initializers import compute_fans
+from keras.src.saving.serialization_lib import SafeModeScope, in_safe_mode
 
-__all__ = ["AutocastScope", "compute_fans", "compute_output_spec", "global_state"]
+__all__ = [
+    "AutocastScope",
+    "SafeModeScope",
+    "compute_fans",
+    "compute_output_spec",
+    "global_state",
+    "in_safe_mode",
+]
 
 
 def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> Any:

@@ -21,7 +21,7 @@ from keras_initkit.stats.session import Session
 from keras_initkit.stats.statistics import Statistics
 from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
-from keras_initkit.tensorboard.runs import free_run
+from keras_initkit.tensorboard.runs import new_run
 
 RUN_NAME = "rescaling"
 CHECKS = 3  # a jump is found in so many
@@ -219,7 +219,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 
         if self._run is None:
-            self._run = free_run(self._log_dir, RUN_NAME)
+            self._run = new_run(self._log_dir, RUN_NAME)
         self._file = self._file or EventFile(self._run)
         write_rescaling(self._file, *event)
 

@@ -18,7 +18,7 @@ from keras_initkit.kernels.intended_variance import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats.history import Histograms, History, Record, Records
 from keras_initkit.stats.session import Session
-from keras_initkit.tensorboard.runs import free_run, runs_with_events
+from keras_initkit.tensorboard.runs import new_run, runs_with_events
 
 RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
@@ -248,7 +248,7 @@ class Recorder:
             return
         try:
             if self._run_directory is None:
-                self._run_directory = self._own_run() or free_run(
+                self._run_directory = self._own_run() or new_run(
                     self._log_dir, RUN_NAME
                 )
                 plan = self._session.plan

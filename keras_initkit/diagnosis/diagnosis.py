@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 
 from keras_initkit.diagnosis.finding import CRITICAL, Finding
+from keras_initkit.markdown import escaped
 
 HEALTHY = "No problem was found."
 
@@ -48,7 +49,8 @@ class Diagnosis(Sequence[Finding]):
             return HEALTHY
         return "\n\n".join(
             f"**{f.problem}** ({f.severity}, since step {f.since}) "
-            f"{', '.join(f.layers)}: {f.cause}\n\n{f.evidence}.\n\n`{fix}`"
+            f"{escaped(', '.join(f.layers))}: {escaped(f.cause)}\n\n"
+            f"{escaped(f.evidence)}.\n\n`{fix}`"
             for f in self
-            for fix in [f.fix.replace("\n", "`\n\n`")]
+            for fix in [f.fix.replace("`", "'").replace("\n", "`\n\n`")]
         )

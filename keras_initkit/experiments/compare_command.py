@@ -129,7 +129,7 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--depth",
         type=int,
-        help=f"hidden Dense layers (default: {Settings.depth})",
+        help=f"hidden Dense layers, 250 at most (default: {Settings.depth})",
     )
     group.add_argument(
         "--width",

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from keras_initkit.diagnosis.diagnosis import Diagnosis
+from keras_initkit.diagnosis.finding import Finding
 from keras_initkit.diagnosis.problems import PROBLEMS
 from keras_initkit.experiments.user_error import UserError
 from keras_initkit.tensorboard.findings import read_findings
@@ -25,7 +26,7 @@ problems:
 exit code:
   0  nothing critical was found
   1  a training has a critical finding
-  2  there is no such directory, or no training in it
+  2  there is no such directory, no training in it, or one that cannot be read
 
 examples:
   keras-initkit diagnose logs
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: there is nothing to show.
     """
     runs = _runs(arguments.log_dir)
-    pages = {name: Diagnosis(read_findings(path)) for name, path in runs.items()}
+    pages = {name: Diagnosis(_findings(name, path)) for name, path in runs.items()}
     if arguments.json:
         print(
             json.dumps(
@@ -71,6 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n\n".join(f"{name}\n{page}" for name, page in pages.items()))
     is_critical = any(page.is_critical for page in pages.values())
     return CRITICAL_CODE if is_critical else 0
+
+
+def _findings(name: str, run: Path) -> list[Finding]:
+    try:
+        return read_findings(run)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the findings of {name} cannot be read: {error}") from error
 
 
 def _runs(log_dir: str) -> dict[str, Path]:

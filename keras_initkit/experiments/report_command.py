@@ -61,6 +61,9 @@ examples:
       --plot report.png
 """
 
+# Of TensorFlow's: colours, and on which device an operation ran.
+NO_WORDS = re.compile(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?|\[Op:\w*\]")
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `report` to the parser's subcommands."""
@@ -202,7 +205,7 @@ def _plot(report: SignalReport, path: str) -> None:
 def _first_line(error: Exception) -> str:
     # Keras puts the cause after the configuration of what it is in.
     _, _, cause = str(error).rpartition("Exception encountered: ")
-    lines = [line.strip() for line in cause.splitlines()]
+    lines = [line.strip() for line in NO_WORDS.sub("", cause).splitlines()]
     # With this Keras opens what was raised in a layer.
     said = [s for s in lines if s and not s.startswith("Exception encountered")]
     return said[0] if said else type(error).__name__

@@ -1,8 +1,10 @@
 """The directories that a comparison or a study writes to."""
 
+import itertools
 from pathlib import Path
 
 from keras_initkit.tensorboard.local_directory import local_directory
+from keras_initkit.tensorboard.runs import first_made
 
 
 def run_directories(
@@ -40,8 +42,4 @@ def fresh_run_directory(parent: Path) -> Path:
     Raises:
         OSError: the directory cannot be made.
     """
-    number = 1
-    while (directory := parent / f"{number:03d}").exists():
-        number += 1
-    directory.mkdir(parents=True)
-    return directory
+    return first_made(parent, (f"{number:03d}" for number in itertools.count(1)))

@@ -1,6 +1,9 @@
 """What a comparison may be asked: its names, its defaults, its limits."""
 
+import math
 from dataclasses import dataclass
+
+from keras_initkit.arguments import LARGEST_SEED
 
 INITIALIZERS = (
     "zeros",
@@ -22,6 +25,16 @@ DATASETS = ("digits", "mnist", "moons", "circles", "blobs", "spirals")
 LEARNING_RATES = {"momentum": 0.01, "sgd": 0.01, "adam": 0.001, "rmsprop": 0.001}
 """The optimizers, and the learning rate of each when none is given."""
 
+# Entries of all hidden kernels: 4 GB, and as much again for gradients and momentum.
+MAX_ENTRIES = 10**9
+RANGES = {
+    "depth": (1, 250),  # of a deeper one, Keras exceeds the recursion limit
+    "width": (1, math.isqrt(MAX_ENTRIES)),
+    "epochs": (1, 10**6),
+    "batch_size": (1, 10**6),
+    "seed": (0, LARGEST_SEED),
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,15 +42,16 @@ class Settings:
 
     Args:
         initializers: names as of `kernel_initializers`, in the order to run them.
-        depth: number of hidden Dense layers, at least 1.
-        width: units per hidden layer, at least 1.
+        depth: number of hidden Dense layers, from 1 to 250.
+        width: units per hidden layer, at least 1. The hidden kernels, depth x width^2,
+            have 10^9 entries at most.
         activation: a Keras activation identifier, as a string.
         residual: whether every hidden layer after the first adds to its input.
-        epochs: passes over the training set, at least 1.
-        batch_size: samples per training step, at least 1.
+        epochs: passes over the training set, from 1 to 10^6.
+        batch_size: samples per training step, from 1 to 10^6.
         optimizer: a key of `LEARNING_RATES`; `"momentum"` is SGD with momentum 0.9.
         learning_rate: positive, or `None` for the optimizer's default.
-        seed: non-negative; decides kernels, data order and toy datasets.
+        seed: from 0 to 2^32 - 1; decides kernels, data order and toy datasets.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -56,15 +70,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._require_initializers()
-        for name in ("depth", "width", "epochs", "batch_size"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        self._require("seed", self.seed >= 0, "at least 0")
+        for name, (least, most) in RANGES.items():
+            holds = least <= getattr(self, name) <= most
+            self._require(name, holds, f"from {least} to {most}")
+        widest = math.isqrt(MAX_ENTRIES // self.depth)
+        self._require("width", self.width <= widest, f"at most {widest} at this depth")
         optimizers = ", ".join(LEARNING_RATES)
         self._require(
             "optimizer", self.optimizer in LEARNING_RATES, f"one of {optimizers}"
         )
-        positive = self.learning_rate is None or self.learning_rate > 0
-        self._require("learning_rate", positive, "positive")
+        positive = self.learning_rate is None or 0 < self.learning_rate < math.inf
+        self._require("learning_rate", positive, "positive and finite")
 
     def _require_initializers(self) -> None:
         if not self.initializers:

@@ -1,10 +1,11 @@
 """Initial weights that were trained before: an array, or one array of a file."""
 
-import contextvars
+import contextlib
 import logging
 import math
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -12,15 +13,19 @@ import numpy as np
 from keras import ops
 
 from keras_initkit import arguments
+from keras_initkit.backends import keras_private
 from keras_initkit.theory.variance import variance
 
 # Warnings go here and not to `warnings`, which a user may have turned into errors.
 log = logging.getLogger("keras_initkit")
 
 _PATHS_SHOWN = 20
-# A source may be a model that was itself built with `Pretrained`, even from the very
-# file that it was saved to: without this, reading it would have no end.
-_reading_a_model = contextvars.ContextVar("reading_a_model", default=False)
+Opened = tuple[list[str], Callable[[int], Any]]
+# What the user has read, by source and path: a clone takes it from here, not from the
+# file, which a config alone may not open.
+_values_read: weakref.WeakValueDictionary[tuple[str, str | None], np.ndarray] = (
+    weakref.WeakValueDictionary()
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
@@ -28,10 +33,13 @@ class Pretrained(keras.initializers.Initializer):
     """Initializer that returns the values of an array, or of a weight in a file.
 
     The values are read when the initializer is constructed, and cast to the asked
-    dtype when it is called. The file may be gone when a model that was built with it
-    is loaded, since that model brings its weights along: its config (and so
-    `keras.models.clone_model`) then gives an initializer of zeros, and a warning in
-    the log `keras_initkit`. Copies and pickles keep the values.
+    dtype when it is called. Copies, clones and pickles keep them.
+
+    A model that was built with a file brings its weights along when it is loaded, so
+    that the file is not needed; and as the model may come from anybody, a file that it
+    names is opened only with `keras.saving.load_model(..., safe_mode=False)`. Without
+    that, or where the file is gone, the initializer of the loaded model gives zeros,
+    with a warning in the log `keras_initkit` when it is called after the loading.
 
     Examples:
 
@@ -66,7 +74,9 @@ class Pretrained(keras.initializers.Initializer):
     def __init__(self, source: Any, path: str | None = None) -> None:
         if isinstance(source, str | os.PathLike):
             self.source = os.fspath(source)
-            self._values: np.ndarray | None = _read(self.source, path)
+            values = _read(self.source, path)
+            self._values: np.ndarray | None = values
+            _values_read[self.source, path] = values
         elif path is None:
             self.source = self._values = _to_array(source)
         else:
@@ -80,6 +90,14 @@ class Pretrained(keras.initializers.Initializer):
         shape = arguments.shape("shape", shape)
         dtype = keras.backend.standardize_dtype(dtype)
         if self._values is None:
+            if keras_private.in_safe_mode() is None:  # no model is being loaded
+                log.warning(
+                    "`Pretrained` gives zeros: it came with a model, and its source "
+                    "was not read. Construct it anew, or load the model with "
+                    "`safe_mode=False`. Its source: %r, path: %r",
+                    self.source,
+                    self.path,
+                )
             return ops.zeros(shape, dtype=dtype)
         if shape != self._values.shape:
             source = self.source if isinstance(self.source, str) else "an array"
@@ -92,7 +110,7 @@ class Pretrained(keras.initializers.Initializer):
 
     @property
     def is_missing(self) -> bool:
-        """Whether there are no values, as the file was gone when a model was loaded."""
+        """Whether there are no values, as it came with a model."""
         return self._values is None
 
     def intended_variance(self, shape: Sequence[int]) -> float:
@@ -102,7 +120,7 @@ class Pretrained(keras.initializers.Initializer):
             shape: Shape of the weight; it does not matter.
 
         Returns:
-            A float, NaN if the file is gone.
+            A float, NaN if there are no values.
         """
         return math.nan if self._values is None else variance(self._values)
 
@@ -115,18 +133,14 @@ class Pretrained(keras.initializers.Initializer):
         source = keras.saving.deserialize_keras_object(config["source"])
         if not isinstance(source, str):
             return cls(source)
-        if not _reading_a_model.get():
-            try:
-                return cls(source, config["path"])
-            except (OSError, ValueError) as error:
-                log.warning(
-                    "`Pretrained` starts at zeros, which is right for a model that is "
-                    "loaded with its weights: %s",
-                    error,
-                )
-        zeros = cls.__new__(cls)
-        zeros.source, zeros.path, zeros._values = source, config["path"], None
-        return zeros
+        path = config["path"]
+        if keras_private.in_safe_mode() is False:
+            with contextlib.suppress(OSError, ValueError):
+                return cls(source, path)
+        clone = cls.__new__(cls)
+        clone.source, clone.path = source, path
+        clone._values = _values_read.get((source, path))
+        return clone
 
 
 def _to_array(values: Any) -> np.ndarray:
@@ -143,9 +157,9 @@ def _to_array(values: Any) -> np.ndarray:
 
 
 def _read(source: str, path: str | None) -> np.ndarray:
-    readers = {".keras": _read_keras, ".h5": _read_h5, ".npz": _read_npz}
-    read = readers.get(os.path.splitext(source)[1])
-    if read is None:
+    openers = {".keras": _open_keras, ".h5": _open_h5, ".npz": _open_npz}
+    open_source = openers.get(os.path.splitext(source)[1])
+    if open_source is None:
         raise ValueError(
             "Argument `source` must be an array, or name a `.keras`, `.h5` or `.npz` "
             f"file. Received: source={source}"
@@ -154,49 +168,65 @@ def _read(source: str, path: str | None) -> np.ndarray:
         raise FileNotFoundError(
             f"Argument `source` must name an existing file. Received: source={source}"
         )
+    with contextlib.ExitStack() as stack:
+        with _readable(source):
+            paths, read = open_source(source, stack)
+        index = _index(paths, path, source)
+        with _readable(source):
+            values = read(index)
+    return _to_array(values)
+
+
+@contextlib.contextmanager
+def _readable(source: str) -> Iterator[None]:
     try:
-        arrays = read(source)
+        yield
     except Exception as error:
         raise ValueError(
             "Argument `source` must name a file that can be read. If it is a model "
             "with custom objects, register them, or load it yourself and give the "
             f"array of a weight instead. {error} Received: source={source}"
         ) from error
-    paths = [name for name, _ in arrays]
-    return _to_array(arrays[_index(paths, path, source)][1])
 
 
-def _read_keras(source: str) -> list[tuple[str, Any]]:
-    token = _reading_a_model.set(True)
-    try:
-        model = keras.saving.load_model(source, compile=False)
-    finally:
-        _reading_a_model.reset(token)
-    return [(weight.path, weight) for weight in model.weights]
+# Each opens a file until the stack is closed: the names in it, and a function that
+# reads the one at a position, as all of them may be more than there is memory for.
 
 
-def _read_h5(source: str) -> list[tuple[str, Any]]:
+def _open_keras(source: str, stack: contextlib.ExitStack) -> Opened:
+    # Its own `Pretrained` layers may name any file, even this one: none is opened.
+    with keras_private.SafeModeScope(True):
+        weights = keras.saving.load_model(source, compile=False).weights
+    return [weight.path for weight in weights], weights.__getitem__
+
+
+def _open_h5(source: str, stack: contextlib.ExitStack) -> Opened:
     # Loaded when they are needed: most initializers need neither.
     import h5py
     import ml_dtypes
 
-    arrays = []
+    file = stack.enter_context(h5py.File(source))
+    paths: list[str] = []
 
-    def read(name: str, item: Any) -> None:
+    def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
-            is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
-            dtype = ml_dtypes.bfloat16 if is_bfloat16 else None
-            arrays.append((name, np.array(item, dtype=dtype)))
+            paths.append(name)
 
-    with h5py.File(source) as file:
-        file.visititems(read)
-    return arrays
+    def read(index: int) -> np.ndarray:
+        item = file[paths[index]]
+        if item.external or item.is_virtual:
+            raise ValueError(f"The values of {paths[index]} lie in other files.")
+        # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
+        is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
+        return np.array(item, dtype=ml_dtypes.bfloat16 if is_bfloat16 else None)
+
+    file.visititems(note)
+    return paths, read
 
 
-def _read_npz(source: str) -> list[tuple[str, Any]]:
-    with np.load(source, allow_pickle=False) as arrays:
-        return list(arrays.items())
+def _open_npz(source: str, stack: contextlib.ExitStack) -> Opened:
+    arrays = stack.enter_context(np.load(source, allow_pickle=False))
+    return arrays.files, lambda index: arrays[arrays.files[index]]
 
 
 def _index(paths: list[str], path: str | None, source: str) -> int:

@@ -8,9 +8,6 @@ from keras import ops
 
 from keras_initkit import arguments
 
-# JAX holds a seed in 32 bits without a sign.
-_LARGEST_SEED = 2**32 - 1
-
 SeedLike: TypeAlias = int | dict[str, Any] | keras.random.SeedGenerator | None
 
 
@@ -29,11 +26,11 @@ class SeededDraw(keras.initializers.Initializer):
     def __init__(self, seed: SeedLike = None) -> None:
         if isinstance(seed, dict):
             seed = keras.saving.deserialize_keras_object(seed)
-        if arguments.is_integer(seed, 0, _LARGEST_SEED):
+        if arguments.is_integer(seed, 0, arguments.LARGEST_SEED):
             seed = int(seed)
         elif seed is not None and not isinstance(seed, keras.random.SeedGenerator):
             expected = (
-                f"an integer from 0 to {_LARGEST_SEED}, an instance of "
+                f"an integer from 0 to {arguments.LARGEST_SEED}, an instance of "
                 "`keras.random.SeedGenerator` or None"
             )
             raise arguments.error("seed", seed, expected)

@@ -10,6 +10,7 @@ import keras
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.kernel import is_kernel, owners
 from keras_initkit.kernels.names import layer_names, weights
+from keras_initkit.markdown import escaped
 
 Selector = str | type | Callable[[Any], bool]
 
@@ -154,6 +155,5 @@ def layer_table(names: Sequence[str], variables: Sequence[Any]) -> str:
     for number, (layer, variable) in enumerate(zip(names, variables, strict=True)):
         shape = " x ".join(map(str, variable.shape))
         cells = (layer, variable.name, shape, math.prod(variable.shape), variable.dtype)
-        escaped = (str(cell).replace("|", "\\|") for cell in cells)
-        lines.append(" | ".join((str(number), *escaped)))
+        lines.append(" | ".join((str(number), *(escaped(str(c)) for c in cells))))
     return "\n".join(lines)

@@ -214,7 +214,8 @@ def _check_has_values(initializer: Any) -> None:
     if isinstance(initializer, Pretrained) and initializer.is_missing:
         raise ValueError(
             "Argument `model` has a weight with a `Pretrained` initializer whose file "
-            "cannot be read. Put the file back, or give other `initializers`. "
+            "was not read. Load the model with `safe_mode=False`, or give other "
+            "`initializers`. "
             f"Received: source={initializer.source}"
         )
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import socket
 import struct
 import time
@@ -21,6 +22,8 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 # Of the TFRecord format, in bytes.
 LENGTH_SIZE, CRC_SIZE = 8, 4
+# In the name of a file: seconds, with or without microseconds.
+_TIME = re.compile(r"tfevents\.(\d{10})(?:\.(\d{6}))?\.")
 _numbers = itertools.count()
 
 
@@ -49,12 +52,7 @@ class EventFile:
 
     def __init__(self, directory: str | PathLike[str]) -> None:
         Path(directory).mkdir(parents=True, exist_ok=True)
-        # The order of the names is the order in which TensorBoard reads the files.
-        name = (
-            f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}."
-            f"{os.getpid()}.{next(_numbers)}"
-        )
-        self.path = Path(directory, name)
+        self.path = Path(directory, _next_name(Path(directory)))
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
         # Some file systems do not count links: 0 says nothing there.
         self._counts_links = os.fstat(self._file.fileno()).st_nlink > 0
@@ -69,7 +67,8 @@ class EventFile:
         """Writes an event.
 
         Raises:
-            FileNotFoundError: if the file was removed.
+            FileNotFoundError: if the file was removed, or another program made it
+                shorter: what it had is lost, and the rest would not be read.
             OSError: if the disk is full or the file system has gone.
         """
         data = event.SerializeToString()
@@ -101,11 +100,15 @@ class EventFile:
         status = os.fstat(self._file.fileno())
         if self._counts_links and not status.st_nlink:
             # The system would go on writing, and free it all when the file is closed.
-            raise FileNotFoundError(
-                errno.ENOENT, os.strerror(errno.ENOENT), str(self.path)
-            )
+            raise self._gone(os.strerror(errno.ENOENT))
+        if status.st_size < self._size:
+            # The system would fill the gap with zeros, which end every reading.
+            raise self._gone("Another program has made the file shorter")
         if status.st_size > self._size:
             self._drop_part()
+
+    def _gone(self, cause: str) -> FileNotFoundError:
+        return FileNotFoundError(errno.ENOENT, cause, str(self.path))
 
     def _write(self, frame: bytes) -> None:
         rest = memoryview(frame)
@@ -118,6 +121,24 @@ class EventFile:
         """TensorBoard would stop for good at an event that is there in part."""
         self._file.seek(self._size)
         self._file.truncate()
+
+
+def _next_name(directory: Path) -> str:
+    """A name behind all that are there, as TensorBoard reads files in that order.
+
+    It has the time, or that of the newest file where the clock is behind it.
+    """
+    microseconds = int(time.time() * 1e6)
+    for path in directory.glob("*tfevents*"):
+        if found := _TIME.search(path.name):
+            # A name with whole seconds comes behind all within its second.
+            newest = int(found[1] + (found[2] or "999999"))
+            microseconds = max(microseconds, newest + 1)
+    seconds, rest = divmod(microseconds, 10**6)
+    return (
+        f"events.out.tfevents.{seconds:010d}.{rest:06d}.{socket.gethostname()}."
+        f"{os.getpid()}.{next(_numbers)}"
+    )
 
 
 def read_events(path: str | PathLike[str]) -> Iterator[Event]:
@@ -136,12 +157,15 @@ def read_events(path: str | PathLike[str]) -> Iterator[Event]:
 
 def events_in(file: BinaryIO) -> Iterator[Event]:
     """The events of an open file, up to the first one that is damaged."""
+    end = os.fstat(file.fileno()).st_size
     with contextlib.suppress(DecodeError):
         while len(head := file.read(LENGTH_SIZE + CRC_SIZE)) == LENGTH_SIZE + CRC_SIZE:
             length, crc = head[:LENGTH_SIZE], head[LENGTH_SIZE:]
-            if crc != _masked_crc(length):
+            (size,) = struct.unpack("<Q", length)
+            # A file may promise more than there is memory for.
+            if crc != _masked_crc(length) or size > end - file.tell():
                 return
-            data = file.read(*struct.unpack("<Q", length))
+            data = file.read(size)
             if file.read(CRC_SIZE) != _masked_crc(data):
                 return
             yield Event.FromString(data)
@@ -161,7 +185,9 @@ def texts(events: Iterable[Event], tag: str) -> Iterator[tuple[int, str]]:
     for event in events:
         for value in event.summary.value:
             if value.tag == tag:
-                yield event.step, value.tensor.string_val[0].decode()
+                # One of another program need not have a string.
+                for text in value.tensor.string_val[:1]:
+                    yield event.step, text.decode(errors="replace")
 
 
 def _masked_crc(data: bytes) -> bytes:

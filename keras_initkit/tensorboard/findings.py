@@ -21,6 +21,7 @@ from tensorboard_plugin_initkit.metadata import (
     FINDINGS_DATA_TAG,
     FINDINGS_TAG,
     PLUGIN_NAME,
+    parse_findings,
 )
 
 
@@ -48,10 +49,11 @@ def read_findings(run: str | PathLike[str]) -> list[Finding]:
 
     Raises:
         OSError: if a file cannot be read.
+        ValueError: if it holds something else under the name of findings.
     """
     found: list[Finding] = []
     for path in sorted(Path(run).glob("*tfevents*")):
         with open(path, "rb") as file:
             for _, content in texts(events_in(file), FINDINGS_DATA_TAG):
-                found = [Finding.from_dict(one) for one in json.loads(content)]
+                found = [Finding.from_dict(one) for one in parse_findings(content)]
     return found

@@ -29,6 +29,7 @@ from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
     epoch_tag,
     intended_tag,
+    naming_key,
     plugin_content,
     scalar_tag,
     start_tag,
@@ -41,6 +42,8 @@ LAYER_KEYS = ("weight_variance", "gradient_variance")
 # Of 10,000 records about as many are written as TensorBoard keeps: 1000 of a scalar.
 # More would only take up its memory, some 370 bytes each.
 MAX_SCALARS, MAX_PROFILES = 256, 32
+# Of a network with more layers they have no scalars of their own, for the same reason.
+MAX_LAYERS = 1000
 
 
 class LayerStatsWriter:
@@ -49,15 +52,16 @@ class LayerStatsWriter:
     An event for each step holds, for every statistic, one float32 vector over the
     layers under `initkit/<statistic>`; that of the first is also under
     `initkit/<statistic>/start`. For any TensorBoard there are scalars: for weight and
-    gradient variance one for each layer, under `<statistic>/<number>_<layer>`, and for
-    every statistic the median, the 10th and the 90th percentile over the layers, under
-    `summary/<statistic>/...`; and as histograms the profiles of those two over depth,
-    under `depth_profile/<statistic>`. Scalars are written of the first `MAX_SCALARS`
-    records and then of ever fewer, profiles of `MAX_PROFILES`, as TensorBoard keeps no
-    more. The loss of each record, where it is known, is under `training/loss`, losses
-    and metrics of each epoch are under `epoch/...`. Before all that go a text table of
-    the layers, under `layers`, and the layout of Custom Scalars. The interval between
-    the recorded steps is a scalar of the run, under `recording/interval`.
+    gradient variance one for each layer, under `<statistic>/<number>_<layer>`, unless
+    there are more than `MAX_LAYERS`, and for every statistic the median, the 10th and
+    the 90th percentile over the layers, under `summary/<statistic>/...`; and as
+    histograms the profiles of those two over depth, under `depth_profile/<statistic>`.
+    Scalars are written of the first `MAX_SCALARS` records and then of ever fewer,
+    profiles of `MAX_PROFILES`, as TensorBoard keeps no more. The loss of each record,
+    where it is known, is under `training/loss`, losses and metrics of each epoch are
+    under `epoch/...`. Before all that go a text table of the layers, under `layers`,
+    and the layout of Custom Scalars. The interval between the recorded steps is a
+    scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -77,24 +81,27 @@ class LayerStatsWriter:
         table: str,
     ) -> None:
         self._file = file
-        self._layers = layers
         self._layer_keys = [key for key in keys if key in LAYER_KEYS]
         self._layer_rows = [keys.index(key) for key in self._layer_keys]
+        self._scalar_rows = self._layer_rows if len(layers) <= MAX_LAYERS else []
         layer_tags = [
-            scalar_tag(key, number, layer, len(layers))
-            for key in self._layer_keys
+            scalar_tag(keys[row], number, layer, len(layers))
+            for row in self._scalar_rows
             for number, layer in enumerate(layers)
         ]
         summaries = zip(*(summary_tags(key) for key in keys), strict=True)
         self._vector_tags = [vector_tag(key) for key in keys]
         self._start_tags = [start_tag(key) for key in keys]
         self._scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
-        self._metadata = [_metadata(key, layers) for key in keys]
+        naming = naming_key(keys)
+        self._metadata = [
+            _metadata(key, layers if key == naming else ()) for key in keys
+        ]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
         self._has_loss = False
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
-        write_layout(file, keys, self._layer_keys)
+        write_layout(file, keys, [keys[row] for row in self._scalar_rows])
 
     def write(self, records: Records) -> None:
         """Writes an event for each record.
@@ -123,8 +130,7 @@ class LayerStatsWriter:
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
-        metadata = _metadata(key, self._layers)
-        value = _vector(intended_tag(key), values, metadata)
+        value = _vector(intended_tag(key), values, _metadata(key, ()))
         self._file.add(Event(wall_time=time.time(), summary=Summary(value=[value])))
 
     def write_interval(self, step: int, interval: int) -> None:
@@ -163,7 +169,7 @@ class LayerStatsWriter:
         ]
 
     def _scalars(self, values: np.ndarray) -> list[Summary.Value]:
-        of_layers = values[self._layer_rows].ravel()
+        of_layers = values[self._scalar_rows].ravel()
         of_depth = self._over_depth(values).ravel()
         numbers = np.concatenate([of_layers, of_depth]).tolist()
         pairs = zip(self._scalar_tags, numbers, strict=True)

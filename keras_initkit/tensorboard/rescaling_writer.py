@@ -6,6 +6,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.summary_v2 import text_pb
 
+from keras_initkit.markdown import escaped
 from keras_initkit.tensorboard.event_file import EventFile
 
 TEXT_TAG = "rescaling"
@@ -28,6 +29,6 @@ def write_rescaling(
         OSError: if the disk is full, or the file or its file system has gone.
     """
     scalar = Summary.Value(tag=f"{FACTOR_TAG}/{layer}", simple_value=factor)
-    text = text_pb(TEXT_TAG, f"`{layer}` times {factor:.4g}: {reason}")
+    text = text_pb(TEXT_TAG, f"{escaped(layer)} times {factor:.4g}: {escaped(reason)}")
     for summary in (Summary(value=[scalar]), text):
         file.add(Event(wall_time=time.time(), step=step, summary=summary))

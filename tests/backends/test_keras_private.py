@@ -35,6 +35,17 @@ class Inner(layers.Layer):
         return self.dense(x) * self.own
 
 
+# -- saving ----------------------------------------------------------------------------
+
+
+def test_safe_mode_is_that_of_the_innermost_scope():
+    assert keras_private.in_safe_mode() is None
+    with keras_private.SafeModeScope(False):
+        with keras_private.SafeModeScope(True):
+            assert keras_private.in_safe_mode() is True
+        assert keras_private.in_safe_mode() is False
+
+
 # -- variables and layers --------------------------------------------------------------
 
 

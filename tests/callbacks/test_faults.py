@@ -125,6 +125,20 @@ def test_a_removed_directory_is_made_again_with_all_that_was_in_it(tmp_path, cap
     )
 
 
+def test_a_file_that_another_program_empties_is_written_anew(tmp_path, caplog):
+    def empty():
+        _ = callback.history  # some of it is in the file
+        (file,) = (tmp_path / "layer_stats").iterdir()
+        os.truncate(file, 100)
+
+    callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
+    losses = fit(compiled(), callback, At(70, empty), epochs=10)
+    assert losses == fit(compiled(), epochs=10)
+    (warning,) = warnings_of(caplog)
+    assert "Another program has made the file shorter" in warning
+    assert vectors(tmp_path / "layer_stats")[0] == list(range(200))
+
+
 def test_after_a_full_disk_the_file_is_filled_up(tmp_path, caplog, monkeypatch):
     write = EventFile.add
     full = []

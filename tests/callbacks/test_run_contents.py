@@ -219,8 +219,10 @@ def test_a_training_that_goes_on_somewhere_else_begins_there(tmp_path):
     assert runs(tmp_path / "b") == ["layer_stats"]
 
 
-def test_an_empty_directory_is_no_run(tmp_path):
+def test_a_directory_without_events_is_another_training_s_that_has_none_yet(tmp_path):
     (tmp_path / "layer_stats").mkdir()
-    (tmp_path / "layer_stats" / "notes.txt").touch()
-    fit(built(), tmp_path)
-    assert runs(tmp_path) == ["layer_stats"]
+    model = built()
+    fit(model, tmp_path)
+    assert list((tmp_path / "layer_stats").iterdir()) == []
+    fit(model, tmp_path)  # it finds its own run behind that
+    assert runs(tmp_path) == ["layer_stats", "layer_stats_2"]

@@ -138,6 +138,15 @@ def test_one_array_in_an_npy_file(command, tmp_path, capsys):
     is_one_line(capsys, ["data.npz cannot be read"])
 
 
+def test_what_tensorflow_says_is_shown_without_its_colours(command, tmp_path, capsys):
+    parts = [layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)]
+    keras.Sequential([keras.Input((6,)), *parts]).save(tmp_path / "words.keras")
+    arrays = {"x": np.full((4, 6), 99)}
+    assert command(model=tmp_path / "words.keras", arrays=arrays) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "keras-initkit: error: indices[0,0] = 99 is not in [0, 5)"
+
+
 def test_wrong_model_is_one_line(command, models, tmp_path, capsys):
     assert command(model=tmp_path / "none.keras") == 2
     is_one_line(capsys, ["there is no model file"])

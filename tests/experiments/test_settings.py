@@ -1,24 +1,29 @@
 import pytest
 
-from keras_initkit.experiments.settings import Settings
+from keras_initkit.experiments.settings import RANGES, Settings
 
 
-@pytest.mark.parametrize("name", ["depth", "width", "epochs", "batch_size"])
-def test_counts_are_at_least_1(name):
-    assert getattr(Settings(**{name: 1}), name) == 1
-    with pytest.raises(ValueError, match=f"`{name}` must be at least 1.*{name}=0"):
-        Settings(**{name: 0})
+@pytest.mark.parametrize("name", RANGES)
+def test_numbers_are_in_their_range(name):
+    least, most = RANGES[name]
+    for number in (least, most):
+        assert getattr(Settings(**{"depth": 1, name: number}), name) == number
+    rule = f"`{name}` must be from {least} to {most}.* Received: {name}="
+    for number in (least - 1, most + 1, 10**30):
+        with pytest.raises(ValueError, match=f"{rule}{number}$"):
+            Settings(**{"depth": 1, name: number})
 
 
-@pytest.mark.parametrize("rate", [0.0, -0.1, float("nan")])
+def test_the_kernels_fit_into_memory():
+    assert Settings(depth=10, width=10_000).width == 10_000
+    with pytest.raises(ValueError, match=r"at most 10000 at this.*width=10001$"):
+        Settings(depth=10, width=10_001)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("nan"), float("inf")])
 def test_learning_rate_is_positive(rate):
     with pytest.raises(ValueError, match=r"`learning_rate` must be positive"):
         Settings(learning_rate=rate)
-
-
-def test_seed_is_not_negative():
-    with pytest.raises(ValueError, match=r"`seed` must be at least 0.*seed=-1"):
-        Settings(seed=-1)
 
 
 def test_unknown_optimizer():

@@ -1,13 +1,17 @@
 import copy
+import gc
 import json
-import logging
 import os
 import pickle
+import tracemalloc
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
+from keras_initkit.initializers import pretrained
 from keras_initkit.initializers.pretrained import Pretrained
 
 VALUES = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -142,22 +146,70 @@ def test_a_trained_model_loads_without_the_source(source, tmp_path, caplog):
     model = dense_model(Pretrained(source, "hidden/kernel"))
     model.layers[0].kernel.assign(2 * VALUES)
     model.save(tmp_path / "trained.keras")
+    del model
+    gc.collect()
     os.remove(source)
-    with caplog.at_level(logging.WARNING, logger="keras_initkit"):
-        loaded = keras.saving.load_model(tmp_path / "trained.keras")
+    loaded = keras.saving.load_model(tmp_path / "trained.keras")
     np.testing.assert_array_equal(loaded.layers[0].kernel.numpy(), 2 * VALUES)
-    (record,) = caplog.records
-    assert record.name == "keras_initkit"
-    assert "starts at zeros" in record.getMessage()
-    assert source in record.getMessage()
     # Saved once more, it still names its source.
     loaded.save(tmp_path / "again.keras")
-    again = keras.saving.load_model(tmp_path / "again.keras").layers[0]
-    assert again.kernel_initializer.get_config() == {
-        "source": source,
-        "path": "hidden/kernel",
-    }
-    np.testing.assert_array_equal(draw(again.kernel_initializer), np.zeros((4, 3)))
+    again = keras.saving.load_model(tmp_path / "again.keras", safe_mode=False)
+    initializer = again.layers[0].kernel_initializer
+    assert initializer.get_config() == {"source": source, "path": "hidden/kernel"}
+    assert not caplog.records
+    np.testing.assert_array_equal(draw(initializer), np.zeros((4, 3)))
+    (record,) = caplog.records
+    assert record.name == "keras_initkit"
+    assert "gives zeros" in record.getMessage()
+    assert source in record.getMessage()
+
+
+def test_a_model_opens_what_it_names_only_when_the_user_asks(
+    source, tmp_path, monkeypatch
+):
+    dense_model(Pretrained(source, "hidden/kernel")).save(tmp_path / "m.keras")
+    gc.collect()
+    opened = []
+    monkeypatch.setattr(pretrained, "_read", lambda *of: opened.append(of) or VALUES)
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    clone = keras.models.clone_model(loaded)
+    copied = loaded.layers[0].kernel_initializer.clone()
+    assert opened == []
+    np.testing.assert_array_equal(clone.layers[0].kernel.numpy(), np.zeros((4, 3)))
+    assert copied.is_missing
+    asked = keras.saving.load_model(tmp_path / "m.keras", safe_mode=False)
+    assert opened == [(source, "hidden/kernel")]
+    np.testing.assert_array_equal(draw(asked.layers[0].kernel_initializer), VALUES)
+
+
+def test_clones_keep_the_values_without_the_file(source):
+    model = dense_model(Pretrained(source, "hidden/kernel"))
+    os.remove(source)
+    clone = keras.models.clone_model(model)
+    del model
+    gc.collect()
+    for same in (clone, keras.models.clone_model(clone)):
+        np.testing.assert_array_equal(same.layers[0].kernel.numpy(), VALUES)
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual"])
+def test_an_h5_file_that_takes_its_values_from_another_is_refused(tmp_path, kind):
+    secret = tmp_path / "secret"
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        if kind == "external":
+            secret.write_bytes(VALUES.tobytes())
+            parts = [(str(secret), 0, VALUES.nbytes)]
+            file.create_dataset("w", VALUES.shape, "float32", external=parts)
+        else:
+            with h5py.File(secret, "w") as other:
+                other["w"] = VALUES
+            layout = h5py.VirtualLayout(VALUES.shape, "float32")
+            layout[...] = h5py.VirtualSource(secret, "w", VALUES.shape)
+            file.create_virtual_dataset("w", layout)
+    with h5py.File(tmp_path / "m.h5") as file:  # to h5py it is as any other
+        np.testing.assert_array_equal(file["w"], VALUES)
+    with pytest.raises(ValueError, match=r"values of w lie in other files.*source="):
+        Pretrained(tmp_path / "m.h5", "w")
 
 
 def test_a_trained_model_loads_when_the_source_is_another_file(source, tmp_path):
@@ -213,6 +265,30 @@ def test_paths_are_listed_twenty_at_most(tmp_path):
     np.savez(tmp_path / "m.npz", **{f"w{i}": VALUES for i in range(50)})
     with pytest.raises(ValueError, match=r"w0, w1,.* w19 and 30 more\. Received:"):
         Pretrained(tmp_path / "m.npz", "w99")
+
+
+@pytest.mark.parametrize("name", ["m.npz", "m.h5"])
+def test_only_the_array_that_is_asked_for_is_loaded(tmp_path, name):
+    """A small file that holds 160 MB of zeros beside it."""
+    file = tmp_path / name
+    sizes = {"small": 10, "vast": 2 * 10**7}
+    if name == "m.npz":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, size in sizes.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    head = {"descr": "<f8", "fortran_order": False, "shape": (size,)}
+                    np.lib.format.write_array_header_1_0(member, head)
+                    for _ in range(0, 8 * size, 8 * 10**6):
+                        member.write(bytes(min(8 * size, 8 * 10**6)))
+    else:
+        with h5py.File(file, "w") as content:
+            for key, size in sizes.items():
+                content.create_dataset(key, (size,), "f8", chunks=True)
+    tracemalloc.start()
+    Pretrained(file, "small")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6
 
 
 class Unregistered(keras.layers.Layer):

@@ -80,7 +80,7 @@ def test_table():
     found = select_variables(model)
     lines = layer_table(layer_names(model, found), found).splitlines()
     assert lines[0].startswith("number | layer | variable | shape")
-    assert lines[2] == r"0 | a\|b | kernel | 5 x 4 | 20 | float32"
+    assert lines[2] == "0 | a&#124;b | kernel | 5 x 4 | 20 | float32"
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 
@@ -381,6 +382,8 @@ def test_a_file_of_pretrained_weights_that_is_gone(tmp_path, wrap):
     model = dense_model((3,), kernel_initializer=wrap(Pretrained(file)))
     model.save(tmp_path / "model.keras")
     file.unlink()
+    del model
+    gc.collect()  # nobody has the values any more
     model = keras.models.load_model(tmp_path / "model.keras")
     before = weights(model)
     with pytest.raises(ValueError, match=f"Pretrained.*Received: source={file}$"):

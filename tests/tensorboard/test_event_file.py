@@ -10,9 +10,11 @@ import signal
 import stat
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import (
     LegacyEventFileLoader,
 )
@@ -233,6 +235,18 @@ def test_a_directory_that_is_removed_in_the_middle_of_a_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+def test_a_file_that_another_program_makes_shorter_is_gone(tmp_path, kept):
+    """A write behind its end would leave zeros before it, which nobody reads past."""
+    with EventFile(tmp_path) as file:
+        file.add(event(1))
+        os.truncate(file.path, kept)
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match=r"shorter.*tfevents"):
+                file.add(event(2))
+    assert file.path.stat().st_size == kept
+
+
 def test_a_directory_that_is_moved_in_the_middle_of_a_run(tmp_path):
     with EventFile(tmp_path / "run") as file:
         (tmp_path / "run").rename(tmp_path / "better_name")
@@ -273,6 +287,26 @@ def test_files_of_one_directory_sort_in_the_order_of_their_making(tmp_path):
             paths.append(file.path)
     assert len(set(paths)) == 12
     assert sorted(paths) == paths
+
+
+@pytest.mark.parametrize("back", [0, 1e-6, 60, 1e9])
+def test_a_clock_that_steps_back_hides_no_file(tmp_path, monkeypatch, back):
+    """TensorBoard would read a later file first, and take its steps for lost ones."""
+    now = time.time()
+    for number in range(3):
+        moment = now - number * back
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        with EventFile(tmp_path) as file:
+            file.add(event(number))
+    accumulator = EventAccumulator(str(tmp_path)).Reload()
+    assert [e.step for e in accumulator.Scalars("a")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("other", ["1999999999.z.1.2.v2", "1999999999.123456.z.1.2"])
+def test_a_file_comes_behind_another_program_s_that_has_a_later_time(tmp_path, other):
+    (tmp_path / f"events.out.tfevents.{other}").touch()
+    with EventFile(tmp_path) as file:
+        assert max(tmp_path.iterdir()) == file.path
 
 
 def test_a_directory_that_cannot_be_made(tmp_path):

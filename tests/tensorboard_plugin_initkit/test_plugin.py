@@ -10,10 +10,31 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import pytest
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import (
+    DATA_CLASS_TENSOR,
+    Summary,
+    SummaryMetadata,
+)
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from keras_initkit.diagnosis.finding import CRITICAL, Finding
+from keras_initkit.tensorboard.event_file import EventFile
+from tensorboard_plugin_initkit.metadata import (
+    FINDINGS_DATA_TAG,
+    plugin_content,
+    vector_tag,
+)
 from tensorboard_plugin_initkit.plugin import PAGE
 from tensorboard_plugin_initkit.scales import scale
+
+
+def float_tensor(shape, **values):
+    return TensorProto(dtype=DT_FLOAT, tensor_shape=shape, **values)
+
 
 KEY = "gradient_variance"
 HOSTILE_RUN = "<img src=x onerror=window.pwned=1>&run=a%2Fb\"'+ü 層"
@@ -22,7 +43,34 @@ HOSTILE_LAYERS = ["net/first", "<script>alert(1)</script>", '"\\\n', "ü 層"]
 MANY = 1500
 SAMPLES = 1000  # which TensorBoard keeps
 REUSED = ("reused, from the first step", "reused, from the next step")
-NAMES = ("intended", "many", "many with start", "newer", *REUSED, "strange")
+TOO_DEEP = "[" * 100_000 + "]" * 100_000
+BAD_FINDINGS = {
+    "bad/findings: a number": make_tensor_proto(1.5),
+    "bad/findings: not JSON": make_tensor_proto("["),
+    "bad/findings: not ours": make_tensor_proto('[{"problem": "<b>"}]'),
+    "bad/findings: too deep": make_tensor_proto(TOO_DEEP),
+    "bad/findings: two": make_tensor_proto(["[]", "[]"]),
+}
+TWO = TensorShapeProto(dim=[TensorShapeProto.Dim(size=2)])
+VAST = TensorShapeProto(dim=[TensorShapeProto.Dim(size=2**62)])
+BAD_VECTORS = {
+    "bad/vector: too long": float_tensor(TWO, tensor_content=bytes(12)),
+    "bad/vector: too short": float_tensor(TWO, tensor_content=bytes(7)),
+    "bad/vector: unknown type": TensorProto(dtype=99, tensor_shape=TWO),
+    "bad/vector: vast": float_tensor(VAST, float_val=[1]),
+    "bad/vector: words": make_tensor_proto(["a", "b"]),
+}
+BAD_RUNS = ("bad/content: too deep", *BAD_FINDINGS)
+NAMES = (
+    *BAD_RUNS,
+    *BAD_VECTORS,
+    "intended",
+    "many",
+    "many with start",
+    "newer",
+    *REUSED,
+    "strange",
+)
 SENTENCE = re.compile(r"[A-Z].*\.|[A-Z].* Received: .*")
 
 
@@ -52,6 +100,14 @@ FINDING = Finding(
 )
 
 
+def write_tensor(directory, tag, tensor, content=b""):
+    data = SummaryMetadata.PluginData(plugin_name="initkit", content=content)
+    metadata = SummaryMetadata(plugin_data=data, data_class=DATA_CLASS_TENSOR)
+    value = Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+    with EventFile(directory) as file:
+        file.add(Event(wall_time=1.0, step=9, summary=Summary(value=[value])))
+
+
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory, write_run):
     log_dir = tmp_path_factory.mktemp("logs")
@@ -70,6 +126,13 @@ def log_dir(tmp_path_factory, write_run):
     )
     newer = b'{"version": 2, "layers": ["a", "b"]}'
     write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
+    deep = f'{{"version": 1, "layers": {TOO_DEEP}}}'.encode()
+    write_run(log_dir / BAD_RUNS[0], range(3), ["a", "b"], first, content=deep)
+    for name, tensor in BAD_FINDINGS.items():
+        write_run(log_dir / name, range(3), ["a", "b"], first)
+        write_tensor(log_dir / name, FINDINGS_DATA_TAG, tensor)
+    for name, tensor in BAD_VECTORS.items():
+        write_tensor(log_dir / name, vector_tag(KEY), tensor, plugin_content("ab"))
     for name, begin in zip(REUSED, (0, 3), strict=True):
         write_run(log_dir / name, range(3), ["a", "b"], first, start=True)
         steps = range(begin, begin + 5)
@@ -155,9 +218,23 @@ def test_runs(ask):
     assert runs["intended"]["metrics"] == {"acc": 0.75}
     assert runs["newer"].keys() >= {"name", "error"}
     assert "layers" not in runs["newer"]
-    assert runs["newer"]["error"].endswith("Received: version=2")
+    assert runs["newer"]["error"].endswith("Received: version=2.")
     known = {key: scale(key)._asdict() for key in (KEY, HOSTILE_KEY)}
     assert content["statistics"] == known
+
+
+@pytest.mark.parametrize("run", BAD_RUNS)
+def test_one_bad_run_is_one_line_in_the_list(ask, run):
+    runs = {found["name"]: found for found in json.loads(ask("runs").body)["runs"]}
+    assert SENTENCE.fullmatch(runs[run]["error"])
+    assert len(runs[run]["error"]) < 300
+
+
+@pytest.mark.parametrize("run", BAD_VECTORS)
+def test_malformed_vectors_are_answered_with_a_sentence(ask, run):
+    answer = ask("profiles", run=run, statistic=KEY)
+    assert_is_sentence(answer, 400)
+    assert answer.text.startswith("The statistics cannot be read: ")
 
 
 @pytest.mark.parametrize("key", STRANGE)
@@ -239,6 +316,13 @@ def test_wrong_parameters(ask, query):
 @pytest.mark.parametrize("run", ["", "none", "..", "many/", "strange", "<script>"])
 def test_unknown_runs(ask, run):
     assert_is_sentence(ask("profiles", run=run, statistic=KEY), 404)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("route", ["runs", "profiles", "index.js", "style.css"])
+def test_no_answer_can_be_misused_as_a_page(ask, route, method):
+    policy = ask(route, method).headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'", "sandbox"} <= set(policy)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])

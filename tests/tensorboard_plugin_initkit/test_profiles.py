@@ -180,7 +180,7 @@ def test_a_run_of_a_newer_version():
     (run,) = runs({TAG: VALUES}, b'{"version": 2, "layers": ["a", "b"]}')
     assert run.keys() == {"name", "error"}
     assert "newer keras_initkit" in run["error"]
-    assert run["error"].endswith("Received: version=2")
+    assert run["error"].endswith("Received: version=2.")
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,14 @@ def test_a_run_of_a_newer_version():
         b'{"version": "x", "layers": []}',
         b'{"version": 1, "layers": 7}',
         b'{"version": 1, "layers": [7]}',
+        b"[" * 100_000 + b"]" * 100_000,
+        b"9" * 5000,
     ],
 )
 def test_a_run_with_broken_plugin_data(content):
     (run,) = runs({TAG: VALUES}, content)
     assert run.keys() == {"name", "error"}
-    assert run["error"].startswith("The statistics cannot be read.")
+    assert run["error"].startswith("The statistics cannot be read: ")
 
 
 def test_a_tag_of_somebody_else_under_our_name():

@@ -1,0 +1,18 @@
+"""Names of the user's own in a text of Markdown."""
+
+import re
+
+# What begins a cell, an image, a link, a tag or an emphasis.
+_SPECIAL = re.compile(r"[|!\[\]<>&`*\\]")
+
+
+def escaped(text: str) -> str:
+    """The text in one line, which Markdown and HTML show as it is.
+
+    Example:
+
+    >>> escaped("a|b")
+    'a&#124;b'
+    """
+    line = " ".join(text.split())
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
