@@ -1,0 +1,58 @@
+/** One of the starts: its lesson, its picture, its cost and its findings. */
+
+import { html, setText } from "/charts/dom.js";
+import { inWords } from "/charts/numbers.js";
+import { createLineChart } from "./line_chart.js";
+
+const COST = { logarithmic: false, low: 0, high: null };
+
+/**
+ * @param {string} title
+ * @param {{element: HTMLElement, update: function}} panel of the scene
+ * @returns {{element: HTMLElement, update: (run: object, still: object, dark: boolean)
+ *   => void}} `run` is of a frame
+ */
+export function createStart(title, panel) {
+  // The numbers of the second change with each picture: nobody wants to hear them.
+  const sentences = ["polite", "off", "polite"].map((live) =>
+    html("p", { "aria-live": live }),
+  );
+  const cost = createLineChart("Cost");
+  const findings = html("ul", { class: "found", "aria-label": "Findings" });
+  const element = html(
+    "article",
+    { class: "start" },
+    html("h2", {}, title),
+    html("div", { class: "lesson" }, ...sentences),
+    panel.element,
+    cost.element,
+    findings,
+  );
+
+  function update(run, still, dark) {
+    for (const [i, sentence] of run.lesson.entries()) setText(sentences[i], sentence);
+    panel.update(run, still, dark);
+    const points = run.curve.map((point) => point.map(Number));
+    const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+    cost.update([{ kind: "measured", xs, ys }], COST);
+    element.dataset.cost = ys.at(-1);
+    element.dataset.accuracy = run.accuracy;
+    const key = JSON.stringify(run.findings);
+    if (findings.dataset.key !== key) {
+      findings.dataset.key = key;
+      findings.replaceChildren(...run.findings.map(lineOf));
+    }
+  }
+
+  return { element, update };
+}
+
+function lineOf({ problem, since, severity, cause, evidence, fix }) {
+  return html(
+    "li",
+    { "data-problem": problem },
+    html("strong", { class: severity }, inWords(problem)),
+    ` since step ${since}: ${cause}. ${evidence}.`,
+    html("code", {}, fix),
+  );
+}
