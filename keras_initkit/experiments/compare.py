@@ -226,9 +226,7 @@ def compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
     return network
 
 
-def draw(
-    network: keras.Model, name: str, dataset: Dataset, settings: Settings
-) -> None:
+def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) -> None:
     """Draws new weights in place, so that nothing is traced again.
 
     Args:

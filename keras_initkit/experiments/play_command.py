@@ -5,6 +5,7 @@ import logging
 import webbrowser
 
 from keras_initkit.experiments.extras import require_extras
+from keras_initkit.experiments.mnist_files import read_mnist
 from keras_initkit.experiments.user_error import UserError
 
 DESCRIPTION = """\
@@ -31,6 +32,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--open", action="store_true", help="open the page in the browser"
     )
+    parser.add_argument(
+        "--mnist-path",
+        metavar="FILE",
+        help="mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from "
+        "Keras's cache if it is there, or else scikit-learn's digits",
+    )
     parser.set_defaults(run=run)
 
 
@@ -46,7 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     # The page shows the findings; the terminal need not.
     logging.getLogger("keras_initkit").setLevel(logging.ERROR)
-    play = Play(all_scenes())
+    try:
+        if arguments.mnist_path is not None:
+            read_mnist(arguments.mnist_path)
+    except (OSError, ValueError) as error:
+        raise UserError(error) from error
+    play = Play(all_scenes(arguments.mnist_path))
     try:
         serving = server(play, arguments.port)
     except (OSError, OverflowError) as error:

@@ -14,7 +14,7 @@ OPTIMIZERS = {
     "rmsprop": "RMSprop({rate!r})",
 }
 
-PROGRAM = '''\
+PROGRAM = """\
 import keras
 
 from keras_initkit import {names}
@@ -46,7 +46,7 @@ model.fit(
     shuffle=False,  # as the page does it
     callbacks=[LayerStatsCallback("logs")],
 )
-'''
+"""
 LSUV_LINE = "lsuv(model, data.x_train[:{batch_size}])\n"
 
 

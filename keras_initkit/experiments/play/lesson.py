@@ -5,9 +5,9 @@ import math
 from keras_initkit.diagnosis.finding import Finding
 from keras_initkit.experiments.play.run import Run
 
-# A network that learns has a cost below this share of the first, and of guessing; one
-# that does worse than guessing has a cost above that share of it.
-LEARNED, WORSE = 0.7, 1.05
+# Shares of what guessing costs: below the first a network knows something, above the
+# second it does worse than one that guesses.
+KNOWS, WORSE = 0.7, 1.05
 
 _SEEN = {
     "non_finite": "The cost is no longer a number: the training has broken down.",
@@ -49,14 +49,16 @@ def cost_sentence(run: Run) -> str:
     if run.step == 0:
         return f"The cost is {first:.3g}, and {guessing}."
     if not math.isfinite(last):
-        return f"The cost began at {first:.3g} and is {last} now."
+        return f"The cost began at {first:.3g} and is no longer a number."
     steps = "1 step" if run.step == 1 else f"{run.step} steps"
-    words = f"from {first:.3g} to {last:.3g} in {steps}, and {guessing}"
-    if last < LEARNED * min(first, chance):
-        return f"The network learns: the cost went {words}."
+    words = f"it went from {first:.3g} to {last:.3g} in {steps}, and {guessing}"
     if last > WORSE * chance:
-        return f"The cost is above that of guessing: it went {words}."
-    return f"The cost has hardly moved: it went {words}."
+        return f"The cost is above that of guessing: {words}."
+    if last > KNOWS * chance:
+        return f"The cost is close to that of guessing: {words}."
+    if last < first:
+        return f"The cost falls: {words}."
+    return f"The cost does not fall: {words}."
 
 
 def advice_sentence(run: Run, findings: list[Finding]) -> str:

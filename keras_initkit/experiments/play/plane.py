@@ -40,7 +40,7 @@ class Plane(Scene):
             ("moons", "circles", "blobs", "spirals", "xor"),
         ),
         Number("layers", "Hidden layers", 2, 1, 4, is_integer=True),
-        Number("units", "Units a layer", 6, 1, 8, is_integer=True),
+        Number("units", "Units per layer", 6, 1, 8, is_integer=True),
         Choice("activation", "Activation", "relu", ("relu", "tanh", "sigmoid", "gelu")),
         optimizer_field("adam"),
         rate_field(0.01),

@@ -39,6 +39,7 @@ class Run:
     Attributes:
         step: how many steps were taken.
         look: what the weights make of the samples now.
+        first: what they made of them before the first step.
         costs: the mean cross-entropy of the samples that are looked at, in nats, by
             step.
         record: the last one of `LayerStatsCallback`; None before the first step.
@@ -52,6 +53,7 @@ class Run:
         self.costs: dict[int, float] = {}
         self.record: Record | None = None
         self.look: Look
+        self.first: Look
         self._network = compiled_network(dataset, settings)
         self._probe = Probe(self._network, settings.activation)
         self._seen = dataset.x_train[:seen], dataset.y_train[:seen]
@@ -83,6 +85,7 @@ class Run:
         draw(self._network, settings.initializers[0], self.dataset, settings)
         self.step, self.costs, self.record = 0, {}, None
         self.see()
+        self.first = self.look
 
     def advance(self) -> bool:
         """Takes a training step; False where there is none left."""

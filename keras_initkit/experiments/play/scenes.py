@@ -2,16 +2,25 @@
 
 from typing import Any
 
+from keras_initkit.experiments.play.depth import Depth
+from keras_initkit.experiments.play.digits import Digits
 from keras_initkit.experiments.play.fields import Number, Values, as_json, checked
 from keras_initkit.experiments.play.plane import Plane
 from keras_initkit.experiments.play.scene import Scene
 
-PACE = Number("pace", "Steps a picture", 1, 1, 50, is_integer=True, is_logarithmic=True)
+PACE = Number(
+    "pace", "Steps per picture", 1, 1, 50, is_integer=True, is_logarithmic=True
+)
 
 
-def all_scenes() -> dict[str, Scene]:
-    """Those there are, in their order."""
-    return {scene.name: scene for scene in (Plane(),)}
+def all_scenes(mnist_path: str | None = None) -> dict[str, Scene]:
+    """Those there are, in their order.
+
+    Args:
+        mnist_path: as in `load_dataset`; by default MNIST is taken if Keras has it.
+    """
+    scenes: tuple[Scene, ...] = Plane(), Depth(), Digits(mnist_path)
+    return {scene.name: scene for scene in scenes}
 
 
 def chosen(scenes: dict[str, Scene], name: Any, values: Any) -> tuple[Scene, Values]:

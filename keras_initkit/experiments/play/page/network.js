@@ -8,13 +8,13 @@ const WIDTH = 460;
 const ROW = 34;
 const MARGIN = 24;
 const THICKEST = 4; // pixels, of the weight that is largest in its layer
+const FAINT = 0.1; // of the largest weight
 const BOW = 0.45; // of the distance between equal units, that their arc is wide
 const LINEAR = { logarithmic: false, low: null, high: null };
 
 /**
- * @param {string} colouredBy "weights" or "gradients"
  * @returns {{element: HTMLElement, update: (run: object, by: string, dark: boolean) =>
- *   void}} `run` is of a frame, `by` says what colours the lines
+ *   void}} `run` is of a frame, `by` is "weights" or "gradients", which colour the lines
  */
 export function createNetwork() {
   const chart = svg("svg", { class: "network", role: "img" });
@@ -38,7 +38,8 @@ export function createNetwork() {
         for (const [j, value] of row.entries()) {
           const size = Math.abs(value) / scale.high;
           setAttributes(edges[layer][i][j], {
-            stroke: css(colourOf(value, scale, shades)),
+            // Where the scale has the colour of the page, a line should still be seen.
+            stroke: size < FAINT ? null : css(colourOf(value, scale, shades)),
             "stroke-width": Number.isFinite(size) ? 0.5 + THICKEST * size : THICKEST,
           });
         }

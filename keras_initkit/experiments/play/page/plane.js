@@ -23,7 +23,7 @@ export function createPanel() {
   let by = "weights";
   let last = null;
   const choices = ["weights", "gradients"].map((name) => {
-    const button = html("button", { type: "button", "aria-pressed": name === by }, name);
+    const button = html("button", { type: "button", "aria-pressed": String(name === by) }, name);
     button.addEventListener("click", () => {
       by = name;
       for (const one of choices) {

@@ -5,11 +5,15 @@ import { html, setAttributes, setText } from "/charts/dom.js";
 import { followTheme } from "/charts/host.js";
 import { createForm, createSlider } from "./form.js";
 import { readLink, writeLink } from "./link.js";
+import { createPanel as createDepth } from "./depth.js";
+import { createPanel as createDigits } from "./digits.js";
 import { createPanel as createPlane } from "./plane.js";
 import { ask, events } from "./requests.js";
-import { createStart } from "./start.js";
+import { createTrial } from "./trial.js";
 
-const PANELS = { plane: createPlane };
+const PANELS = { plane: createPlane, depth: createDepth, digits: createDigits };
+
+const PATIENCE = 400; // milliseconds until the reader is told what takes so long
 
 const main = document.querySelector("main");
 let dark = false;
@@ -37,9 +41,10 @@ function createPage(scenes, paceField) {
   let chosen = null; // the scene, the pace and the values, as the address has them
   let frame = null; // the newest
   let still = { key: null, content: null };
-  let panels = { key: null, starts: [] };
+  let panels = { key: null, trials: [] };
   let isPlaying = false;
   let isDrawing = false;
+  let patience = null; // ends when it takes long until the next frame
 
   const tabs = html("div", { role: "tablist", "aria-label": "Scenes" });
   const tabOf = new Map();
@@ -88,8 +93,8 @@ function createPage(scenes, paceField) {
   );
   const notice = html("p", { class: "notice", role: "status", hidden: true });
   const program = html("pre", { class: "program", hidden: true, tabindex: "0" });
-  const starts = html("div", { class: "starts" });
-  const stage = html("section", { id: "stage" }, bar, notice, program, starts);
+  const trials = html("div", { class: "trials" });
+  const stage = html("section", { id: "stage" }, bar, notice, program, trials);
   const content = html("div", { class: "content" }, aside, stage);
   const title = html("h1", {}, "Play with initialization");
 
@@ -158,10 +163,14 @@ function createPage(scenes, paceField) {
 
   async function order(name, more = {}) {
     if (token === null) return;
+    clearTimeout(patience);
+    if (name === "play" || name === "step") {
+      patience = setTimeout(() => say("Keras prepares the training step …"), PATIENCE);
+    }
     try {
       const paceOf = name === "play" ? { pace: chosen.pace } : {};
-      await ask("/order", { token, order: name, ...paceOf, ...more });
       say("");
+      await ask("/order", { token, order: name, ...paceOf, ...more });
     } catch (error) {
       say(error.message);
     }
@@ -181,6 +190,8 @@ function createPage(scenes, paceField) {
   }
 
   function receive(next) {
+    clearTimeout(patience);
+    say("");
     isPlaying = next.playing;
     setAttributes(play, {
       "aria-label": isPlaying ? "Pause" : "Play",
@@ -212,13 +223,13 @@ function createPage(scenes, paceField) {
         const titles = runs.length > 1 ? ["First start", "Second start"] : ["What is seen"];
         panels = {
           key: kind,
-          starts: titles.map((one) => createStart(one, PANELS[scene]())),
+          trials: titles.map((one) => createTrial(one, PANELS[scene]())),
         };
-        starts.replaceChildren(...panels.starts.map(({ element }) => element));
-        starts.classList.toggle("two", runs.length > 1);
+        trials.replaceChildren(...panels.trials.map(({ element }) => element));
+        trials.classList.toggle("two", runs.length > 1);
       }
       for (const [i, run] of runs.entries()) {
-        panels.starts[i].update(run, still.content, dark);
+        panels.trials[i].update(run, still.content, dark);
       }
       setText(counter, `step ${frame.step}`);
       main.dataset.step = frame.step;

@@ -1,7 +1,7 @@
-/** One of the starts: its lesson, its picture, its cost and its findings. */
+/** A start that is trained: its lesson, its picture, its cost and its findings. */
 
 import { html, setText } from "/charts/dom.js";
-import { inWords } from "/charts/numbers.js";
+import { inShort, inWords } from "/charts/numbers.js";
 import { createLineChart } from "./line_chart.js";
 
 const COST = { logarithmic: false, low: 0, high: null };
@@ -12,20 +12,22 @@ const COST = { logarithmic: false, low: 0, high: null };
  * @returns {{element: HTMLElement, update: (run: object, still: object, dark: boolean)
  *   => void}} `run` is of a frame
  */
-export function createStart(title, panel) {
+export function createTrial(title, panel) {
   // The numbers of the second change with each picture: nobody wants to hear them.
   const sentences = ["polite", "off", "polite"].map((live) =>
     html("p", { "aria-live": live }),
   );
   const cost = createLineChart("Cost");
+  const reading = html("p", { class: "reading" });
   const findings = html("ul", { class: "found", "aria-label": "Findings" });
   const element = html(
     "article",
-    { class: "start" },
+    { class: "trial" },
     html("h2", {}, title),
     html("div", { class: "lesson" }, ...sentences),
     panel.element,
     cost.element,
+    reading,
     findings,
   );
 
@@ -35,6 +37,8 @@ export function createStart(title, panel) {
     const points = run.curve.map((point) => point.map(Number));
     const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
     cost.update([{ kind: "measured", xs, ys }], COST);
+    const right = Math.round(100 * run.accuracy);
+    setText(reading, `cost ${inShort(ys.at(-1))}, ${right} % of the samples right`);
     element.dataset.cost = ys.at(-1);
     element.dataset.accuracy = run.accuracy;
     const key = JSON.stringify(run.findings);
