@@ -42,7 +42,8 @@ class Bench:
 
     def advance(self) -> bool:
         """Takes one step of each; False if one of them has none left."""
-        return bool(self._runs) and all([run.advance() for run in self._runs])
+        advanced = [run.advance() for run in self._runs]
+        return bool(advanced) and all(advanced)
 
     def frame(self) -> dict[str, Any]:
         """What is to be seen now: `step`, and of each run what belongs to it."""

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from keras_initkit.experiments.play.fields import Values
 from keras_initkit.experiments.play.keras_code import keras_code
 from keras_initkit.experiments.play.scene import Scene
 from keras_initkit.experiments.play.scenes import PACE, chosen, described
@@ -156,9 +157,10 @@ class Play:
         step = content.get("step")
         if not isinstance(step, int) or step < 0:
             raise BadRequest(f"`step` must be an integer. Received: step={step!r}")
-        return _json({"code": keras_code(*self._chosen(content), step)})
+        scene, values = self._chosen(content)
+        return _json({"code": keras_code(scene, values, step)})
 
-    def _chosen(self, content: dict[str, Any]) -> Any:
+    def _chosen(self, content: dict[str, Any]) -> tuple[Scene, Values]:
         return chosen(self._scenes, content.get("scene"), content.get("values"))
 
 

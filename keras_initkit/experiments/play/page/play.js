@@ -13,6 +13,7 @@ import { createTrial } from "./trial.js";
 
 const PANELS = { plane: createPlane, depth: createDepth, digits: createDigits };
 
+const PREPARING = "Keras prepares the training step …";
 const PATIENCE = 400; // milliseconds until the reader is told what takes so long
 
 const main = document.querySelector("main");
@@ -165,7 +166,7 @@ function createPage(scenes, paceField) {
     if (token === null) return;
     clearTimeout(patience);
     if (name === "play" || name === "step") {
-      patience = setTimeout(() => say("Keras prepares the training step …"), PATIENCE);
+      patience = setTimeout(() => say(PREPARING), PATIENCE);
     }
     try {
       const paceOf = name === "play" ? { pace: chosen.pace } : {};
@@ -191,7 +192,7 @@ function createPage(scenes, paceField) {
 
   function receive(next) {
     clearTimeout(patience);
-    say("");
+    if (notice.textContent === PREPARING) say("");
     isPlaying = next.playing;
     setAttributes(play, {
       "aria-label": isPlaying ? "Pause" : "Play",
