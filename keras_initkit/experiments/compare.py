@@ -246,7 +246,8 @@ def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) 
         layer.kernel_initializer = initializer
     reinitialize(network, settings.seed)
     if Start.of(name).name == LSUV:
-        lsuv(network, dataset.x_train[: settings.batch_size])
+        # Those that it would draw have no seed.
+        lsuv(network, dataset.x_train[: settings.batch_size], orthogonal=False)
 
 
 def _outcome(

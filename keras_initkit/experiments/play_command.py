@@ -8,6 +8,8 @@ from keras_initkit.experiments.extras import require_extras
 from keras_initkit.experiments.mnist_files import read_mnist
 from keras_initkit.experiments.user_error import UserError
 
+LARGEST_PORT = 2**16 - 1
+
 DESCRIPTION = """\
 Serve a page on this machine in which you choose a dataset, a network and an
 initialization, train it, and watch what becomes of it: real Keras models, recorded by
@@ -48,6 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: it cannot be served.
     """
     require_extras()
+    if not 0 <= arguments.port <= LARGEST_PORT:
+        raise UserError(
+            f"`--port` must be from 0 to {LARGEST_PORT}. Received: {arguments.port}"
+        )
     from keras_initkit.experiments.play.scenes import all_scenes
     from keras_initkit.experiments.play.server import HOST, Play, server
 
@@ -61,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     play = Play(all_scenes(arguments.mnist_path))
     try:
         serving = server(play, arguments.port)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(f"port {arguments.port} cannot be served: {error}") from error
     address = f"http://{HOST}:{serving.port}/"
     print(f"Play at {address} (Ctrl+C ends it)", flush=True)

@@ -47,7 +47,7 @@ model.fit(
     callbacks=[LayerStatsCallback("logs")],
 )
 """
-LSUV_LINE = "lsuv(model, data.x_train[:{batch_size}])\n"
+LSUV_LINE = "lsuv(model, data.x_train[:{batch_size}], orthogonal=False)\n"
 
 
 def keras_code(scene: Scene, values: Values, step: int) -> str:

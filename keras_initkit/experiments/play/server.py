@@ -88,6 +88,8 @@ class Play:
         except HTTPException as refusal:
             sentence = refusal.description or refusal.name
             response = Response(sentence, refusal.code, mimetype="text/plain")
+            if isinstance(refusal, MethodNotAllowed):
+                response.allow.update(refusal.valid_methods or ())
         except ValueError as error:
             response = Response(str(error), 400, mimetype="text/plain")
         response.headers.extend(SECURITY)

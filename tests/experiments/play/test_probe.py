@@ -16,9 +16,7 @@ OTHERS = RNG.normal(size=(5, 3)).astype("float32")
 def network(request):
     kernels = [keras.initializers.HeNormal(seed=seed) for seed in range(4)]
     network = dense_network(3, 4, 6, request.param, kernels)
-    network.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return network, Probe(network, request.param)
 
 
