@@ -17,6 +17,9 @@ FRAME_SECS = 0.05
 # A page that has gone is noticed when something is sent to it.
 BEAT_SECS = 1.0
 
+# Whoever waits for the lock gets it in this time, before it is asked for again.
+TURN_SECS = 0.002
+
 Frame = dict[str, Any]
 
 log = logging.getLogger(__name__)
@@ -45,9 +48,10 @@ class Session:
         self._is_new = True  # what was chosen is not yet drawn
         self._pace = 0  # steps for each frame; 0 while it is paused
         self._is_step_wanted = False
+        self._is_first_step = False  # which takes long: Keras traces it
         self._is_closed = False
-        self._frame: Frame | None = None
-        self._number = 0  # of the frame
+        self._frame: Frame = {}
+        self._number = 0  # counts what there is to tell
         self._thread = threading.Thread(
             target=self._work, name="keras-initkit play session", daemon=True
         )
@@ -64,7 +68,7 @@ class Session:
         """Takes so many steps for each frame from now on; 0 to pause."""
         with self._changed:
             self._pace, self._is_step_wanted = pace, False
-            self._changed.notify_all()
+            self._tell()
 
     def step(self) -> None:
         """Takes one step, and pauses."""
@@ -80,19 +84,24 @@ class Session:
         self._thread.join()
 
     def frames(self) -> Iterator[Frame | None]:
-        """The newest frame whenever there is one; None where there was none for long.
+        """The newest frame, whenever there is something to tell; None after a while.
 
-        It goes on until the session is closed.
+        With it comes whether the session is `playing`, and whether Keras is `preparing`
+        the first step. It goes on until the session is closed.
         """
         seen = 0
         while True:
             with self._changed:
-                if self._number == seen:
+                if self._number == seen and not self._is_closed:
                     self._changed.wait(BEAT_SECS)
                 if self._is_closed:
                     return
-                frame = self._frame if self._number > seen else None
-                seen = self._number
+                is_news, seen = bool(self._frame) and self._number > seen, self._number
+                state = {
+                    "playing": self._pace > 0,
+                    "preparing": self._is_first_step,
+                }
+                frame = {**self._frame, **state} if is_news else None
             yield frame
 
     # -- the thread --------------------------------------------------------------------
@@ -118,10 +127,12 @@ class Session:
                 log.debug("The training of a page failed.", exc_info=True)
                 bench.close()
                 self._pace = 0
-                frame = {"scene": chosen[0].name, "error": str(error)}
-            self._publish({**frame, "values": chosen[1]})
+                frame = {"scene": chosen[0].name, "step": 0, "error": str(error)}
             with self._changed:
-                rest = began + FRAME_SECS - time.monotonic()
+                self._frame = {**frame, "values": chosen[1]}
+                self._is_first_step = False
+                self._tell()
+                rest = max(TURN_SECS, began + FRAME_SECS - time.monotonic())
                 self._changed.wait_for(lambda: self._is_closed or self._is_new, rest)
         with _keras:
             bench.close()
@@ -131,13 +142,15 @@ class Session:
         return self._is_closed or is_wanted
 
     def _advance(self, bench: Bench, steps: int) -> None:
+        if self._frame["step"] == 0:
+            with self._changed:
+                self._is_first_step = True
+                self._tell()
         for _ in range(steps):
             if not bench.advance():
                 self._pace = 0
                 break
 
-    def _publish(self, frame: Frame) -> None:
-        with self._changed:
-            self._frame = {**frame, "playing": self._pace > 0}
-            self._number += 1
-            self._changed.notify_all()
+    def _tell(self) -> None:
+        self._number += 1
+        self._changed.notify_all()

@@ -172,13 +172,14 @@ def test_two_pages_do_not_disturb_each_other(client, next_frame):
     values = {**SMALL, "seed": 5}
     pages = [client.session(values=values) for _ in range(2)]
     for _, token in pages:
-        client.ask("/order", {"token": token, "order": "play", "pace": 1})
+        client.ask("/order", {"token": token, "order": "play", "pace": 20})
     curves = [
-        next_frame(answer, lambda frame: frame["step"] == 20)["runs"][0]["curve"]
+        dict(next_frame(answer, lambda f: f["step"] >= 60)["runs"][0]["curve"])
         for answer, _ in pages
     ]
-    assert curves[0] == curves[1]
-    assert curves[0][0] != curves[0][-1]
+    for step in (0, 20, 40, 60):
+        assert curves[0][step] == curves[1][step]
+    assert curves[0][0] > curves[0][60]
     for answer, _ in pages:
         answer.close()
 

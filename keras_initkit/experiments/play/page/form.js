@@ -74,7 +74,7 @@ export function createSlider(field, onChange) {
   const steps = isInteger && !isLog;
   const slider = html("input", {
     ...{ type: "range", name, min: steps ? low : 0, max: steps ? high : FINENESS },
-    step: 1,
+    ...{ step: 1, "aria-label": label },
   });
   const shown = html("output");
   let number = field.default; // exactly, where a link has what no place has
@@ -109,7 +109,7 @@ export function createSlider(field, onChange) {
   set(field.default);
   const words = html("span", {}, `${label} `, shown);
   return {
-    element: html("label", { class: "field" }, words, slider),
+    element: html("div", { class: "field" }, words, slider),
     get: () => number,
     set,
   };

@@ -8,7 +8,7 @@ import { readLink, writeLink } from "./link.js";
 import { createPanel as createDepth } from "./depth.js";
 import { createPanel as createDigits } from "./digits.js";
 import { createPanel as createPlane } from "./plane.js";
-import { ask, events } from "./requests.js";
+import { ask, events, Refusal } from "./requests.js";
 import { createTrial } from "./trial.js";
 
 const PANELS = { plane: createPlane, depth: createDepth, digits: createDigits };
@@ -45,7 +45,7 @@ function createPage(scenes, paceField) {
   let panels = { key: null, trials: [] };
   let isPlaying = false;
   let isDrawing = false;
-  let patience = null; // ends when it takes long until the next frame
+  let patience = null; // ends where the first step takes long
 
   const tabs = html("div", { role: "tablist", "aria-label": "Scenes" });
   const tabOf = new Map();
@@ -109,17 +109,29 @@ function createPage(scenes, paceField) {
   /** Listens to the server for as long as the page is open. */
   async function live() {
     show(readLink(scenes, paceField));
+    let error = await listen();
+    if (error instanceof Refusal && token === null) {
+      // Of a link that asks for what is not allowed.
+      say(error.message);
+      show({ scene: scenes[0].name, pace: paceField.default, values: {} });
+      error = await listen();
+    }
+    token = null;
+    say(`The training has stopped: ${error.message}. Reload the page to go on.`);
+    main.dataset.state = "gone";
+  }
+
+  /** Receives frames until that fails; gives the reason. */
+  async function listen() {
     try {
       for await (const event of events(chosen)) {
         if (event.token) token = event.token;
         else receive(event);
         main.dataset.state = "live";
       }
-      throw new Error("it has ended");
+      return new Error("the server has ended it");
     } catch (error) {
-      token = null;
-      say(`The training has stopped: ${error.message}. Reload the page to go on.`);
-      main.dataset.state = "gone";
+      return error;
     }
   }
 
@@ -164,10 +176,6 @@ function createPage(scenes, paceField) {
 
   async function order(name, more = {}) {
     if (token === null) return;
-    clearTimeout(patience);
-    if (name === "play" || name === "step") {
-      patience = setTimeout(() => say(PREPARING), PATIENCE);
-    }
     try {
       const paceOf = name === "play" ? { pace: chosen.pace } : {};
       say("");
@@ -192,7 +200,8 @@ function createPage(scenes, paceField) {
 
   function receive(next) {
     clearTimeout(patience);
-    if (notice.textContent === PREPARING) say("");
+    if (next.preparing) patience = setTimeout(() => say(PREPARING), PATIENCE);
+    else if (notice.textContent === PREPARING) say("");
     isPlaying = next.playing;
     setAttributes(play, {
       "aria-label": isPlaying ? "Pause" : "Play",

@@ -1,11 +1,14 @@
 /** What the page asks the server for. */
 
+/** What the server refuses; its sentence says why. */
+export class Refusal extends Error {}
+
 /**
  * Asks, and gives the answer.
  * @param {string} path
  * @param {object?} content is posted, if there is any
  * @returns {Promise<object?>} of what the answer's JSON holds
- * @throws {Error} with the server's sentence
+ * @throws {Refusal}
  */
 export async function ask(path, content = null) {
   const answer = await respond(path, content);
@@ -16,7 +19,8 @@ export async function ask(path, content = null) {
  * The events of a session, which goes on for as long as they are listened to.
  * @param {object} content is posted
  * @returns {AsyncGenerator<object>}
- * @throws {Error} with the server's sentence, or the browser's when the server is gone
+ * @throws {Refusal}
+ * @throws {TypeError} when the server is gone
  */
 export async function* events(content) {
   const answer = await respond("/session", content);
@@ -40,6 +44,6 @@ async function respond(path, content) {
     body: JSON.stringify(content),
   };
   const answer = await fetch(path, content === null ? {} : post);
-  if (!answer.ok) throw new Error(await answer.text());
+  if (!answer.ok) throw new Refusal(await answer.text());
   return answer;
 }
