@@ -155,7 +155,7 @@ def test_each_control_does_what_it_says(page):
     assert page.data(".network", "by") == "gradients"
     page.one("#play").click()
     page.wait(lambda: page.steps() > 5)
-    page.slide("pace", Keys.END)
+    page.one("[name=pace]").send_keys(Keys.END)
     before = page.steps()
     page.wait(lambda: page.steps() >= before + 50)
     page.one("[data-do=reset]").click()
@@ -258,7 +258,7 @@ def test_dark_and_narrow(page):
         )
         for scene in ("plane", "depth", "digits"):
             page.driver.set_window_size(*WIDE)
-            page.open(f"scene={scene}&starts=two&layers=2".removesuffix("&layers=2"))
+            page.open(f"scene={scene}&starts=two")
             script = "return getComputedStyle(document.body).backgroundColor"
             assert page.run(script) == background
             page.driver.set_window_size(*NARROW)
