@@ -128,11 +128,11 @@ def _drift_sentence(what: str, way: str, variances: np.ndarray) -> str:
         verb = "explodes" if decades > 0 else "vanishes"
         return (
             f"The {what} {verb}: {way}, each layer multiplies its variance by "
-            f"{a_layer:.2g}, and all of them by {ratio:.1g}."
+            f"{lesson.in_short(a_layer, 2)}, and all of them by "
+            f"{lesson.in_short(ratio, 1)}."
         )
-    return (
-        f"The {what} arrives: {way}, its variance changes by a factor of {ratio:.2g}."
-    )
+    factor = lesson.in_short(ratio, 2)
+    return f"The {what} arrives: {way}, its variance changes by a factor of {factor}."
 
 
 # Theory takes longer than a frame, and has as many answers as the sliders have places.

@@ -55,7 +55,7 @@ def keras_code(scene: Scene, values: Values, step: int) -> str:
 
     Args:
         scene: of the page.
-        values: of the first start.
+        values: of the start.
         step: how far the page is. The program ends with that epoch.
     """
     settings, dataset = scene.settings(values), scene.dataset(values)

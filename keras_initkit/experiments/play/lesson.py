@@ -47,11 +47,13 @@ def cost_sentence(run: Run) -> str:
     chance = math.log(run.dataset.num_classes)
     guessing = f"guessing costs {chance:.2f}"
     if run.step == 0:
-        return f"The cost is {first:.3g}, and {guessing}."
+        return f"The cost is {in_short(first)}, and {guessing}."
     if not math.isfinite(last):
-        return f"The cost began at {first:.3g} and is no longer a number."
+        return f"The cost began at {in_short(first)} and is no longer a number."
     steps = "1 step" if run.step == 1 else f"{run.step} steps"
-    words = f"it went from {first:.3g} to {last:.3g} in {steps}, and {guessing}"
+    words = (
+        f"it went from {in_short(first)} to {in_short(last)} in {steps}, and {guessing}"
+    )
     if last > WORSE * chance:
         return f"The cost is above that of guessing: {words}."
     if last > KNOWS * chance:
@@ -59,6 +61,16 @@ def cost_sentence(run: Run) -> str:
     if last < first:
         return f"The cost falls: {words}."
     return f"The cost does not fall: {words}."
+
+
+def in_short(number: float, digits: int = 3) -> str:
+    """A number in a sentence.
+
+    >>> in_short(0.00000123, digits=1)
+    '1e-6'
+    """
+    mantissa, _, exponent = f"{number:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def advice_sentence(run: Run, findings: list[Finding]) -> str:

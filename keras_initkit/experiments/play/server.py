@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from keras_initkit.experiments.play.fields import Values
+from keras_initkit.experiments.play.fields import Values, of_second
 from keras_initkit.experiments.play.keras_code import keras_code
 from keras_initkit.experiments.play.scene import Scene
 from keras_initkit.experiments.play.scenes import PACE, chosen, described
@@ -59,7 +59,7 @@ class Play:
     `POST /session` | server-sent events: `token`, and then frames, until it is closed
     `POST /order` | 204: the session of the `token` does it
     `POST /still` | JSON: the part of a scene's picture that does not move
-    `POST /code` | JSON: the `code` that trains the same with Keras
+    `POST /code` | JSON: the `code` that trains the first start, or that `is_second`
 
     What is posted is JSON. A request for another host, or from another origin, is
     answered with 403, one that asks for what is not allowed with 400, and a sentence.
@@ -160,6 +160,8 @@ class Play:
         if not isinstance(step, int) or step < 0:
             raise BadRequest(f"`step` must be an integer. Received: step={step!r}")
         scene, values = self._chosen(content)
+        if content.get("is_second"):
+            values = of_second(values)
         return _json({"code": keras_code(scene, values, step)})
 
     def _chosen(self, content: dict[str, Any]) -> tuple[Scene, Values]:

@@ -138,6 +138,11 @@ def test_zeros_and_he_side_by_side_show_what_the_lesson_says(page, tmp_path):
     assert len(page.all(".trial:first-child .equal path")) == 10  # 5 a layer
     (found,) = page.all(".trial:first-child .found li")
     assert "symmetric units since step 0" in found.text
+    strokes = """return [...arguments[0].querySelectorAll(".edge")]
+      .map((edge) => getComputedStyle(edge).stroke)"""
+    grey, coloured = (page.run(strokes, network) for network in page.all(".network"))
+    assert len(set(grey[12:48])) == 1  # between the two layers of zeros
+    assert len(set(coloured)) > 10
     # One colour of the network of zeros, which knows no classes, and many of the other.
     one, many = (page.run(PIXELS, canvas) for canvas in page.all("canvas.plane"))
     assert len(many) > 3 * len(one) / 2
@@ -192,10 +197,14 @@ def test_a_link_shows_the_same_and_a_wrong_one_is_said(page):
     assert len(page.all(".units circle")) == 2 + 3 + 2
     shown = page.driver.current_url.partition("#")[2].split("&")
     assert set(link.split("&")) < set(shown)
-    page.one("[data-do=copy]").click()
-    program = page.text(".program")
+    page.one(".copy-code").click()
+    program = page.wait(lambda: page.text(".program"))
     assert '"he_normal*1.2345", depth=1' in program
     assert "seed=17" in program
+    page.open(f"{link}&starts=two&initializer_b=orthogonal")
+    page.all(".copy-code")[1].click()
+    program = page.wait(lambda: page.all(".program")[1].text)
+    assert '"orthogonal*1", depth=1' in program
     page.run("location.hash = 'scene=plane&layers=9'")
     page.wait(lambda: "must be an integer from 1 to 4" in page.text(".notice"))
     page.run("location.hash = 'scene=<b>x</b>'")

@@ -39,7 +39,7 @@ export function createNetwork() {
           const size = Math.abs(value) / scale.high;
           setAttributes(edges[layer][i][j], {
             // Where the scale has the colour of the page, a line should still be seen.
-            stroke: size < FAINT ? null : css(colourOf(value, scale, shades)),
+            stroke: size < FAINT ? "var(--line)" : css(colourOf(value, scale, shades)),
             "stroke-width": Number.isFinite(size) ? 0.5 + THICKEST * size : THICKEST,
           });
         }

@@ -79,7 +79,6 @@ function createPage(scenes, paceField) {
     await order("pause");
     choose({});
   });
-  const copy = button("copy", "Copy as Keras code", copyCode);
   const counter = html("output", { id: "steps" }, "step 0");
   const pace = createSlider(paceField, () => {
     chosen.pace = pace.get();
@@ -90,12 +89,11 @@ function createPage(scenes, paceField) {
   const bar = html(
     "div",
     { class: "bar", role: "group", "aria-label": "Training" },
-    ...[play, step, reset, counter, pace.element, copy],
+    ...[play, step, reset, counter, pace.element],
   );
   const notice = html("p", { class: "notice", role: "status", hidden: true });
-  const program = html("pre", { class: "program", hidden: true, tabindex: "0" });
   const trials = html("div", { class: "trials" });
-  const stage = html("section", { id: "stage" }, bar, notice, program, trials);
+  const stage = html("section", { id: "stage" }, bar, notice, trials);
   const content = html("div", { class: "content" }, aside, stage);
   const title = html("h1", {}, "Play with initialization");
 
@@ -156,7 +154,6 @@ function createPage(scenes, paceField) {
         tabindex: isShown ? "0" : "-1",
       });
     }
-    program.hidden = true;
   }
 
   let isSending = false;
@@ -185,16 +182,14 @@ function createPage(scenes, paceField) {
     }
   }
 
-  async function copyCode() {
+  /** The program that trains what is seen; null where the server refuses. */
+  async function codeOf(isSecond) {
     try {
-      const { code } = await ask("/code", { ...chosen, step: frame?.step ?? 0 });
-      setText(program, code);
-      program.hidden = false;
-      await navigator.clipboard?.writeText(code);
-      setText(copy, "Copied");
-      setTimeout(() => setText(copy, "Copy as Keras code"), 2000);
+      const wanted = { ...chosen, step: frame.step, is_second: isSecond };
+      return (await ask("/code", wanted)).code;
     } catch (error) {
       say(error.message);
+      return null;
     }
   }
 
@@ -233,7 +228,9 @@ function createPage(scenes, paceField) {
         const titles = runs.length > 1 ? ["First start", "Second start"] : ["What is seen"];
         panels = {
           key: kind,
-          trials: titles.map((one) => createTrial(one, PANELS[scene]())),
+          trials: titles.map((one, i) =>
+            createTrial(one, PANELS[scene](), () => codeOf(i > 0)),
+          ),
         };
         trials.replaceChildren(...panels.trials.map(({ element }) => element));
         trials.classList.toggle("two", runs.length > 1);

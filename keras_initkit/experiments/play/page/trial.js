@@ -4,15 +4,18 @@ import { html, setText } from "/charts/dom.js";
 import { inShort, inWords } from "/charts/numbers.js";
 import { createLineChart } from "./line_chart.js";
 
+const COPY = "Copy as Keras code";
+const COPIED = 2000; // milliseconds for which it is said
 const COST = { logarithmic: false, low: 0, high: null };
 
 /**
  * @param {string} title
  * @param {{element: HTMLElement, update: function}} panel of the scene
+ * @param {() => Promise<string?>} getCode gives the program that trains the same
  * @returns {{element: HTMLElement, update: (run: object, still: object, dark: boolean)
  *   => void}} `run` is of a frame
  */
-export function createTrial(title, panel) {
+export function createTrial(title, panel, getCode) {
   // The numbers of the second change with each picture: nobody wants to hear them.
   const sentences = ["polite", "off", "polite"].map((live) =>
     html("p", { "aria-live": live }),
@@ -20,10 +23,23 @@ export function createTrial(title, panel) {
   const cost = createLineChart("Cost");
   const reading = html("p", { class: "reading" });
   const findings = html("ul", { class: "found", "aria-label": "Findings" });
+  const copy = html("button", { type: "button", class: "copy-code" }, COPY);
+  const program = html("pre", { class: "program", hidden: true, tabindex: "0" });
+  copy.addEventListener("click", async () => {
+    const code = await getCode();
+    program.hidden = code === null;
+    if (code === null) return;
+    setText(program, code);
+    // Browsers may forbid it; the program can be selected.
+    await navigator.clipboard?.writeText(code).catch(() => {});
+    setText(copy, "Copied");
+    setTimeout(() => setText(copy, COPY), COPIED);
+  });
   const element = html(
     "article",
     { class: "trial" },
-    html("h2", {}, title),
+    html("header", {}, html("h2", {}, title), copy),
+    program,
     html("div", { class: "lesson" }, ...sentences),
     panel.element,
     cost.element,
