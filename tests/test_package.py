@@ -71,16 +71,17 @@ def test_every_package_on_disk_is_installed_and_the_studies(setup):
 
 
 def test_every_file_that_is_not_python_is_installed(setup):
-    patterns = dict(setup["options.package_data"])
+    patterns = {
+        ROOT / package.replace(".", "/"): pattern
+        for package, pattern in setup["options.package_data"].items()
+    }
     installed = {
-        file
-        for package, pattern in patterns.items()
-        for file in ROOT.glob(f"{package}/{pattern}")
+        file for package, pattern in patterns.items() for file in package.glob(pattern)
     }
     on_disk = {
         file
         for package in patterns
-        for file in (ROOT / package).rglob("*")
+        for file in package.rglob("*")
         if file.is_file() and file.suffix not in (".py", ".pyc")
     }
     assert installed == on_disk

@@ -13,6 +13,7 @@ from typing import NoReturn
 from keras_initkit.experiments import (
     compare_command,
     diagnose_command,
+    play_command,
     report_command,
     study_command,
 )
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     compare_command.add_parser(commands)
     diagnose_command.add_parser(commands)
+    play_command.add_parser(commands)
     report_command.add_parser(commands)
     study_command.add_parser(commands)
     return parser

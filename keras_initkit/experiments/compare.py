@@ -115,7 +115,7 @@ def compare(
     >>> {result.initializer: result.test_accuracy for result in results}
     """
     directory = local_directory(log_dir)
-    network = _compiled_network(dataset, settings)
+    network = compiled_network(dataset, settings)
     results = []
     for name in settings.initializers:
         with RunLog(directory / run_name(name), name, dataset, settings) as log:
@@ -141,7 +141,7 @@ def _train(
     on_progress: OnProgress | None,
 ) -> RunResult:
     started = time.perf_counter()
-    _draw(network, name, dataset, settings)
+    draw(network, name, dataset, settings)
     building = time.perf_counter() - started
     log.start(network)
     started = time.perf_counter()
@@ -207,7 +207,8 @@ def _train(
     return result
 
 
-def _compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
+def compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
+    """The network of the settings, with kernels of zeros until `draw`."""
     network = dense_network(
         dataset.num_features,
         dataset.num_classes,
@@ -225,10 +226,18 @@ def _compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
     return network
 
 
-def _draw(
-    network: keras.Model, name: str, dataset: Dataset, settings: Settings
-) -> None:
-    """New weights in place, so that nothing is traced again."""
+def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) -> None:
+    """Draws new weights in place, so that nothing is traced again.
+
+    Args:
+        network: from `compiled_network`.
+        name: of the initializer.
+        dataset: whose first batch the initializer `"lsuv"` looks at.
+        settings: as of `compiled_network`, but perhaps with another seed.
+
+    Raises:
+        ValueError: the initializer is unknown, or not for this network.
+    """
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     initializers = kernel_initializers(
         name, settings.depth, settings.activation, settings.seed
@@ -237,7 +246,8 @@ def _draw(
         layer.kernel_initializer = initializer
     reinitialize(network, settings.seed)
     if Start.of(name).name == LSUV:
-        lsuv(network, dataset.x_train[: settings.batch_size])
+        # Those that it would draw have no seed.
+        lsuv(network, dataset.x_train[: settings.batch_size], orthogonal=False)
 
 
 def _outcome(

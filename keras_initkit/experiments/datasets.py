@@ -57,7 +57,7 @@ def load_dataset(
     Args:
         name: `"digits"` (scikit-learn's 1797 real handwritten digits, 8 x 8),
             `"mnist"`, or one of the two-dimensional toy sets `"moons"`, `"circles"`,
-            `"blobs"` and `"spirals"`.
+            `"blobs"`, `"spirals"` and `"xor"`.
         seed: draws the toy sets. Digits and MNIST are always the same.
         mnist_path: a file or directory that holds MNIST, as in
             `mnist_files.read_mnist`. By default Keras's cache or its download.
@@ -108,6 +108,22 @@ def spirals(samples: int, arms: int, seed: int) -> Arrays:
     return points + rng.normal(scale=0.03, size=points.shape), arm
 
 
+def xor(samples: int, seed: int) -> Arrays:
+    """Points around the corners of a square, whose opposite corners are one class.
+
+    Args:
+        samples: number of points.
+        seed: draws the corner of each point, and where it is.
+
+    Returns:
+        Points, `(samples, 2)`, and the class of each, 0 or 1, `(samples,)`.
+    """
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, 2, size=(samples, 2))
+    points = 2 * corners - 1 + rng.normal(scale=0.3, size=(samples, 2))
+    return points, corners.sum(axis=1) % 2
+
+
 def _digits() -> Arrays:
     from sklearn.datasets import load_digits
 
@@ -123,6 +139,8 @@ def _toy(name: str, seed: int) -> Arrays:
         return make_circles(TOY_SAMPLES, noise=0.05, factor=0.5, random_state=seed)
     if name == "blobs":
         return make_blobs(TOY_SAMPLES, centers=5, random_state=seed)
+    if name == "xor":
+        return xor(TOY_SAMPLES, seed)
     return spirals(TOY_SAMPLES, SPIRAL_ARMS, seed)
 
 

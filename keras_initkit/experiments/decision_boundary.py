@@ -84,19 +84,40 @@ def predicted_probabilities(
         `(GRID, GRID, classes)`: y along the first axis, x along the second, both
         ascending. NaN where an output is not finite.
     """
-    x, y = np.linspace(low, high, GRID, dtype="float32").T
-    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    outputs = keras.ops.convert_to_numpy(network(places, training=False))
-    if outputs.shape[1] == 1:
-        probabilities = np.concatenate([1 - outputs, outputs], axis=1)
-    else:
-        probabilities = _softmax(outputs)
+    outputs = network(places(low, high, GRID), training=False)
+    probabilities = class_probabilities(keras.ops.convert_to_numpy(outputs))
     return probabilities.reshape(GRID, GRID, -1)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def places(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:
+    """A grid over a rectangle, row by row.
+
+    Args:
+        low: the smallest x and y, `(2,)`.
+        high: the largest, `(2,)`.
+        cells: how many places a row has, and how many rows there are.
+
+    Returns:
+        float32, `(cells * cells, 2)`; y ascends from row to row, x within each.
+    """
+    x, y = np.linspace(low, high, cells, dtype="float32").T
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def class_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """The probability of each class.
+
+    Args:
+        outputs: logits, `(batch, classes)`, of which the softmax is taken, or the
+            probability of the second of two classes, `(batch, 1)`.
+
+    Returns:
+        `(batch, classes)`; NaN where an output is not finite.
+    """
+    if outputs.shape[1] == 1:
+        return np.concatenate([1 - outputs, outputs], axis=1)
     with np.errstate(invalid="ignore"):
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
 

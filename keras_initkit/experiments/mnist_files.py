@@ -34,8 +34,10 @@ IDX_UNSIGNED_BYTE = 0x08
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def is_cached() -> bool:
-    """Whether Keras has MNIST already, and need not download it."""
+def is_at_hand(path: str | None = None) -> bool:
+    """Whether there is a path to MNIST, or Keras has it and need not download it."""
+    if path is not None:
+        return True
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     return (home / "datasets" / "mnist.npz").exists()
 

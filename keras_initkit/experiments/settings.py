@@ -20,7 +20,7 @@ INITIALIZERS = (
 )
 """Those that `--help` explains; any other one of Keras or of the user's own will do."""
 
-DATASETS = ("digits", "mnist", "moons", "circles", "blobs", "spirals")
+DATASETS = ("digits", "mnist", "moons", "circles", "blobs", "spirals", "xor")
 
 LEARNING_RATES = {"momentum": 0.01, "sgd": 0.01, "adam": 0.001, "rmsprop": 0.001}
 """The optimizers, and the learning rate of each when none is given."""

@@ -72,7 +72,7 @@ class Lab:
             ValueError: the file at `mnist_path` does not hold MNIST.
             OSError: there is no such file.
         """
-        if self.mnist_path is not None or mnist_files.is_cached():
+        if mnist_files.is_at_hand(self.mnist_path):
             source, name = "mnist", "MNIST"
         else:
             source, name = "digits", "scikit-learn's digits"

@@ -10,6 +10,7 @@ SIZES = {
     "circles": (2000, 2, 2),
     "blobs": (2000, 2, 5),
     "spirals": (2000, 2, 3),
+    "xor": (2000, 2, 2),
 }
 TOY = [name for name in SIZES if name != "digits"]
 

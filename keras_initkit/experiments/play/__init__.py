@@ -1,0 +1,1 @@
+"""`keras-initkit play`: real Keras trainings, chosen and watched in the browser."""
