@@ -140,6 +140,7 @@ function createMap({ open, read }, onHover = () => {}) {
         cell && {
           label: props.title,
           layer: props.layers[cell.layer],
+          name: props.layers[cell.layer],
           step: cell.step,
           value: cell.value,
         },

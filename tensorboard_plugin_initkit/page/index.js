@@ -1,6 +1,7 @@
 /** The page of the tab: TensorBoard calls `render`. */
 
 import {
+  columnOf,
   fetchCatalog,
   fetchProfiles,
   forgetProfiles,
@@ -17,7 +18,7 @@ import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
 import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
-import { catalogOf, fromLink, needs, runsOf, settled, sides, toLink } from "./state.js";
+import { catalogOf, fromLink, needs, runsOf, settled, toLink } from "./state.js";
 import { messageOf } from "./messages.js";
 import { inShort, inWords } from "./numbers.js";
 import { setTheme } from "./colours.js";
@@ -183,7 +184,10 @@ function createApp() {
     const { view, layer, side, measure } = shown;
     const statistic =
       view === "weights_gradients" ? `${side}_${measure}` : shown.statistic;
-    const found = series(statistic).filter(({ layers }) => layers.includes(layer));
+    const all = series(statistic);
+    const found = all
+      .map((one) => ({ ...one, column: columnOf(layer, one, all) }))
+      .filter(({ column }) => column >= 0);
     if (found.length === 0) {
       timeSeries.element.hidden = true;
       return;
@@ -201,10 +205,10 @@ function createApp() {
   function series(statistic) {
     const names = runsOf(shown);
     return catalog.readable.flatMap((one) => {
-      const { name, label, style, layers, faults } = one;
+      const { name, label, style, layers, ownNames, faults } = one;
       const profiles = loaded.get(`${name}\n${statistic}`)?.value;
       if (!names.includes(name) || !profiles?.steps.length) return [];
-      return [{ run: name, label, style, layers, faults, profiles }];
+      return [{ run: name, label, style, layers, ownNames, faults, profiles }];
     });
   }
 
@@ -228,9 +232,9 @@ function createApp() {
       for (const name of ["layer", "step", "value"]) delete readout.dataset[name];
       return;
     }
-    const { label, layer, step, value, words } = point;
+    const { label, layer, name, step, value, words } = point;
     Object.assign(readout.dataset, { layer, step, value });
-    setText(readout, `${label}, ${layer}, step ${step}: ${words ?? inShort(value)}`);
+    setText(readout, `${label}, ${name}, step ${step}: ${words ?? inShort(value)}`);
   }
 
   /** The index of the step that is shown; the last one if none was chosen. */

@@ -12,7 +12,8 @@ const HELP =
 /**
  * @typedef {object} Series
  * @property {string} run its full name; `label` for the reader; `style`, see colours.js
- * @property {string[]} layers their names
+ * @property {string[]} layers their names, the same in all runs of one architecture;
+ *   `ownNames` what the run itself calls them
  * @property {Profiles} profiles
  * @property {Map<string, number>} faults since which step a layer is at fault
  */
@@ -22,8 +23,8 @@ const HELP =
  * series change; with the step, only attributes change.
  *
  * @param {{onPick: function(object), onHover: function(?object)}} listeners of mouse and
- *   keyboard, given a point: `run`, `label`, `layer` (its name), `step`, `value`, and
- *   `words` for that
+ *   keyboard, given a point: `run`, `label`, `layer` (its name), `name` (what the run
+ *   calls it), `step`, `value`, and `words` for that
  * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
  *   `series`, the `scale` and the `title` of the statistic, the `step`, and `layer`: the
  *   name of the one that is open, or null
@@ -95,13 +96,13 @@ export function createProfileChart({ onPick, onHover }) {
     const { x, y } = place;
     const found = pointAt(active);
     setAttributes(guide, { x1: x, x2: x });
-    tip.show(`${found.label}, ${found.layer}: ${found.words}`, { ...plot, x, y });
+    tip.show(`${found.label}, ${found.name}: ${found.words}`, { ...plot, x, y });
     onHover(found);
   }
 
   function pointAt({ index, layer }) {
     const series = props.series[index];
-    const { profiles, run, label, layers } = series;
+    const { profiles, run, label, layers, ownNames } = series;
     const record = recordAt(profiles, props.step);
     const value = rowOf(profiles, record)[layer];
     const words = inTheseWords(value, profiles.measured[layer]);
@@ -109,6 +110,7 @@ export function createProfileChart({ onPick, onHover }) {
       run,
       label,
       layer: layers[layer],
+      name: ownNames[layer],
       step: profiles.steps[record],
       value,
       words,

@@ -1,6 +1,6 @@
 /** What a profile chart consists of, and how it moves. */
 
-import { recordAt, rowOf } from "./data.js";
+import { columnOf, recordAt, rowOf } from "./data.js";
 import { setAttributes, svg } from "./dom.js";
 import { frame, layerTicks } from "./frame.js";
 import { valueAxis } from "./axis.js";
@@ -83,8 +83,7 @@ export function layOut(element, { series, scale }, width) {
 
 /** Brings the lines and the points to a step. */
 export function move(drawn, { series, step, layer: open }) {
-  const x =
-    drawn.xs[series.map(({ layers }) => layers.indexOf(open)).find((i) => i >= 0)];
+  const x = drawn.xs[series.map((one) => columnOf(open, one, series)).find((i) => i >= 0)];
   setAttributes(
     drawn.cursor,
     x === undefined ? HIDDEN : { x1: x, x2: x, visibility: "visible" },
@@ -106,7 +105,7 @@ export function move(drawn, { series, step, layer: open }) {
       const isBad = recorded >= run.faults.get(run.layers[layer]);
       movePoint(point, places[layer], isBad);
       point.circle.setAttribute("data-value", value);
-      const name = `${run.layers[layer]}${isBad ? ", at fault" : ""}`;
+      const name = `${run.ownNames[layer]}${isBad ? ", at fault" : ""}`;
       point.circle.setAttribute("aria-label", `${at}, ${name}: ${words}`);
     }
   }
@@ -125,14 +124,11 @@ export function inTheseWords(value, isMeasured) {
   return isMeasured ? inShort(value) : "not measured";
 }
 
-/** The names of the layers if all runs agree on them; if not, their numbers alone. */
+/** What the runs call each layer: one name, or the first two of several. */
 function layerNames(series) {
-  const most = series.reduce(
-    (best, { layers }) => (layers.length > best.length ? layers : best),
-    [],
-  );
-  const isAgreed = series.every(({ layers }) =>
-    layers.every((name, i) => name === most[i]),
-  );
-  return isAgreed ? most : most.map(() => "");
+  const depth = Math.max(0, ...series.map(({ layers }) => layers.length));
+  return Array.from({ length: depth }, (_, i) => {
+    const names = new Set(series.flatMap(({ layers }) => layers.slice(i, i + 1)));
+    return [...names].slice(0, 2).join(" / ");
+  });
 }

@@ -1,6 +1,6 @@
 /** What is shown: what the reader wants, as far as the runs have it. */
 
-import { shortNames } from "./numbers.js";
+import { shortNames, withoutCounters } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
 export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients", "overview"];
@@ -9,17 +9,27 @@ const LISTS = ["runs"];
 
 /**
  * The runs that the server lists, each with a `label`, a `style`, and `faults`: since
- * which step a layer is at fault, by name.
+ * which step a layer is at fault, by name. Runs of one architecture have the same
+ * `layers`, those of the first; `ownNames` has what a run itself calls them.
  * @param {{runs: object[], statistics: object}} listed as `/runs` has it
  */
 export function catalogOf({ runs, statistics }) {
   const labels = shortNames(runs.map(({ name }) => name));
-  const all = runs.map((run) => ({
-    ...run,
-    label: labels.get(run.name),
-    style: runStyle(run.name),
-    faults: faultsOf(run.findings ?? []),
-  }));
+  const shared = new Map(); // the names of the layers, by architecture
+  const all = runs.map((run) => {
+    const ownNames = run.layers ?? [];
+    const architecture = ownNames.map(withoutCounters).join("\n");
+    if (!shared.has(architecture)) shared.set(architecture, ownNames);
+    const layers = shared.get(architecture);
+    return {
+      ...run,
+      layers,
+      ownNames,
+      label: labels.get(run.name),
+      style: runStyle(run.name),
+      faults: faultsOf(run.findings ?? [], new Map(zip(ownNames, layers))),
+    };
+  });
   const readable = all.filter((run) => !run.error);
   const keys = Object.keys(statistics);
   const measures = keys
@@ -29,12 +39,16 @@ export function catalogOf({ runs, statistics }) {
   return { all, readable, scales: statistics, keys, measures };
 }
 
-function faultsOf(findings) {
+function faultsOf(findings, shared) {
   const latestFirst = [...findings].sort((one, other) => other.since - one.since);
   return new Map(
-    latestFirst.flatMap(({ layers, since }) => layers.map((layer) => [layer, since])),
+    latestFirst.flatMap(({ layers, since }) =>
+      layers.map((layer) => [shared.get(layer) ?? layer, since]),
+    ),
   );
 }
+
+const zip = (some, others) => some.map((one, i) => [one, others[i]]);
 
 /**
  * What is shown if the reader wants `wanted`; names that do not exist are ignored.

@@ -18,7 +18,8 @@ const HELP =
 /**
  * @param {{onClose: function()}} listeners
  * @returns {{element: HTMLElement, update: function(object), reveal: function()}}
- *   `update` takes the `layer`'s name, the `series` of runs that have it, the `scale`,
+ *   `update` takes the `layer`'s name, the `series` of runs that have it, each with the
+ *   `column` of its layers in which, the `scale`,
  *   the `statistic` in words and the `step`; `reveal` brings the reader there
  */
 export function createTimeSeries({ onClose }) {
@@ -121,8 +122,8 @@ export function createTimeSeries({ onClose }) {
   return { element, update, reveal };
 }
 
-function layOut(chart, { layer, series, scale }, width) {
-  const lines = series.map((one) => ({ ...one, values: valuesOf(one, layer) }));
+function layOut(chart, { series, scale }, width) {
+  const lines = series.map((one) => ({ ...one, values: valuesOf(one) }));
   const steps = unionOfSteps(series.map(({ profiles }) => profiles));
   const [low, high] = [steps[0], steps.at(-1)];
   const ticks = {
@@ -183,8 +184,7 @@ function layOut(chart, { layer, series, scale }, width) {
   };
 }
 
-function valuesOf({ profiles, layers }, layer) {
-  const column = layers.indexOf(layer);
+function valuesOf({ profiles, column }) {
   return Float32Array.from(
     profiles.steps,
     (_, record) => profiles.values[record * profiles.width + column],
@@ -206,10 +206,10 @@ function nearest(steps, wanted) {
   return isAfter ? before + 1 : before;
 }
 
-function readingAt({ layer, series }, step) {
+function readingAt({ series }, step) {
   const each = series.map((one) => {
     const record = recordAt(one.profiles, step);
-    return `${one.label} ${record < 0 ? "–" : inShort(valuesOf(one, layer)[record])}`;
+    return `${one.label} ${record < 0 ? "–" : inShort(valuesOf(one)[record])}`;
   });
   return `step ${step}: ${each.join(", ")}`;
 }
@@ -217,7 +217,7 @@ function readingAt({ layer, series }, step) {
 /** For who does not see the lines: where each begins, ends and breaks. */
 function summary({ layer, series }) {
   const each = series.map((one) => {
-    const values = valuesOf(one, layer);
+    const values = valuesOf(one);
     const { steps } = one.profiles;
     const bad = values.findIndex((value) => !Number.isFinite(value));
     const broken = bad < 0 ? "" : `, ${inShort(values[bad])} from step ${steps[bad]}`;

@@ -1026,6 +1026,55 @@ def test_a_run_and_itself(page, extremes, run):
     assert len({colour for *_, colour in cells}) == 1
 
 
+# Residual networks, whose other layers Keras has counted up from model to model.
+BLOCKS = [f"block_{i}_{part}" for i in range(12) for part in "ab"]
+RESIDUAL = {
+    "first": ["dense", *BLOCKS, "dense_1"],
+    "second": ["dense_1", *BLOCKS, "dense_2"],
+    "other": ["conv2d", *BLOCKS, "conv2d_1"],
+}
+DEEP = len(BLOCKS) + 2
+DEEP_STEPS = [0, 10, 20, 30]
+# Of every other kernel a hundredth.
+ZIGZAG = {
+    run: np.geomspace(1, 1e-3, 4 * DEEP).reshape(4, DEEP).astype("float32")
+    * np.where(np.arange(DEEP) % 2, 1e-2, 1).astype("float32")
+    * factor
+    for run, factor in (("first", 1), ("second", 2), ("other", 4))
+}
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory, write_run, tensorboard_server):
+    log_dir = tmp_path_factory.mktemp("residual")
+    for run, layers in RESIDUAL.items():
+        statistics = {"gradient_variance": ZIGZAG[run]}
+        write_run(log_dir / run, DEEP_STEPS, layers, statistics)
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(RESIDUAL))
+        yield url
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_runs_of_one_architecture_are_matched_by_position(page, residual, place):
+    page.open(residual, runs="first,second,other")
+    labels = [label.text for label in page.all(".profile-chart .grid text")]
+    assert any(text.startswith("0 dense / conv") for text in labels)
+    # What Keras calls dense_1 is the last layer of the one and the first of the other.
+    points = page.all("circle.point[data-run=second]")
+    ActionChains(page.driver).move_to_element(points[place]).perform()
+    own = f"second, {RESIDUAL['second'][place]}, "
+    page.wait(lambda: own in page.one("#readout").text)
+    ActionChains(page.driver).click().perform()
+    page.wait(lambda: page.all("path.series"))
+    assert {run for (run,) in page.data("path.series", "run")} == set(RESIDUAL)
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME)
+    reading = page.one("#time-series .reading").text
+    values = (f"{run} {ZIGZAG[run][0, place]:.3g}" for run in sorted(RESIDUAL))
+    assert reading == f"step 0: {', '.join(values)}"
+
+
 def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):
     link = {"a": "steps/one", "b": "steps/two", "statistic": "gradient_variance"}
     page.open(url, view="compare", **link)
