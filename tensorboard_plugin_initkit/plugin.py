@@ -39,6 +39,7 @@ PAGE = {
     "heatmap_views.js": "text/javascript",
     "host.js": "text/javascript",
     "index.js": "text/javascript",
+    "layers.js": "text/javascript",
     "messages.js": "text/javascript",
     "numbers.js": "text/javascript",
     "overview.css": "text/css",

@@ -67,9 +67,10 @@ export function frame(element, width, ticks, makeAxis, tall = null) {
  * The ticks of layers: number and name, slanted, shortened and thinned out as needed.
  * @param {string[]} names in the order of depth; "" for a number alone
  * @param {number} width of the chart, pixels
+ * @param {number[]} numbers of the layers
  * @returns {Ticks}
  */
-export function layerTicks(names, width) {
+export function layerTicks(names, width, numbers) {
   const space = (width - LEFT - RIGHT) / Math.max(1, names.length);
   const short = names.map((name) => shortened(name, MOST_LETTERS));
   const longest = Math.max(1, ...short.map((name) => name.length));
@@ -79,7 +80,9 @@ export function layerTicks(names, width) {
     .filter((i) => i % every === 0)
     .map((at) => ({
       at,
-      lines: slanted ? [`${at} ${short[at]}`.trim()] : [String(at), short[at]],
+      lines: slanted
+        ? [`${numbers[at]} ${short[at]}`.trim()]
+        : [String(numbers[at]), short[at]],
     }));
   return {
     low: 0,

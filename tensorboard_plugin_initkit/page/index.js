@@ -9,6 +9,7 @@ import {
   unionOfSteps,
 } from "./data.js";
 import { html, setText } from "./dom.js";
+import { matching, picked } from "./layers.js";
 import { createFindings } from "./findings.js";
 import { createStepBar, createTabs } from "./controls.js";
 import { createCompareView, createHeatmapView } from "./heatmap_views.js";
@@ -207,8 +208,10 @@ function createApp() {
     return catalog.readable.flatMap((one) => {
       const { name, label, style, layers, ownNames, faults } = one;
       const profiles = loaded.get(`${name}\n${statistic}`)?.value;
-      if (!names.includes(name) || !profiles?.steps.length) return [];
-      return [{ run: name, label, style, layers, ownNames, faults, profiles }];
+      const kept = matching(shown.layers, layers);
+      if (!names.includes(name) || !profiles?.steps.length || !kept.length) return [];
+      const whole = { run: name, label, style, layers, ownNames, faults, profiles };
+      return [picked(whole, kept)];
     });
   }
 

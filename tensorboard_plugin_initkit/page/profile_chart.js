@@ -13,7 +13,8 @@ const HELP =
  * @typedef {object} Series
  * @property {string} run its full name; `label` for the reader; `style`, see colours.js
  * @property {string[]} layers their names, the same in all runs of one architecture;
- *   `ownNames` what the run itself calls them
+ *   `ownNames`, if it calls them otherwise itself; `numbers`, where they are in the
+ *   network, if not all are there
  * @property {Profiles} profiles
  * @property {Map<string, number>} faults since which step a layer is at fault
  */
@@ -26,8 +27,9 @@ const HELP =
  *   keyboard, given a point: `run`, `label`, `layer` (its name), `name` (what the run
  *   calls it), `step`, `value`, and `words` for that
  * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
- *   `series`, the `scale` and the `title` of the statistic, the `step`, and `layer`: the
- *   name of the one that is open, or null
+ *   `series`, the `scale` and the `title` of the statistic, the `step`, `layer`: the
+ *   name of the one that is open, or null, and `lines`: "kind" for a line through each
+ *   kind of layer, else one goes through all
  */
 export function createProfileChart({ onPick, onHover }) {
   const chart = svg("svg", { class: "chart", role: "none" });
@@ -46,6 +48,7 @@ export function createProfileChart({ onPick, onHover }) {
   function draw() {
     const key = [
       props.scale,
+      props.lines,
       width(),
       ...props.series.map((s) => s.profiles),
     ];
@@ -102,7 +105,7 @@ export function createProfileChart({ onPick, onHover }) {
 
   function pointAt({ index, layer }) {
     const series = props.series[index];
-    const { profiles, run, label, layers, ownNames } = series;
+    const { profiles, run, label, layers, ownNames = layers } = series;
     const record = recordAt(profiles, props.step);
     const value = rowOf(profiles, record)[layer];
     const words = inTheseWords(value, profiles.measured[layer]);

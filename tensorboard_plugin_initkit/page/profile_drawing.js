@@ -3,6 +3,7 @@
 import { columnOf, recordAt, rowOf } from "./data.js";
 import { setAttributes, svg } from "./dom.js";
 import { frame, layerTicks } from "./frame.js";
+import { kindsOf } from "./layers.js";
 import { valueAxis } from "./axis.js";
 import { inShort } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
@@ -21,10 +22,10 @@ const ROOM = 14; // that all of them have there
  *   is looked at; `points`, for each run and layer the `circle`, its place, and whether
  *   it is `shown`; and what `move` needs
  */
-export function layOut(element, { series, scale }, width) {
-  const names = layerNames(series);
+export function layOut(element, { series, scale, lines }, width) {
+  const { names, numbers } = layersOf(series);
   const intended = series.flatMap(({ profiles }) => [...profiles.intended]);
-  const { plot, xs } = frame(element, width, layerTicks(names, width), (top, bottom) =>
+  const { plot, xs } = frame(element, width, layerTicks(names, width, numbers), (top, bottom) =>
     valueAxis(
       scale,
       series.map(({ profiles }) => profiles.values),
@@ -69,9 +70,17 @@ export function layOut(element, { series, scale }, width) {
         const y = plot.axis.y(value) + (kind ? aside : 0);
         return { x: xs[layer], y, line: plot.axis.line(value), kind };
       });
-    intended.setAttribute("d", linePath(place(one.profiles.intended), plot.axis));
-    start.setAttribute("d", linePath(place(rowOf(one.profiles, 0)), plot.axis));
-    return { ...one, group, profile, marks, circles, place };
+    const kinds = lines === "kind" ? kindsOf(one.layers) : [{ places: [...xs.keys()] }];
+    const path = (at) =>
+      kinds
+        .map(({ places }) => places.map((i) => at[i]).filter(Boolean))
+        .map((ofKind) => linePath(ofKind, plot.axis))
+        .join("");
+    const labels = index > 0 || kinds.length < 2 ? [] : kinds.map(kindLabel);
+    element.append(...labels.map(({ text }) => text));
+    intended.setAttribute("d", path(place(one.profiles.intended)));
+    start.setAttribute("d", path(place(rowOf(one.profiles, 0))));
+    return { ...one, group, profile, marks, circles, place, path, labels };
   });
   const points = runs.map(({ circles }) =>
     circles.map((circle, layer) => ({ circle, x: xs[layer], y: 0, shown: false })),
@@ -93,8 +102,13 @@ export function move(drawn, { series, step, layer: open }) {
     const values = record < 0 ? [] : rowOf(run.profiles, record);
     const places = run.place(values);
     run.group.classList.toggle("absent", record < 0);
-    run.profile.setAttribute("d", linePath(places, drawn.plot.axis));
+    run.profile.setAttribute("d", run.path(places));
     run.marks.setAttribute("d", places.map(glyph).join(""));
+    for (const { text, last } of run.labels) {
+      const { x, y } = places[last] ?? {};
+      setAttributes(text, record < 0 ? HIDDEN : { x, y: y - 9, visibility: "visible" });
+    }
+    const { ownNames = run.layers } = run;
     const recorded = run.profiles.steps[record];
     const at = `${run.label}, step ${recorded}`;
     for (const [layer, point] of drawn.points[index].entries()) {
@@ -105,10 +119,17 @@ export function move(drawn, { series, step, layer: open }) {
       const isBad = recorded >= run.faults.get(run.layers[layer]);
       movePoint(point, places[layer], isBad);
       point.circle.setAttribute("data-value", value);
-      const name = `${run.ownNames[layer]}${isBad ? ", at fault" : ""}`;
+      const name = `${ownNames[layer]}${isBad ? ", at fault" : ""}`;
       point.circle.setAttribute("aria-label", `${at}, ${name}: ${words}`);
     }
   }
+}
+
+/** The name of a kind, above the last of its layers. */
+function kindLabel({ kind, places }) {
+  const text = svg("text", { class: "kind", "text-anchor": "end" }, kind);
+  text.toggleAttribute("hidden", places.length < 2);
+  return { text, last: places.at(-1) };
 }
 
 function movePoint(point, { y, kind }, isBad) {
@@ -124,11 +145,14 @@ export function inTheseWords(value, isMeasured) {
   return isMeasured ? inShort(value) : "not measured";
 }
 
-/** What the runs call each layer: one name, or the first two of several. */
-function layerNames(series) {
-  const depth = Math.max(0, ...series.map(({ layers }) => layers.length));
-  return Array.from({ length: depth }, (_, i) => {
-    const names = new Set(series.flatMap(({ layers }) => layers.slice(i, i + 1)));
-    return [...names].slice(0, 2).join(" / ");
+/** The numbers of the layers, and what the runs call each: the first two of its names. */
+function layersOf(series) {
+  const numbers = series.reduce((best, { layers, numbers = [...layers.keys()] }) => {
+    return numbers.length > best.length ? numbers : best;
+  }, []);
+  const names = numbers.map((_, i) => {
+    const all = new Set(series.flatMap(({ layers }) => layers.slice(i, i + 1)));
+    return [...all].slice(0, 2).join(" / ");
   });
+  return { names, numbers };
 }

@@ -1,9 +1,12 @@
 /** What is shown: what the reader wants, as far as the runs have it. */
 
+import { isAlternating } from "./layers.js";
 import { shortNames, withoutCounters } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
 export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients", "overview"];
+const LINES = ["network", "kind"];
+const COLOURS = ["fixed", "data"];
 const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
@@ -54,7 +57,9 @@ const zip = (some, others) => some.map((one, i) => [one, others[i]]);
  * What is shown if the reader wants `wanted`; names that do not exist are ignored.
  *
  * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
- * the order of the list; `step`, null for the newest; `layer`, whose time series is
+ * the order of the list; `layers`, a pattern of their names; `lines`, through the whole
+ * "network" or through each "kind" of layer; `colours` of heatmaps, "fixed" by the
+ * statistic or of the "data"; `step`, null for the newest; `layer`, whose time series is
  * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
  * `a` and `b`, which are compared.
  */
@@ -65,6 +70,9 @@ export function settled(wanted, { readable, keys, measures }) {
     ? names.filter((name) => wanted.runs.includes(name))
     : names.slice(0, FIRST_RUNS);
   const layers = readable.flatMap((run) => run.layers);
+  const alternates = readable.some(
+    (run) => runs.includes(run.name) && isAlternating(run.layers),
+  );
   const a = one(wanted.a, names, runs[0] ?? names[0]);
   const step = wanted.step ?? null;
   return {
@@ -72,6 +80,9 @@ export function settled(wanted, { readable, keys, measures }) {
     statistic: one(wanted.statistic, keys, one("gradient_variance", keys, keys[0])),
     measure: one(wanted.measure, measures, one("variance", measures, measures[0])),
     runs,
+    layers: wanted.layers ?? "",
+    lines: one(wanted.lines, LINES, LINES[Number(alternates)]),
+    colours: one(wanted.colours, COLOURS, COLOURS[0]),
     step: step === null || Number.isNaN(Number(step)) ? null : Number(step),
     layer: one(wanted.layer, layers, null),
     side: one(wanted.side, ["weight", "gradient"], "gradient"),

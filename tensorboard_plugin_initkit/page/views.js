@@ -44,12 +44,13 @@ export function createProfileView({ open, read }) {
     none.textContent =
       shown.runs.length === 0
         ? "No run is chosen."
-        : "No chosen run has this statistic.";
+        : "No chosen run has this statistic in such a layer.";
     chart.update({
       series: found,
       scale: catalog.scales[shown.statistic],
       step,
       layer: shown.layer,
+      lines: shown.lines,
       title: `${inWords(shown.statistic)} over the depth of the network`,
     });
     legend.update(found);
@@ -89,6 +90,7 @@ export function createWeightsGradientsView({ open, read }) {
         scale: catalog.scales[key],
         step,
         layer: shown.side === SIDES[i] ? shown.layer : null,
+        lines: shown.lines,
         title: `${inWords(key)} over the depth of the network`,
       });
     }

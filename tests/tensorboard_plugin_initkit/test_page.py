@@ -1075,6 +1075,69 @@ def test_runs_of_one_architecture_are_matched_by_position(page, residual, place)
     assert reading == f"step 0: {', '.join(values)}"
 
 
+def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
+    page.open(residual, runs="first")
+    # A line goes on with L: through 12 of each kind; of dense there are two.
+    assert page.path("profile", "first").count("M") == 3
+    assert page.path("profile", "first").count("L") == 11 + 11 + 1
+    names = {text.text for text in page.all("text.kind")}
+    assert names == {"block_*_a", "block_*_b", "dense"}
+    Select(page.one("select#lines")).select_by_value("network")
+    page.wait(lambda: page.path("profile", "first").count("M") == 1)
+
+
+def test_layers_are_found_by_name_or_pattern(page, residual):
+    page.open(residual, runs="first", layers="block_*_b, DENSE")
+    kept = [name for name in RESIDUAL["first"] if name[-1] == "b" or "dense" in name]
+    places = [RESIDUAL["first"].index(name) for name in kept]
+    values = ZIGZAG["first"][-1, places].tolist()
+    assert page.values("first") == dict(zip(kept, values, strict=True))
+    # The axis has their places in the network.
+    labels = [label.text.split()[0] for label in page.all(".profile-chart .grid text")]
+    assert {str(place) for place in places} <= set(labels)
+    page.show("heatmap")
+    page.one("input#layers").clear()
+    page.one("input#layers").send_keys("k_3")
+    page.focus(page.one("[data-heatmap]"))
+    page.press(Keys.HOME)
+    for name in ("block_3_a", "block_3_b"):
+        page.wait(lambda name=name: page.readout()[:2] == (name, 0))
+        page.press(Keys.ARROW_DOWN)
+    assert page.readout()[0] == "block_3_b"
+    page.one("input#layers").send_keys("no such layer")
+    page.wait(lambda: "in such a layer" in page.text())
+
+
+def test_colours_of_a_heatmap_are_fixed_or_those_of_the_values(page, extremes):
+    page.open(extremes, view="heatmap", run="calm")
+    assert "≤ 10⁻¹⁶" in page.one(".heatmap-legend").text
+    ends = {(68, 1, 84, 255), (253, 231, 37, 255)}  # of viridis
+
+    def colours():
+        return {colour for *_, colour in page.cells("calm", 6, 6)}
+
+    assert not ends & colours()
+    Select(page.one("select#colours")).select_by_value("data")
+    page.wait(lambda: "≤" not in page.one(".heatmap-legend").text)
+    assert ends <= colours()
+
+
+def test_a_heatmap_marks_the_layers_at_fault(page, extremes):
+    trouble = [179, 38, 30, 255]
+    for run, at_fault in (("breaking", [1, 1, 0, 0]), ("calm", [0] * 4)):
+        page.open(extremes, view="heatmap", run=run)
+        canvas = page.heatmap(run).find_element(By.TAG_NAME, "canvas")
+        box = page.run("return arguments[0].getBoundingClientRect().toJSON()", canvas)
+        left = next(x for _, (x, _), _ in page.cells(run, 400, 1)) - 6
+        rows = [box["top"] + 7 + 22 * (row + 0.5) for row in range(4)]
+        marks = [
+            any(page.run(PIXEL, canvas, x, y) == trouble for x in range(left - 6, left))
+            for y in rows
+        ]
+        assert marks == [bool(mark) for mark in at_fault]
+    page.focus(page.heatmap("calm"))
+
+
 def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):
     link = {"a": "steps/one", "b": "steps/two", "statistic": "gradient_variance"}
     page.open(url, view="compare", **link)
