@@ -57,6 +57,7 @@ PAGE = {
     "time_series.js": "text/javascript",
     "tip.js": "text/javascript",
     "views.js": "text/javascript",
+    "zoom.js": "text/javascript",
 }
 
 Answer = Callable[[wrappers.Request], wrappers.Response]

@@ -19,7 +19,7 @@ import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
 import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
-import { catalogOf, fromLink, needs, runsOf, settled, toLink } from "./state.js";
+import { catalogOf, fromLink, needs, runsOf, scaleOf, settled, toLink } from "./state.js";
 import { messageOf } from "./messages.js";
 import { inShort, inWords } from "./numbers.js";
 import { setTheme } from "./colours.js";
@@ -196,7 +196,7 @@ function createApp() {
     timeSeries.update({
       layer,
       series: found,
-      scale: catalog.scales[statistic],
+      scale: scaleOf(statistic, shown, catalog),
       statistic: inWords(statistic),
       step: steps[position()],
     });

@@ -19,10 +19,17 @@ const FIELDS = {
   run: ["run", "Run", ["heatmap"]],
   a: ["run-a", "Run A", ["compare"]],
   b: ["run-b", "Run B", ["compare"]],
+  axis: ["axis", "Value axis", WITH_LINES],
   lines: ["lines", "Lines", WITH_LINES],
   colours: ["colours", "Colors", WITH_COLOURS],
 };
 const OPTIONS = {
+  axis: [
+    ["usual", "as the statistic needs it"],
+    ["log", "logarithmic"],
+    ["symlog", "logarithmic on both sides of 0"],
+    ["linear", "linear"],
+  ],
   lines: [
     ["network", "through all layers"],
     ["kind", "through each kind of layer"],

@@ -2,7 +2,7 @@
 
 import { columnOf, recordAt, rowOf } from "./data.js";
 import { setAttributes, svg } from "./dom.js";
-import { frame, layerTicks } from "./frame.js";
+import { EDGE, frame, layerTicks } from "./frame.js";
 import { kindsOf } from "./layers.js";
 import { valueAxis } from "./axis.js";
 import { inShort } from "./numbers.js";
@@ -18,22 +18,20 @@ const ROOM = 14; // that all of them have there
  * @param {SVGElement} element is emptied
  * @param {object} props of the chart, see profile_chart.js
  * @param {number} width pixels
+ * @param {Part} part see zoom.js
  * @returns {object} `plot`, its edges and axis; `guide` and `tip`, for the point that
  *   is looked at; `points`, for each run and layer the `circle`, its place, and whether
  *   it is `shown`; and what `move` needs
  */
-export function layOut(element, { series, scale, lines }, width) {
+export function layOut(element, { series, scale, lines }, width, part) {
   const { names, numbers } = layersOf(series);
   const intended = series.flatMap(({ profiles }) => [...profiles.intended]);
-  const { plot, xs } = frame(element, width, layerTicks(names, width, numbers), (top, bottom) =>
-    valueAxis(
-      scale,
-      series.map(({ profiles }) => profiles.values),
-      intended,
-      top,
-      bottom,
-    ),
-  );
+  const makeAxis = (top, bottom) => {
+    const values = series.map(({ profiles }) => profiles.values);
+    return valueAxis(scale, values, intended, top, bottom, part.y);
+  };
+  const ticks = layerTicks(names, width, numbers, part.x);
+  const { plot, xs, inner } = frame(element, width, ticks, makeAxis, part.x);
   const vertical = (name) =>
     svg("line", { class: name, y1: plot.top, y2: plot.bottom, visibility: "hidden" });
   const guide = vertical("guide");
@@ -47,7 +45,8 @@ export function layOut(element, { series, scale, lines }, width) {
     const start = line("start");
     const profile = line("profile");
     const marks = svg("path", { class: "marks" });
-    const radius = one.layers.length * 9 > plot.right - plot.left ? 2.2 : 3.6;
+    const shown = one.layers.length * (part.x[1] - part.x[0]);
+    const radius = shown * 9 > plot.right - plot.left ? 2.2 : 3.6;
     const circles = one.layers.map((layer, i) =>
       svg("circle", {
         class: "point",
@@ -60,7 +59,7 @@ export function layOut(element, { series, scale, lines }, width) {
       }),
     );
     group.append(intended, start, profile, marks, ...circles);
-    element.append(group);
+    inner.append(group);
     const aside =
       (index - (series.length - 1) / 2) * Math.min(ASIDE, ROOM / series.length);
     const place = (values) =>
@@ -77,13 +76,13 @@ export function layOut(element, { series, scale, lines }, width) {
         .map((ofKind) => linePath(ofKind, plot.axis))
         .join("");
     const labels = index > 0 || kinds.length < 2 ? [] : kinds.map(kindLabel);
-    element.append(...labels.map(({ text }) => text));
+    inner.append(...labels.map(({ text }) => text));
     intended.setAttribute("d", path(place(one.profiles.intended)));
     start.setAttribute("d", path(place(rowOf(one.profiles, 0))));
     return { ...one, group, profile, marks, circles, place, path, labels };
   });
   const points = runs.map(({ circles }) =>
-    circles.map((circle, layer) => ({ circle, x: xs[layer], y: 0, shown: false })),
+    circles.map((circle, layer) => ({ circle, x: xs[layer], y: 0, shown: null })),
   );
   const tip = createTip();
   element.append(tip.element);
@@ -112,8 +111,12 @@ export function move(drawn, { series, step, layer: open }) {
     const recorded = run.profiles.steps[record];
     const at = `${run.label}, step ${recorded}`;
     for (const [layer, point] of drawn.points[index].entries()) {
-      point.shown = record >= 0;
-      if (!point.shown) continue;
+      const isShown = record >= 0 && isInside(places[layer], drawn.plot);
+      if (isShown !== point.shown) {
+        point.shown = isShown;
+        setAttributes(point.circle, { visibility: isShown ? null : "hidden" });
+      }
+      if (!isShown) continue;
       const value = values[layer];
       const words = inTheseWords(value, run.profiles.measured[layer]);
       const isBad = recorded >= run.faults.get(run.layers[layer]);
@@ -123,6 +126,11 @@ export function move(drawn, { series, step, layer: open }) {
       point.circle.setAttribute("aria-label", `${at}, ${name}: ${words}`);
     }
   }
+}
+
+function isInside({ x, y, kind }, { left, right, axis }) {
+  const isAcross = x >= left - EDGE && x <= right + EDGE;
+  return isAcross && (kind !== null || (y >= axis.top - EDGE && y <= axis.bottom + EDGE));
 }
 
 /** The name of a kind, above the last of its layers. */

@@ -1,12 +1,14 @@
 /** What is shown: what the reader wants, as far as the runs have it. */
 
 import { isAlternating } from "./layers.js";
+import { onAxis } from "./ranges.js";
 import { shortNames, withoutCounters } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
 export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients", "overview"];
 const LINES = ["network", "kind"];
 const COLOURS = ["fixed", "data"];
+const AXES = ["usual", "log", "symlog", "linear"];
 const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
@@ -39,7 +41,12 @@ export function catalogOf({ runs, statistics }) {
     .filter((key) => key.startsWith("weight_"))
     .map((key) => key.slice("weight_".length))
     .filter((measure) => keys.includes(`gradient_${measure}`));
-  return { all, readable, scales: statistics, keys, measures };
+  const axes = Object.fromEntries(
+    keys.flatMap((key) =>
+      AXES.map((axis) => [`${key}\n${axis}`, onAxis(statistics[key], axis)]),
+    ),
+  );
+  return { all, readable, scales: statistics, axes, keys, measures };
 }
 
 function faultsOf(findings, shared) {
@@ -58,8 +65,8 @@ const zip = (some, others) => some.map((one, i) => [one, others[i]]);
  *
  * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
  * the order of the list; `layers`, a pattern of their names; `lines`, through the whole
- * "network" or through each "kind" of layer; `colours` of heatmaps, "fixed" by the
- * statistic or of the "data"; `step`, null for the newest; `layer`, whose time series is
+ * "network" or through each "kind" of layer; `axis` of values, "usual" or of the
+ * reader's choice; `colours` of heatmaps, "fixed" by the statistic or of the "data"; `step`, null for the newest; `layer`, whose time series is
  * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
  * `a` and `b`, which are compared.
  */
@@ -82,6 +89,7 @@ export function settled(wanted, { readable, keys, measures }) {
     runs,
     layers: wanted.layers ?? "",
     lines: one(wanted.lines, LINES, LINES[Number(alternates)]),
+    axis: one(wanted.axis, AXES, AXES[0]),
     colours: one(wanted.colours, COLOURS, COLOURS[0]),
     step: step === null || Number.isNaN(Number(step)) ? null : Number(step),
     layer: one(wanted.layer, layers, null),
@@ -99,6 +107,11 @@ function partner(name, candidates, readable) {
   return (
     others.find((other) => layersOf(other) === layersOf(name)) ?? others[0] ?? name
   );
+}
+
+/** The scale of a statistic, on the axis that the reader wants. */
+export function scaleOf(statistic, { axis }, { axes }) {
+  return axes[`${statistic}\n${axis}`];
 }
 
 /** The series that a view needs: pairs of a run and a statistic. */

@@ -7,13 +7,14 @@ import { roundNumbers, valueAxis } from "./axis.js";
 import { inShort } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
 import { isStale } from "./redraw.js";
+import { ZOOM_HELP, createZoom } from "./zoom.js";
 
 const HEIGHT = 200;
 const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
 
 const HELP =
   "Left and right arrow keys move through the steps, Home and End to the first and the " +
-  "last, Escape closes.";
+  `last, Escape closes. ${ZOOM_HELP}`;
 
 /**
  * @param {{onClose: function()}} listeners
@@ -47,6 +48,11 @@ export function createTimeSeries({ onClose }) {
     plot,
     reading,
   );
+  const zoom = createZoom(plot, chart, {
+    plot: () => drawn.plot,
+    focus: () => active !== null && { x: drawn.x(drawn.steps[active]) },
+    onChange: draw,
+  });
   const width = watchedWidth(chart, () => props && draw());
   let props = null;
   let drawn = null;
@@ -54,6 +60,7 @@ export function createTimeSeries({ onClose }) {
   let opener = null; // where the keyboard was before
 
   function update(next) {
+    if (next.scale !== props?.scale || next.layer !== props.layer) zoom.whole();
     props = next;
     if (element.hidden) opener = document.activeElement;
     element.hidden = false;
@@ -76,11 +83,12 @@ export function createTimeSeries({ onClose }) {
     const key = [
       props.layer,
       props.scale,
+      zoom.part(),
       width(),
       ...props.series.map((s) => s.profiles),
     ];
     if (isStale(drawn, key)) {
-      drawn = { key, ...layOut(chart, props, width()) };
+      drawn = { key, ...layOut(chart, props, width(), zoom.part()) };
       plot.setAttribute("aria-label", `${summary(props)} ${HELP}`);
       activate(null);
     }
@@ -122,43 +130,27 @@ export function createTimeSeries({ onClose }) {
   return { element, update, reveal };
 }
 
-function layOut(chart, { series, scale }, width) {
+function layOut(chart, { series, scale }, width, part) {
   const lines = series.map((one) => ({ ...one, values: valuesOf(one) }));
   const steps = unionOfSteps(series.map(({ profiles }) => profiles));
   const [low, high] = [steps[0], steps.at(-1)];
+  const [from, to] = part.x.map((share) => low + share * (high - low));
+  const labels = high > low ? roundNumbers(from, to, Math.max(2, width / 110)) : [low];
   const ticks = {
-    low,
-    high,
-    count: 0,
-    slanted: false,
-    labels: (high > low
-      ? roundNumbers(low, high, Math.max(2, width / 110))
-      : [low]
-    ).map((at) => ({
-      at,
-      lines: [String(at)],
-    })),
+    ...{ low, high, count: 0, slanted: false },
+    labels: labels.map((at) => ({ at, lines: [inShort(at)] })),
   };
-  const { plot, x } = frame(
-    chart,
-    width,
-    ticks,
-    (top, bottom) =>
-      valueAxis(
-        scale,
-        lines.map(({ values }) => values),
-        [],
-        top,
-        bottom,
-      ),
-    HEIGHT,
-  );
+  const makeAxis = (top, bottom) => {
+    const values = lines.map((one) => one.values);
+    return valueAxis(scale, values, [], top, bottom, part.y);
+  };
+  const { plot, x, inner } = frame(chart, width, ticks, makeAxis, part.x, HEIGHT);
   const vertical = (name) =>
     svg("line", { class: name, y1: plot.top, y2: plot.bottom });
   const cursor = vertical("cursor");
   const guide = vertical("guide");
   guide.setAttribute("visibility", "hidden");
-  chart.append(cursor, guide);
+  inner.append(cursor, guide);
   for (const { run, style, profiles, values } of lines) {
     const places = Array.from(values, (value, record) => ({
       x: x(profiles.steps[record]),
@@ -172,15 +164,12 @@ function layOut(chart, { series, scale }, width) {
       svg("path", { class: "series", "data-run": run, d: linePath(places, plot.axis) }),
       svg("path", { class: "marks", d: thinned(places).map(glyph).join("") }),
     );
-    chart.append(group);
+    inner.append(group);
   }
   const share = (pixels) => (pixels - plot.left) / (plot.right - plot.left);
   return {
-    x,
-    cursor,
-    guide,
-    steps,
-    step: (pixels) => low + share(pixels) * (high - low),
+    ...{ plot, x, cursor, guide, steps },
+    step: (pixels) => from + share(pixels) * (to - from),
   };
 }
 

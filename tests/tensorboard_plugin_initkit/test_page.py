@@ -81,6 +81,7 @@ LOSSES = {
 }
 ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
 NONE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 SHORT = "of another network"  # it has values of fewer layers than there are names
 # WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
@@ -1042,13 +1043,18 @@ ZIGZAG = {
     * factor
     for run, factor in (("first", 1), ("second", 2), ("other", 4))
 }
+# On both sides of 0, a hundred times smaller in one run.
+SIGNED = {
+    run: np.resize([size, -size], (4, DEEP)).astype("float32")
+    for run, size in (("first", 1e-3), ("second", 1e-5), ("other", 1e-3))
+}
 
 
 @pytest.fixture(scope="module")
 def residual(tmp_path_factory, write_run, tensorboard_server):
     log_dir = tmp_path_factory.mktemp("residual")
     for run, layers in RESIDUAL.items():
-        statistics = {"gradient_variance": ZIGZAG[run]}
+        statistics = {"gradient_variance": ZIGZAG[run], "gradient_mean": SIGNED[run]}
         write_run(log_dir / run, DEEP_STEPS, layers, statistics)
     with tensorboard_server(log_dir) as url:
         wait_for_runs(url, len(RESIDUAL))
@@ -1136,6 +1142,100 @@ def test_a_heatmap_marks_the_layers_at_fault(page, extremes):
         ]
         assert marks == [bool(mark) for mark in at_fault]
     page.focus(page.heatmap("calm"))
+
+
+def tick_texts(page):
+    return {label.text for label in page.all(".profile-chart .grid text")}
+
+
+def heights(page, run):
+    """Where the points of a run are, in pixels."""
+    points = page.data(f"circle.point[data-run={run}]", "cy")
+    return np.array([float(y) for (y,) in points])
+
+
+def test_values_of_both_signs_are_readable_decades_apart(page, residual):
+    page.open(residual, runs="first,second", statistic="gradient_mean")
+    assert {"0", "10⁻³", f"{MINUS}10⁻³"} <= tick_texts(page)
+    assert np.ptp(heights(page, "second")) > 20
+    Select(page.one("select#axis")).select_by_value("linear")
+    page.wait(lambda: "0.001" in tick_texts(page))
+    assert np.ptp(heights(page, "second")) < 5
+    assert f"{MINUS}10⁻³" not in tick_texts(page)
+
+
+def test_the_axis_is_the_readers_choice(page, extremes):
+    page.open(extremes, runs="calm", axis="linear")
+    assert not any(text.startswith("10") for text in tick_texts(page))
+    places = heights(page, "calm")
+    # On a linear axis pixels are proportional to values.
+    assert np.diff(places) / np.diff(CALM[-1]) == pytest.approx(
+        (places[-1] - places[0]) / (CALM[-1, -1] - CALM[-1, 0])
+    )
+    Select(page.one("select#axis")).select_by_value("log")
+    page.wait(lambda: any(text.startswith("10") for text in tick_texts(page)))
+    assert np.diff(heights(page, "calm"), 2) == pytest.approx([0, 0], abs=0.01)
+
+
+def seen(page):
+    """The layers whose points are in sight."""
+    script = (
+        "return [...document.querySelectorAll('circle.point')]"
+        ".filter((c) => c.getAttribute('visibility') !== 'hidden')"
+        ".map((c) => c.dataset.layer)"
+    )
+    return page.run(script)
+
+
+def drag(page, start, end, shift=False):
+    """Between two places, each as shares of the chart's width and height."""
+    box = page.one(".profile-chart .chart").rect
+    for kind, (x, y) in (
+        *(("mouseMoved", start), ("mousePressed", start), ("mouseMoved", end)),
+        ("mouseReleased", end),
+    ):
+        page.command(
+            "Input.dispatchMouseEvent",
+            **{"type": kind, "button": "left", "buttons": int(kind != "mouseReleased")},
+            **{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]},
+            **{"clickCount": 1, "modifiers": 8 * shift},
+        )
+
+
+def test_a_chart_is_zoomed_moved_and_shown_whole(page, residual):
+    page.open(residual, runs="first", statistic="gradient_mean")
+    layers = RESIDUAL["first"]
+    assert seen(page) == layers
+    # The right half, and of its height what is above 0.
+    drag(page, (0.53, 0.02), (0.97, 0.35))
+    right = page.wait(lambda: len(found := seen(page)) < len(layers) and found)
+    values = dict(zip(layers, SIGNED["first"][0], strict=True))
+    assert len(right) in (6, 7)
+    assert all(values[name] > 0 and layers.index(name) >= 12 for name in right)
+    assert not page.all("path.series")  # it was no click
+    drag(page, (0.3, 0.2), (0.9, 0.2), shift=True)
+    page.wait(lambda: layers.index(seen(page)[0]) < layers.index(right[0]))
+    page.one("button.whole").click()
+    page.wait(lambda: seen(page) == layers)
+    assert page.reach("circle.point")
+    page.press(Keys.END, "+", "+")
+    page.wait(lambda: 0 < len(seen(page)) < len(layers))
+    assert layers[-1] in seen(page)
+    page.press("0")
+    page.wait(lambda: seen(page) == layers)
+
+
+def test_all_runs_are_named_at_the_layer_under_the_pointer(page, residual):
+    page.open(residual, runs="first,second,other")
+    point = page.all("circle.point[data-run=first]")[3]
+    ActionChains(page.driver).move_to_element(point).perform()
+    lines = page.wait(lambda: [line.text for line in page.all(".tip text > tspan")])
+    assert lines[0] == BLOCKS[2]
+    assert [line.split()[1] for line in lines[1:]] == ["other:", "second:", "first:"]
+    numbers = [float(line.split()[-1]) for line in lines[1:]]
+    expected = [ZIGZAG[run][-1, 3] for run in ("other", "second", "first")]
+    assert numbers == pytest.approx(expected, rel=0.05)
+    assert "first" in page.one(".tip .strong").text
 
 
 def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):
