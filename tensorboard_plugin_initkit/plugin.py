@@ -28,6 +28,7 @@ PAGE = {
     "controls.js": "text/javascript",
     "data.js": "text/javascript",
     "dom.js": "text/javascript",
+    "downloads.js": "text/javascript",
     "findings.css": "text/css",
     "findings.js": "text/javascript",
     "frame.js": "text/javascript",

@@ -9,6 +9,7 @@ import {
   unionOfSteps,
 } from "./data.js";
 import { html, setText } from "./dom.js";
+import { createDownloads, rowsOf } from "./downloads.js";
 import { matching, picked } from "./layers.js";
 import { createFindings } from "./findings.js";
 import { createStepBar, createTabs } from "./controls.js";
@@ -19,7 +20,7 @@ import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
 import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
-import { catalogOf, fromLink, needs, runsOf, scaleOf, settled, toLink } from "./state.js";
+import { catalogOf, fromLink, needs, runsOf, scaleOf, settled, statisticsOf, toLink } from "./state.js";
 import { messageOf } from "./messages.js";
 import { inShort, inWords } from "./numbers.js";
 import { setTheme } from "./colours.js";
@@ -92,6 +93,8 @@ function createApp() {
     readout,
     timeSeries.element,
   );
+  const downloads = createDownloads({ rows, name: fileName, stage });
+  stage.append(downloads.element);
   const content = html(
     "div",
     { class: "content" },
@@ -160,6 +163,7 @@ function createApp() {
     content.classList.toggle("alone", controls.element.hidden);
     // A heatmap says itself what is pointed at.
     stepBar.element.hidden = readout.hidden = !hasLines(shown.view);
+    downloads.element.hidden = shown.view === "overview";
     stage.setAttribute("aria-labelledby", `tab-${shown.view}`);
   }
 
@@ -179,6 +183,18 @@ function createApp() {
     drawTimeSeries();
     clearTimeout(linkTimer);
     linkTimer = setTimeout(() => writeLink(toLink(shown, catalog)), LINK_DELAY);
+  }
+
+  /** The numbers that are shown: of one step where there are lines, else of all. */
+  function rows() {
+    const step = hasLines(shown.view) ? steps[position()] : null;
+    const keys = statisticsOf(shown);
+    return rowsOf(Object.fromEntries(keys.map((key) => [key, series(key)])), step);
+  }
+
+  function fileName() {
+    const at = hasLines(shown.view) ? [`step_${steps[position()]}`] : [];
+    return [...statisticsOf(shown), ...at].join("_");
   }
 
   function drawTimeSeries() {

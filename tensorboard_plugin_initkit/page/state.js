@@ -116,14 +116,18 @@ export function scaleOf(statistic, { axis }, { axes }) {
 
 /** The series that a view needs: pairs of a run and a statistic. */
 export function needs(shown, catalog) {
-  const { view, statistic, measure } = shown;
-  const keys = view === "weights_gradients" ? sides(measure) : [statistic];
+  const keys = statisticsOf(shown);
   return runsOf(shown).flatMap((name) => {
     const run = catalog.readable.find((other) => other.name === name);
     return keys
       .filter((key) => run?.statistics.includes(key))
       .map((key) => [name, key]);
   });
+}
+
+/** The statistics that a view shows. */
+export function statisticsOf({ view, statistic, measure }) {
+  return view === "weights_gradients" ? sides(measure) : [statistic];
 }
 
 /** The runs that a view shows. */

@@ -1,12 +1,15 @@
 """The page in a real browser, on what a real TensorBoard serves."""
 
 import contextlib
+import csv
+import io
 import itertools
 import json
 import shutil
 import time
 import urllib.request
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
@@ -1236,6 +1239,69 @@ def test_all_runs_are_named_at_the_layer_under_the_pointer(page, residual):
     expected = [ZIGZAG[run][-1, 3] for run in ("other", "second", "first")]
     assert numbers == pytest.approx(expected, rel=0.05)
     assert "first" in page.one(".tip .strong").text
+
+
+# What the browser would save: the name and the content of each file.
+SAVED = """
+window.saved = [];
+const texts = {};
+URL.createObjectURL = (blob) => {
+  const address = `blob:${Object.keys(texts).length}`;
+  texts[address] = blob.text();
+  return address;
+};
+HTMLAnchorElement.prototype.click = function () {
+  texts[this.getAttribute("href")].then((text) =>
+    window.saved.push([this.download, text]));
+};
+"""
+
+
+def saved(page, button, number=1):
+    page.run(SAVED)
+    page.one(button).click()
+    page.wait(lambda: len(page.run("return window.saved")) == number)
+    return page.run("return window.saved")
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_numbers_that_are_shown_are_downloaded(page, url):
+    page.open(url, runs=f"steps/two,{HOSTILE}", statistic="gradient_variance", step="1")
+    ((name, text),) = saved(page, "#download-csv")
+    assert name == "gradient_variance_step_1.csv"
+    rows = rows_of(text)
+    own = [row for row in rows if row["run"] == "steps/two"]
+    assert [row["layer"] for row in own] == LAYERS
+    values = np.float32([row["value"] for row in own])
+    np.testing.assert_array_equal(values, TWO["gradient_variance"][1])
+    others = [row["layer"] for row in rows if row["run"] == HOSTILE]
+    assert others == [HOSTILE, f'"{HOSTILE}']
+    page.open(url, view="heatmap", run=ODD, statistic="update_ratio", layers="net/d")
+    ((name, text),) = saved(page, "#download-csv")
+    assert name == "update_ratio.csv"
+    rows = rows_of(text)
+    assert [(row["step"], row["number"]) for row in rows] == [(s, "3") for s in "012"]
+    assert [np.float32(row["value"]) for row in rows] == STRANGE[:, 3].tolist()
+
+
+def test_charts_are_downloaded_as_pictures(page, url):
+    page.open(url, view="weights_gradients", runs="steps/one")
+    pictures = saved(page, "#download-picture", 2)
+    assert {name for name, _ in pictures} == {
+        f"weight_variance_gradient_variance_step_100_{i}.svg" for i in (1, 2)
+    }
+    tree = ElementTree.fromstring(pictures[0][1])
+    lines = [e for e in tree.iter() if e.get("class") == "profile"]
+    # It has its colours by itself.
+    assert len(lines) == 1
+    assert "stroke: rgb(" in lines[0].get("style")
+    page.open(url, view="heatmap", run="steps/one")
+    ((name, content),) = saved(page, "#download-picture")
+    assert name == "gradient_variance.png"
+    assert "PNG" in content[:8]
 
 
 def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):
