@@ -13,6 +13,7 @@ LAYER_TABLE_TAG = "layers"
 INTERVAL_TAG = "recording/interval"
 # The loss as Keras shows it after each recorded step.
 LOSS_TAG = "training/loss"
+LEARNING_RATE_TAG = "training/learning_rate"
 # Of a text for people, and of the same as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"

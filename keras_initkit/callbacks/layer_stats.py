@@ -76,9 +76,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
             recorded too.
         on_record: a function that is called with each record, in the order of the
             steps, up to `flush_secs` after its step and maybe from another thread:
-            `record.step`, `record.skipped`, `record.loss`, `record.layers` and
-            `record.statistics[key]`, an array of shape (layers,). An exception in it is
-            logged once, and the training goes on.
+            `record.step`, `record.skipped`, `record.loss`, `record.learning_rate`,
+            `record.layers` and `record.statistics[key]`, an array of shape (layers,).
+            An exception in it is logged once, and the training goes on.
         max_overhead: greatest share of the training time that recording may take, for
             `update_freq="auto"`. Once in each `fit`, the times of recorded steps are
             compared with those of others; where recording costs more, the interval is
@@ -94,7 +94,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
-            with `history.steps`, `.losses`, `.skipped` and `.layers`;
+            with `history.steps`, `.losses`, `.learning_rates`, `.skipped`, `.layers`;
             `history.to_csv(path)` and `history.plot(statistic)` go with it.
         findings: what is wrong, a list of `Finding`, the root cause first:
             `finding.problem`, `.layers`, `.since`, `.severity`, `.evidence`, `.cause`,

@@ -20,12 +20,15 @@ class Records(NamedTuple):
             because the scaled gradients were not finite.
         losses: float64, shape (records,): the loss as Keras shows it after the step,
             its mean over the epoch so far; NaN where it is unknown.
+        learning_rates: float64, shape (records,): of the optimizer, in the step; NaN
+            where it has none, or it is a function of the user's own.
     """
 
     steps: np.ndarray
     values: np.ndarray
     skipped: np.ndarray
     losses: np.ndarray
+    learning_rates: np.ndarray
 
 
 class Histograms(NamedTuple):
@@ -50,6 +53,7 @@ class Record(NamedTuple):
         layers: the names of the layers.
         statistics: for each key a float64 array of shape (layers,).
         loss: as Keras shows it after the step; NaN where it is unknown.
+        learning_rate: of the optimizer, in the step; NaN where it is unknown.
     """
 
     step: int
@@ -57,6 +61,7 @@ class Record(NamedTuple):
     layers: list[str]
     statistics: dict[str, np.ndarray]
     loss: float
+    learning_rate: float
 
 
 class History(Mapping[str, np.ndarray]):
@@ -91,6 +96,7 @@ class History(Mapping[str, np.ndarray]):
                 np.empty((0, len(self._keys), len(self.layers))),
                 np.empty(0, bool),
                 np.empty(0),
+                np.empty(0),
             )
         ]
 
@@ -116,6 +122,14 @@ class History(Mapping[str, np.ndarray]):
         """
         return self._records().losses
 
+    @property
+    def learning_rates(self) -> np.ndarray:
+        """The optimizer's learning rate in each of them, float64, shape (steps,).
+
+        NaN where it has none, or it is a function of your own.
+        """
+        return self._records().learning_rates
+
     def since(self, number: int) -> Records:
         """The records from the one with this number on, the first being 0."""
         return Records(*(part[number:] for part in self._records()))
@@ -123,9 +137,15 @@ class History(Mapping[str, np.ndarray]):
     def last(self, count: int) -> Iterator[Record]:
         """The last so many records, one by one, in the order of the steps."""
         records = self.since(len(self.steps) - count)
-        for step, rows, skipped, loss in zip(*records, strict=True):
-            statistics = dict(zip(self._keys, rows, strict=True))
-            yield Record(int(step), bool(skipped), self.layers, statistics, float(loss))
+        for step, rows, skipped, loss, rate in zip(*records, strict=True):
+            yield Record(
+                int(step),
+                bool(skipped),
+                self.layers,
+                dict(zip(self._keys, rows, strict=True)),
+                float(loss),
+                float(rate),
+            )
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._keys:
@@ -147,9 +167,9 @@ class History(Mapping[str, np.ndarray]):
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one line for each step and layer, one column for each statistic.
 
-        The columns are `step`, `skipped` (0 or 1), `loss`, `number` (of the layer, from
-        0), `layer`, and the statistics in the order of `keys()`. NaN and infinities are
-        written as `nan`, `inf` and `-inf`.
+        The columns are `step`, `skipped` (0 or 1), `loss`, `learning_rate`, `number`
+        (of the layer, from 0), `layer`, and the statistics in the order of `keys()`.
+        NaN and infinities are written as `nan`, `inf` and `-inf`.
 
         Args:
             path: the file to be written; one that is there is replaced.
@@ -157,10 +177,11 @@ class History(Mapping[str, np.ndarray]):
         records = self._records()
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["step", "skipped", "loss", "number", "layer", *self._keys])
-            for step, values, skipped, loss in zip(*records, strict=True):
+            of_steps = ["step", "skipped", "loss", "learning_rate"]
+            writer.writerow([*of_steps, "number", "layer", *self._keys])
+            for step, values, skipped, loss, rate in zip(*records, strict=True):
                 for number, layer in enumerate(self.layers):
-                    of_step = step, int(skipped), loss
+                    of_step = step, int(skipped), loss, rate
                     writer.writerow([*of_step, number, layer, *values[:, number]])
 
     def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:

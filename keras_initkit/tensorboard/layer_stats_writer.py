@@ -25,6 +25,7 @@ from keras_initkit.tensorboard.thinning import is_kept
 from tensorboard_plugin_initkit.metadata import (
     INTERVAL_TAG,
     LAYER_TABLE_TAG,
+    LEARNING_RATE_TAG,
     LOSS_TAG,
     PLUGIN_NAME,
     epoch_tag,
@@ -54,10 +55,11 @@ class LayerStatsWriter:
     `summary/<statistic>/...`; and as histograms the profiles of those two over depth,
     under `depth_profile/<statistic>`. Scalars are written of the first `MAX_SCALARS`
     records and then of ever fewer, profiles of `MAX_PROFILES`, as TensorBoard keeps no
-    more. The loss of each record, where it is known, is under `training/loss`, losses
-    and metrics of each epoch are under `epoch/...`. Before all that go a text table of
-    the layers, under `layers`, and the layout of Custom Scalars. The interval between
-    the recorded steps is a scalar of the run, under `recording/interval`.
+    more. The loss and the learning rate of each record, where they are known, are
+    under `training/loss` and `training/learning_rate`, losses and metrics of each epoch
+    are under `epoch/...`. Before all that go a text table of the layers, under
+    `layers`, and the layout of Custom Scalars. The interval between the recorded steps
+    is a scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -92,7 +94,7 @@ class LayerStatsWriter:
         self._metadata = [_metadata(key, layers) for key in keys]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
-        self._has_loss = False
+        self._known: set[str] = set()  # of what belongs to the whole network
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, self._layer_keys)
 
@@ -102,11 +104,12 @@ class LayerStatsWriter:
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
-        for step, row, _, loss in zip(*records, strict=True):
+        for step, row, _, loss, rate in zip(*records, strict=True):
             summary = Summary(value=self._vectors(row))
             if is_kept(self._num_written, MAX_SCALARS):
                 summary.value.extend(self._scalars(row))
-                summary.value.extend(self._losses(loss))
+                summary.value.extend(self._of_network(LOSS_TAG, loss))
+                summary.value.extend(self._of_network(LEARNING_RATE_TAG, rate))
             if is_kept(self._num_written, MAX_PROFILES):
                 summary.value.extend(self._profiles(row))
             event = Event(wall_time=time.time(), step=int(step), summary=summary)
@@ -146,10 +149,11 @@ class LayerStatsWriter:
         summary = Summary(value=values)
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
-    def _losses(self, loss: float) -> list[Summary.Value]:
-        # NaN is unknown, until there has been one.
-        self._has_loss |= not np.isnan(loss)
-        return [_scalar(LOSS_TAG, loss)] if self._has_loss else []
+    def _of_network(self, tag: str, number: float) -> list[Summary.Value]:
+        # NaN is unknown, until there has been a number.
+        if not np.isnan(number):
+            self._known.add(tag)
+        return [_scalar(tag, number)] if tag in self._known else []
 
     def _vectors(self, values: np.ndarray) -> list[Summary.Value]:
         if self._num_written:

@@ -113,6 +113,8 @@ def in_fit(tmp_path_factory):
 def assert_equal(history, weights, in_fit):
     expected, expected_weights = in_fit
     assert history.steps.tolist() == expected.steps.tolist()
+    np.testing.assert_allclose(history.learning_rates, 0.01, rtol=1e-6)
+    np.testing.assert_allclose(expected.learning_rates, 0.01, rtol=1e-6)
     for key, values in history.items():
         np.testing.assert_allclose(
             values, expected[key], rtol=1e-5, atol=1e-7, err_msg=key

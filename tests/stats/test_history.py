@@ -18,6 +18,7 @@ def history():
             values=np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8.0]]]),
             skipped=np.array([False, False]),
             losses=np.array([2.0, 1.5]),
+            learning_rates=np.array([0.5, 0.25]),
         )
     )
     history.append(
@@ -26,6 +27,7 @@ def history():
             values=np.array([[[-1, 0], [np.nan, np.inf]]]),
             skipped=np.array([True]),
             losses=np.array([np.nan]),
+            learning_rates=np.array([0.125]),
         )
     )
     return history
@@ -39,6 +41,7 @@ def test_arrays_of_steps_by_layers(history):
     )
     assert history.skipped.tolist() == [False, False, True]
     np.testing.assert_array_equal(history.losses, [2, 1.5, np.nan])
+    assert history.learning_rates.tolist() == [0.5, 0.25, 0.125]
     assert list(history) == ["weight_mean", "gradient_variance"]
     assert dict(history).keys() == history.keys()
 
@@ -60,14 +63,15 @@ def test_csv(history, tmp_path):
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.reader(file))
     of_layer = ["number", "layer", "weight_mean", "gradient_variance"]
-    assert rows[0] == ["step", "skipped", "loss", *of_layer]
-    assert rows[3] == ["1", "0", "1.5", "0", "first", "5.0", "7.0"]
-    assert rows[6] == ["50", "1", "nan", "1", "last", "0.0", "inf"]
+    assert rows[0] == ["step", "skipped", "loss", "learning_rate", *of_layer]
+    assert rows[3] == ["1", "0", "1.5", "0.25", "0", "first", "5.0", "7.0"]
+    assert rows[6] == ["50", "1", "nan", "0.125", "1", "last", "0.0", "inf"]
 
 
 def test_the_last_records_one_by_one(history):
     before, last = history.last(2)
     assert (before.step, before.skipped, before.loss) == (1, False, 1.5)
+    assert (before.learning_rate, last.learning_rate) == (0.25, 0.125)
     assert (last.step, last.skipped, last.layers) == (50, True, ["first", "last"])
     assert last.statistics["weight_mean"].tolist() == [-1, 0]
 

@@ -15,7 +15,11 @@ STEPS = np.array([0, 1, 50])
 VALUES = np.arange(18.0).reshape(3, 3, 2) / 7
 VALUES[2, 2] = [np.nan, np.inf]
 RECORDS = Records(
-    steps=STEPS, values=VALUES, skipped=np.zeros(3, bool), losses=np.zeros(3)
+    steps=STEPS,
+    values=VALUES,
+    skipped=np.zeros(3, bool),
+    losses=np.zeros(3),
+    learning_rates=np.zeros(3),
 )
 
 
@@ -54,6 +58,7 @@ def test_scalars_in_the_order_of_the_layers(accumulator):
     assert [tag for tag in tags if not tag.startswith("summary/")] == [
         "gradient_variance/000_net/first",
         "gradient_variance/001_net/<img onerror=x>",
+        "training/learning_rate",
         "training/loss",
         "weight_variance/000_net/first",
         "weight_variance/001_net/<img onerror=x>",
@@ -78,7 +83,9 @@ def test_percentiles_leave_out_what_was_never_measured(tmp_path):
     values[2, 0, 4] = np.nan  # as one that explodes
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["gradient_mean"], list("abcdef"), "")
-        writer.write(Records(np.arange(3), values, np.zeros(3, bool), np.zeros(3)))
+        writer.write(
+            Records(np.arange(3), values, np.zeros(3, bool), *np.zeros((2, 3)))
+        )
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     median, *_ = summary_tags("gradient_mean")
     points = [event.value for event in accumulator.Scalars(median)]
@@ -103,17 +110,20 @@ def test_profiles_over_depth(accumulator):
     np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
 
 
-def test_a_loss_is_written_from_the_first_that_is_known_on(tmp_path):
+def test_losses_and_learning_rates_are_written_from_the_first_known_one_on(tmp_path):
     losses = np.array([np.nan, 0.5, np.nan, np.inf])
+    rates = np.array([0.5, 0.25, 0.125, 0])
     values = np.ones((4, 1, 2))
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_mean"], LAYERS, "")
-        writer.write(Records(np.arange(4), values, np.zeros(4, bool), losses))
+        writer.write(Records(np.arange(4), values, np.zeros(4, bool), losses, rates))
         writer.write_epoch(4, {"loss": 0.25, "val_accuracy": 0.75})
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     found = accumulator.Scalars("training/loss")
     assert [event.step for event in found] == [1, 2, 3]
     np.testing.assert_array_equal([event.value for event in found], losses[1:])
+    found = accumulator.Scalars("training/learning_rate")
+    assert [event.value for event in found] == rates.tolist()
     for name, value in (("loss", 0.25), ("val_accuracy", 0.75)):
         [event] = accumulator.Scalars(f"epoch/{name}")
         assert (event.step, event.value) == (4, value)
@@ -135,7 +145,8 @@ def test_what_was_intended(tmp_path):
 def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     count = 3000
     records = Records(
-        np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool), np.zeros(count)
+        *(np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool)),
+        *np.zeros((2, count)),
     )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
@@ -157,7 +168,9 @@ def test_what_is_beyond_float32_becomes_infinite(tmp_path):
     values = np.array([[[1e300, -1e39]]])
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
-        writer.write(Records(np.array([0]), values, np.zeros(1, bool), np.zeros(1)))
+        writer.write(
+            Records(np.array([0]), values, np.zeros(1, bool), *np.zeros((2, 1)))
+        )
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     [event] = accumulator.Tensors("initkit/weight_variance")
     assert make_ndarray(event.tensor_proto).tolist() == [np.inf, -np.inf]
@@ -173,6 +186,7 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         values=np.zeros((1, 2, 100)),
         skipped=np.array([False]),
         losses=np.zeros(1),
+        learning_rates=np.zeros(1),
     )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, keys, layers, "")
