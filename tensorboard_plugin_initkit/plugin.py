@@ -10,9 +10,13 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from tensorboard_plugin_initkit.course import read_course, read_metrics
 from tensorboard_plugin_initkit.findings import read_findings
-from tensorboard_plugin_initkit.losses import read_losses, read_metrics
-from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
+from tensorboard_plugin_initkit.metadata import (
+    LEARNING_RATE_TAG,
+    LOSS_TAG,
+    PLUGIN_NAME,
+)
 from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale
 
@@ -70,8 +74,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
     Route | answer
     --|--
     `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, each with its \
-`findings`, `loss` and `metrics`, null where none are recorded; and for each of their \
-`statistics` its scale
+`findings`, `loss`, `learning_rate` and `metrics`, null where none are recorded; and \
+for each of their `statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
     `/index.js` and the other names of `PAGE` | the file
 
@@ -112,7 +116,10 @@ class InitkitPlugin(base_plugin.TBPlugin):
         runs = self._reader.runs(*source)
         found: dict[str, dict[str, Any]] = {
             "findings": read_findings(self._provider, *source),
-            "loss": read_losses(self._provider, *source, self._most),
+            "loss": read_course(self._provider, *source, LOSS_TAG, self._most),
+            "learning_rate": read_course(
+                self._provider, *source, LEARNING_RATE_TAG, self._most
+            ),
             "metrics": read_metrics(self._provider, *source),
         }
         for run in runs:

@@ -222,12 +222,12 @@ function createApp() {
   function series(statistic) {
     const names = runsOf(shown);
     return catalog.readable.flatMap((one) => {
-      const { name, label, style, layers, ownNames, faults } = one;
+      const { name, label, style, layers, ownNames, faults, loss, learning_rate } = one;
       const profiles = loaded.get(`${name}\n${statistic}`)?.value;
       const kept = matching(shown.layers, layers);
       if (!names.includes(name) || !profiles?.steps.length || !kept.length) return [];
-      const whole = { run: name, label, style, layers, ownNames, faults, profiles };
-      return [picked(whole, kept)];
+      const own = { run: name, label, style, layers, ownNames, faults, profiles };
+      return [picked({ ...own, loss, learning_rate }, kept)];
     });
   }
 

@@ -82,6 +82,7 @@ LOSSES = {
     "exploding": [20.0, 1e9, np.nan],
     "breaking": [2.5, 2.5, 2.5],
 }
+RATES = {"calm": [0.01, 0.01, 0.001]}
 ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -847,6 +848,7 @@ def extremes(tmp_path_factory, write_run, tensorboard_server):
             tag: numbers[name]
             for tag, numbers in (
                 ("training/loss", LOSSES),
+                ("training/learning_rate", RATES),
                 ("epoch/val_accuracy", ACCURACIES),
                 ("epoch/accuracy", {run: [1.0] * 3 for run in ACCURACIES}),
             )
@@ -1081,7 +1083,24 @@ def test_runs_of_one_architecture_are_matched_by_position(page, residual, place)
     page.press(Keys.HOME)
     reading = page.one("#time-series .reading").text
     values = (f"{run} {ZIGZAG[run][0, place]:.3g}" for run in sorted(RESIDUAL))
-    assert reading == f"step 0: {', '.join(values)}"
+    assert reading == f"step 0: {'; '.join(values)}"
+
+
+def test_a_layers_course_has_loss_and_learning_rate_above_it(page, extremes):
+    page.open(extremes, runs="calm,zero", layer="net/c")
+    courses = page.data("svg[data-course] path.series", "run")
+    assert courses == [("calm",), ("calm",)]  # the other has recorded neither
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME, Keys.ARROW_RIGHT)
+    assert page.one("#time-series .reading").text == (
+        "step 1: calm 2.1e-8, loss 1, learning rate 0.01; zero 0"
+    )
+    # One axis of steps: the line that marks the step is at one place in all charts.
+    places = {x for (x,) in page.data("#time-series .guide", "x1")}
+    assert len(page.all("#time-series .guide")) == 3
+    assert len(places) == 1
+    page.open(extremes, runs="zero", layer="net/c")
+    assert len(page.all("#time-series svg.chart:not([hidden])")) == 1
 
 
 def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
