@@ -47,7 +47,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
     ```
 
     Args:
-        log_dir: directory for TensorBoard; give each training run one of its own.
+        log_dir: directory for TensorBoard; give each training run one of its own. With
+            None nothing is written, and there is the history alone.
         update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` is every
             50th step, or fewer if `max_overhead` asks for it. With an integer, exactly
             the steps that it divides are recorded; `"batch"` is the same as 1; with
@@ -95,7 +96,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
             with `history.steps`, `.losses`, `.learning_rates`, `.skipped`, `.layers`;
-            `history.to_csv(path)` and `history.plot(statistic)` go with it.
+            `history.plot(statistic, over="steps")`, `history.to_pandas()` and
+            `history.to_csv(path)` go with it.
         findings: what is wrong, a list of `Finding`, the root cause first:
             `finding.problem`, `.layers`, `.since`, `.severity`, `.evidence`, `.cause`,
             `.fix`. Each is logged once, as soon as it is certain.
@@ -112,7 +114,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
     # Nothing is done at the end of a batch, for which Keras would wait for every step.
     def __init__(
         self,
-        log_dir: str | PathLike[str] = "logs",
+        log_dir: str | PathLike[str] | None = "logs",
         update_freq: int | str = "auto",
         warmup_steps: int = 20,
         statistics: str | Measure | Sequence[Measure] = DEFAULT,
@@ -129,8 +131,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._arguments = {
             k: v for k, v in locals().items() if k not in ("self", "__class__")
         }
-        directory = local_directory(log_dir)
-        self.log_dir = os.fspath(log_dir)
+        directory = None if log_dir is None else local_directory(log_dir)
+        self.log_dir = None if log_dir is None else os.fspath(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
@@ -260,7 +262,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._session = session
         if session.next_step == 0:
             self._watch = Watch(*self._watch_arguments)
-        self._watch.name = f"{model.name} in {self.log_dir}"
+        self._watch.name = model.name
+        if self.log_dir is not None:
+            self._watch.name += f" in {self.log_dir}"
         try:
             self._recorder.begin(session, poll_secs)
         except OSError as error:

@@ -40,7 +40,8 @@ class Recorder:
     in which rows are fetched that nobody has asked for in time.
 
     Args:
-        log_dir: local directory for TensorBoard; runs are made in it.
+        log_dir: local directory for TensorBoard; runs are made in it. None: no
+            files.
         flush_secs: how old a row may become, in seconds.
         on_record: function of a `Record`; None if there is none.
         judge: function of the history and whether the training is over: what is wrong,
@@ -49,12 +50,12 @@ class Recorder:
 
     def __init__(
         self,
-        log_dir: Path,
+        log_dir: Path | None,
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
         judge: Callable[[History, bool], Diagnosis | None],
     ) -> None:
-        self._log_dir = log_dir.absolute()
+        self._log_dir: Any = log_dir and log_dir.absolute()
         self._flush_secs = flush_secs
         self._on_record: Any = on_record
         self._judge = judge
@@ -109,7 +110,8 @@ class Recorder:
         del self._notes[: self._num_noted]
         self._num_noted = 0
         self._start = None
-        self._is_writer = backends.current().is_first_process()
+        is_first = backends.current().is_first_process()
+        self._is_writer = is_first and self._log_dir is not None
         if self._is_writer:
             self._log_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._log_dir):
@@ -156,7 +158,8 @@ class Recorder:
                 judged = self._judged(is_over)
                 if judged is not None:  # an empty one says that all is well
                     self._diagnosis = judged
-            self._histograms += histograms.items()
+            if self._is_writer:
+                self._histograms += histograms.items()
             self._write_all()
             if self._on_record is not None:
                 for record in self._history.last(len(records.steps)):

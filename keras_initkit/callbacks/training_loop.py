@@ -19,7 +19,7 @@ POLL_SECS = 0.05
 @contextlib.contextmanager
 def layer_stats(
     model: keras.Model,
-    log_dir: str | PathLike[str] = "logs",
+    log_dir: str | PathLike[str] | None = "logs",
     optimizer: Any = None,
     **options: Any,
 ) -> Iterator[LayerStatsCallback]:

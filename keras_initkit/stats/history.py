@@ -1,13 +1,22 @@
 """The records: steps x layers x statistics, as numpy arrays."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import fnmatch
+import html
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
-LOGARITHMIC = ("variance", "l2_norm", "max_abs", "update_ratio")
+from keras_initkit import arguments
+
+SHAPES = ("long", "wide")
+SUMMARY = (
+    *("median at first", "median now", "lowest layer now", "highest layer now"),
+    "layers not finite now",
+)
 
 
 class Records(NamedTuple):
@@ -164,6 +173,37 @@ class History(Mapping[str, np.ndarray]):
             f"statistics {self._keys}>"
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: of each statistic the layers at both ends of it."""
+        steps, names = self.steps, self.short_names()
+        heads = "".join(f"<th>{name}</th>" for name in SUMMARY)
+        rows = [
+            f"<tr><th>{html.escape(key)}</th>{_cells(self[key], names)}</tr>"
+            for key in (self._keys if len(steps) else ())
+        ]
+        span = f", from {steps[0]} to {steps[-1]}" if len(steps) else ""
+        return (
+            f"<p>{len(steps)} recorded steps{span}; {len(names)} layers</p>"
+            f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>"
+        )
+
+    def short_names(self) -> list[str]:
+        """The names of the layers without the outer layers that all lie in.
+
+        Example:
+
+        >>> History(["encoder/block/a", "encoder/head"]).short_names()
+        ['block/a', 'head']
+        """
+        paths = [name.split("/") for name in self.layers]
+        shared = 0
+        while len(paths) > 1 and all(
+            len(path) > shared + 1 and path[shared] == paths[0][shared]
+            for path in paths
+        ):
+            shared += 1
+        return ["/".join(path[shared:]) for path in paths]
+
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one line for each step and layer, one column for each statistic.
 
@@ -174,62 +214,108 @@ class History(Mapping[str, np.ndarray]):
         Args:
             path: the file to be written; one that is there is replaced.
         """
-        records = self._records()
+        columns = self._columns()
+        columns["skipped"] = columns["skipped"].astype(int)
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            of_steps = ["step", "skipped", "loss", "learning_rate"]
-            writer.writerow([*of_steps, "number", "layer", *self._keys])
-            for step, values, skipped, loss, rate in zip(*records, strict=True):
-                for number, layer in enumerate(self.layers):
-                    of_step = step, int(skipped), loss, rate
-                    writer.writerow([*of_step, number, layer, *values[:, number]])
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
 
-    def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:
-        """Draws a statistic over the depth of the network, at up to six steps.
+    def to_pandas(self, shape: str = "long") -> Any:
+        """The records as a `pandas.DataFrame`, for which pandas must be installed.
 
-        The steps are spread evenly over the records, the first and the last included;
-        the first is dashed. Variances, norms, largest values and update ratios have a
-        logarithmic axis, on which 0 is a gap, as non-finite values are everywhere.
+        Example:
+
+        >>> frame = callback.history.to_pandas()
+        >>> frame.groupby("layer")["gradient_variance"].last()
+        >>> callback.history.to_pandas("wide")["gradient_variance"].plot(logy=True)
+
+        Args:
+            shape: `"long"`, a row for each step and layer with the columns of `to_csv`;
+                or `"wide"`, a row for each step, and a column for each statistic and
+                layer, both of which name it.
+
+        Raises:
+            ValueError: if `shape` is none of these.
+            ImportError: if there is no pandas.
+        """
+        arguments.choice("shape", shape, SHAPES)
+        import pandas as pd
+
+        if shape == "long":
+            return pd.DataFrame(self._columns())
+        names = ["statistic", "layer"]
+        columns = pd.MultiIndex.from_product([self._keys, self.layers], names=names)
+        values = self._records().values.reshape(len(self.steps), -1)
+        index = pd.Index(self.steps, name="step")
+        return pd.DataFrame(values, index=index, columns=columns)
+
+    def plot(
+        self,
+        statistic: str = "gradient_variance",
+        over: str = "depth",
+        layers: str = "*",
+        ax: Any = None,
+    ) -> Any:
+        """Draws a statistic over the depth of the network, the steps, or both.
+
+        Variances, norms, largest values and update ratios have a logarithmic axis, on
+        which 0 is a gap, as non-finite values are everywhere.
+
+        Example:
+
+        >>> callback.history.plot("update_ratio", over="steps", layers="block_*")
 
         Args:
             statistic: one of `keys()`.
+            over: `"depth"`, a line for each of up to six steps, spread evenly over the
+                records, the first of them dashed; `"steps"`, a line for each layer; or
+                `"both"`, a picture with a row for each layer.
+            layers: those that are drawn: a pattern of their names, as of file names.
             ax: the `matplotlib.axes.Axes` to draw on; a new figure without it.
 
         Returns:
             The `matplotlib.axes.Axes`.
 
         Raises:
-            ValueError: if nothing was recorded.
+            ValueError: if nothing was recorded, `over` is none of these, or no layer
+                matches the pattern.
             KeyError: if the statistic was not recorded.
         """
-        steps = self.steps
-        if not len(steps):
-            raise ValueError("Nothing was recorded, so there is nothing to plot.")
-        values = self[statistic]
-        import matplotlib.pyplot as plt
+        from keras_initkit.stats import history_plots
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        has_log_axis = statistic.endswith(LOGARITHMIC)
-        curves = np.unique(np.linspace(0, len(steps) - 1, num=6).astype(int))
-        shown = np.where(values > 0, values, np.nan) if has_log_axis else values
-        colormap = plt.get_cmap("viridis")
-        for row in curves:
-            age = row / max(curves[-1], 1)
-            ax.plot(
-                shown[row],
-                marker=".",
-                linestyle="-" if row else "--",
-                color=colormap(0.85 * age),
-                label=f"step {steps[row]}",
-            )
-        if has_log_axis:
-            ax.set_yscale("log")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_xlabel("layer, from input to output")
-        ax.set_ylabel(statistic.replace("_", " "))
-        ax.legend()
-        return ax
+        arguments.choice("over", over, history_plots.KINDS)
+        if not len(self.steps):
+            raise ValueError("Nothing was recorded, so there is nothing to plot.")
+        chosen = [
+            number
+            for number, name in enumerate(self.layers)
+            if fnmatch.fnmatchcase(name, layers)
+        ]
+        if not chosen:
+            expected = f"a pattern of the name of a layer, which are {self.layers}"
+            raise arguments.error("layers", layers, expected)
+        names = [self.short_names()[number] for number in chosen]
+        drawing = history_plots.Drawing(
+            statistic, self.steps, self[statistic][:, chosen], names
+        )
+        return drawing.draw(over, ax)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Of the long shape: each with an entry for each step and layer."""
+        records, depth = self._records(), len(self.layers)
+        of_steps = {
+            "step": records.steps,
+            "skipped": records.skipped,
+            "loss": records.losses,
+            "learning_rate": records.learning_rates,
+        }
+        return {
+            **{name: np.repeat(column, depth) for name, column in of_steps.items()},
+            "number": np.tile(np.arange(depth), len(records.steps)),
+            "layer": np.tile(np.array(self.layers, object), len(records.steps)),
+            **{key: self[key].ravel() for key in self._keys},
+        }
 
     def _records(self) -> Records:
         """All records in one chunk: joined on demand, for appending must be cheap."""
@@ -240,3 +326,23 @@ class History(Mapping[str, np.ndarray]):
                 )
             ]
         return self._chunks[0]
+
+
+def _cells(values: np.ndarray, names: Sequence[str]) -> str:
+    """Of a statistic: the median over the layers, and the layers at both its ends."""
+    cells = [_in_short(_finite(np.median, row)) for row in (values[0], values[-1])]
+    for pick, of_many in ((np.argmin, np.inf), (np.argmax, -np.inf)):
+        last = np.where(np.isfinite(values[-1]), values[-1], of_many)
+        at = int(pick(last))
+        cells.append(f"{_in_short(values[-1, at])} ({html.escape(names[at])})")
+    cells.append(str(int((~np.isfinite(values[-1])).sum())))
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _finite(function: Callable[[np.ndarray], Any], row: np.ndarray) -> float:
+    finite = row[np.isfinite(row)]
+    return float(function(finite)) if len(finite) else math.nan
+
+
+def _in_short(number: float) -> str:
+    return f"{number:.3g}"

@@ -36,6 +36,7 @@ from tensorboard_plugin_initkit.metadata import (
     summary_tags,
     vector_tag,
 )
+from tensorboard_plugin_initkit.scales import scale
 
 # What each layer is shown of where TensorBoard has not our tab.
 LAYER_KEYS = ("weight_variance", "gradient_variance")
@@ -52,14 +53,15 @@ class LayerStatsWriter:
     `initkit/<statistic>/start`. For any TensorBoard there are scalars: for weight and
     gradient variance one for each layer, under `<statistic>/<number>_<layer>`, and for
     every statistic the median, the 10th and the 90th percentile over the layers, under
-    `summary/<statistic>/...`; and as histograms the profiles of those two over depth,
-    under `depth_profile/<statistic>`. Scalars are written of the first `MAX_SCALARS`
-    records and then of ever fewer, profiles of `MAX_PROFILES`, as TensorBoard keeps no
-    more. The loss and the learning rate of each record, where they are known, are
-    under `training/loss` and `training/learning_rate`, losses and metrics of each epoch
-    are under `epoch/...`. Before all that go a text table of the layers, under
-    `layers`, and the layout of Custom Scalars. The interval between the recorded steps
-    is a scalar of the run, under `recording/interval`.
+    `all_layers/<statistic>/...`, or `all_layers/log10_<statistic>/...` where it has a
+    logarithmic axis in our tab; and as histograms the profiles of those two over depth,
+    under `<statistic>_profile_over_depth/ridges`. Scalars are written of the first
+    `MAX_SCALARS` records and then of ever fewer, profiles of `MAX_PROFILES`, as
+    TensorBoard keeps no more. The loss and the learning rate of each record, where they
+    are known, are under `training/loss` and `training/learning_rate`, losses and
+    metrics of each epoch are under `epoch/...`. Before all that go a text table of the
+    layers, under `layers`, and the layout of Custom Scalars. The interval between the
+    recorded steps is a scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -87,7 +89,9 @@ class LayerStatsWriter:
             for key in self._layer_keys
             for number, layer in enumerate(layers)
         ]
-        summaries = zip(*(summary_tags(key) for key in keys), strict=True)
+        logarithmic = [scale(key).logarithmic for key in keys]
+        self._logarithmic = np.flatnonzero(logarithmic)
+        summaries = zip(*map(summary_tags, keys, logarithmic), strict=True)
         self._vector_tags = [vector_tag(key) for key in keys]
         self._start_tags = [start_tag(key) for key in keys]
         self._scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
@@ -177,7 +181,10 @@ class LayerStatsWriter:
         """Percentiles; NaN where a layer has become NaN since the first record."""
         if self._measured is None:
             self._measured = ~np.isnan(values)
-        summary = depth_summary(values)
+        shown = values.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):  # of 0, and of what is NaN
+            shown[self._logarithmic] = np.log10(values[self._logarithmic])
+        summary = depth_summary(shown)
         summary[:, (np.isnan(values) & self._measured).any(axis=1)] = np.nan
         return summary
 

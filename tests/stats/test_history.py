@@ -81,4 +81,65 @@ def test_plot_shows_a_line_for_each_step_over_the_layers(history):
     assert [line.get_label() for line in axes.lines] == ["step 0", "step 1", "step 50"]
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [7, 8])
     assert axes.get_yscale() == "log"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["first", "last"]
     assert history.plot("weight_mean", ax=axes) is axes
+
+
+def test_plot_shows_a_line_for_each_layer_over_the_steps(history):
+    axes = history.plot("gradient_variance", over="steps")
+    assert [line.get_label() for line in axes.lines] == ["first", "last"]
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 50]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [3, 7, np.nan])
+    assert axes.get_yscale() == "log"
+
+
+def test_plot_shows_a_row_for_each_layer_over_both(history):
+    axes = history.plot("weight_mean", over="both", layers="l*")
+    np.testing.assert_array_equal(axes.images[0].get_array(), [[2, 6, 0]])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["last"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "50"]
+
+
+@pytest.mark.parametrize(("argument", "value"), [("over", "time"), ("layers", "none*")])
+def test_plot_refuses_what_it_does_not_know(history, argument, value):
+    with pytest.raises(ValueError, match=rf"`{argument}`.*Received: {argument}='"):
+        history.plot("weight_mean", **{argument: value})
+
+
+def test_a_notebook_shows_the_layers_at_both_ends():
+    history = History(["net/<a>", "net/b", "net/c"], ["weight_mean"])
+    values = np.array([[[1.0, 2, 6]], [[5, 4, np.nan]]])
+    history.append(
+        Records(np.array([0, 9]), values, np.zeros(2, bool), *np.ones((2, 2)))
+    )
+    shown = history._repr_html_()
+    assert "2 recorded steps, from 0 to 9; 3 layers" in shown
+    cells = ["2", "4.5", "4 (b)", "5 (&lt;a&gt;)", "1"]
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in shown
+    assert "0 recorded steps; 1 layers" in History(["a"], ["x"])._repr_html_()
+
+
+def test_names_without_what_all_lie_in(history):
+    assert history.short_names() == ["first", "last"]
+    names = ["net/block/a", "net/block/b", "net/head"]
+    assert History(names).short_names() == ["block/a", "block/b", "head"]
+    assert History(["net/a", "net/a/b"]).short_names() == ["a", "a/b"]
+    assert History(["net/a"]).short_names() == ["net/a"]
+
+
+def test_pandas(history):
+    pytest.importorskip("pandas")
+    long = history.to_pandas()
+    assert list(long)[:6] == [
+        *("step", "skipped", "loss", "learning_rate", "number", "layer"),
+    ]
+    assert long.loc[3, "gradient_variance"] == 8
+    assert (
+        long.set_index(["step", "layer"])["weight_mean"].unstack().loc[50, "last"] == 0
+    )
+    wide = history.to_pandas("wide")
+    assert wide.loc[1, ("weight_mean", "last")] == 6
+    for key in history:
+        np.testing.assert_array_equal(wide[key], history[key])
+    with pytest.raises(ValueError, match="Received: shape='square'"):
+        history.to_pandas("square")

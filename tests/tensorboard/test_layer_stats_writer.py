@@ -12,6 +12,7 @@ from tensorboard_plugin_initkit.metadata import parse_plugin_content, summary_ta
 KEYS = ("weight_mean", "weight_variance", "gradient_variance")
 LAYERS = ("net/first", "net/<img onerror=x>")
 STEPS = np.array([0, 1, 50])
+RIDGES = "weight_variance_profile_over_depth/ridges"
 VALUES = np.arange(18.0).reshape(3, 3, 2) / 7
 VALUES[2, 2] = [np.nan, np.inf]
 RECORDS = Records(
@@ -55,7 +56,7 @@ def test_vectors(accumulator):
 
 def test_scalars_in_the_order_of_the_layers(accumulator):
     tags = sorted(accumulator.Tags()["scalars"])
-    assert [tag for tag in tags if not tag.startswith("summary/")] == [
+    assert [tag for tag in tags if not tag.startswith("all_layers/")] == [
         "gradient_variance/000_net/first",
         "gradient_variance/001_net/<img onerror=x>",
         "training/learning_rate",
@@ -70,8 +71,10 @@ def test_scalars_in_the_order_of_the_layers(accumulator):
 
 def test_percentiles_over_the_layers(accumulator):
     for row, key in enumerate(KEYS):
-        expected = np.nanpercentile(VALUES[:2, row], [50, 10, 90], axis=1)
-        for tag, numbers in zip(summary_tags(key), expected, strict=True):
+        is_log10 = key != "weight_mean"
+        values = np.log10(VALUES[:2, row]) if is_log10 else VALUES[:2, row]
+        expected = np.nanpercentile(values, [50, 10, 90], axis=1)
+        for tag, numbers in zip(summary_tags(key, is_log10), expected, strict=True):
             events = accumulator.Scalars(tag)
             assert [event.step for event in events] == STEPS.tolist()
             np.testing.assert_allclose([e.value for e in events[:2]], numbers, 1e-6)
@@ -87,7 +90,7 @@ def test_percentiles_leave_out_what_was_never_measured(tmp_path):
             Records(np.arange(3), values, np.zeros(3, bool), *np.zeros((2, 3)))
         )
     accumulator = EventAccumulator(str(tmp_path)).Reload()
-    median, *_ = summary_tags("gradient_mean")
+    median, *_ = summary_tags("gradient_mean", False)
     points = [event.value for event in accumulator.Scalars(median)]
     expected = [*np.nanmedian(values[:2, 0], axis=1), np.nan]
     np.testing.assert_array_equal(points, expected)
@@ -102,7 +105,7 @@ def test_the_first_record_has_a_tag_of_its_own(accumulator):
 
 
 def test_profiles_over_depth(accumulator):
-    events = accumulator.Tensors("depth_profile/weight_variance")
+    events = accumulator.Tensors(RIDGES)
     assert [event.step for event in events] == STEPS.tolist()
     left, right, height = make_ndarray(events[1].tensor_proto).T
     assert (left.tolist(), right.tolist()) == ([-0.5, 0.5], [0.5, 1.5])
@@ -154,14 +157,14 @@ def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     accumulator = EventAccumulator(str(tmp_path), {"tensors": 0, "scalars": 0}).Reload()
     steps = {
         tag: [event.step for event in accumulator.Tensors(tag)]
-        for tag in ("initkit/weight_variance", "depth_profile/weight_variance")
+        for tag in ("initkit/weight_variance", RIDGES)
     }
     scalars = accumulator.Scalars("weight_variance/000_net/first")
     assert steps["initkit/weight_variance"] == list(range(count))
     kept = [step for step in range(count) if is_kept(step, 256)]
     assert [event.step for event in scalars] == kept
     kept = [step for step in range(count) if is_kept(step, 32)]
-    assert steps["depth_profile/weight_variance"] == kept
+    assert steps[RIDGES] == kept
 
 
 def test_what_is_beyond_float32_becomes_infinite(tmp_path):
@@ -195,8 +198,8 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         writer.write(records)
         grown = file.path.stat().st_size - size
     # 4 bytes a value, under 120 for the frame, the time and the two tags, and under 50
-    # for each of three percentiles of two statistics.
-    assert 800 < grown < 920 + 6 * 50
+    # for the loss, the learning rate and each of three percentiles of two statistics.
+    assert 800 < grown < 920 + 8 * 50
 
 
 def test_interval(tmp_path):
