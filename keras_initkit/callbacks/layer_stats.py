@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_initkit import arguments
-from keras_initkit.callbacks.recorder import Recorder, log
+from keras_initkit.callbacks.recorder import RUN_NAME, Recorder, log
 from keras_initkit.callbacks.watch import Watch
 from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
@@ -236,6 +236,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         fit: object = None,
         optimizer: Any = None,
         poll_secs: float | None = None,
+        run_name: str = RUN_NAME,
     ) -> Session:
         """Attaches a session to a model, and records what it measures.
 
@@ -244,6 +245,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
             fit: what identifies the current call of `fit`, if there is one.
             optimizer: as in `layer_stats`.
             poll_secs: how often rows are looked for; without it twice in `flush_secs`.
+            run_name: of the run in `log_dir`.
 
         Raises:
             ValueError: as the callback does.
@@ -266,7 +268,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         if self.log_dir is not None:
             self._watch.name += f" in {self.log_dir}"
         try:
-            self._recorder.begin(session, poll_secs)
+            self._recorder.begin(session, poll_secs, run_name)
         except OSError as error:
             self.end()
             raise ValueError(

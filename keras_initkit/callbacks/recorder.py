@@ -62,6 +62,7 @@ class Recorder:
         self._diagnosis: Diagnosis | None = None  # not yet written
         self._lock = threading.RLock()
         self._history = History()
+        self._run_name = RUN_NAME
         self._run_directory: Any = None
         self._optimizer_of_run: Any = None
         self._session: Any = None
@@ -84,17 +85,24 @@ class Recorder:
         self.flush()
         return self._history
 
-    def begin(self, session: Session, poll_secs: float | None = None) -> None:
+    def begin(
+        self,
+        session: Session,
+        poll_secs: float | None = None,
+        run_name: str = RUN_NAME,
+    ) -> None:
         """Goes on in the history and the run of the optimizer, or begins new ones.
 
         Args:
             session: it is attached.
             poll_secs: how often it is looked at; without it twice in `flush_secs`.
+            run_name: of the first run in `log_dir`; others have a number behind it.
 
         Raises:
             OSError: if the file cannot be written.
         """
         self._session = session
+        self._run_name = run_name
         self._last_drawing = time.monotonic()
         plan = session.plan
         optimizer = plan.optimizer
@@ -252,7 +260,7 @@ class Recorder:
         try:
             if self._run_directory is None:
                 self._run_directory = self._own_run() or free_run(
-                    self._log_dir, RUN_NAME
+                    self._log_dir, self._run_name
                 )
                 plan = self._session.plan
                 _runs[plan.optimizer] = self._run_directory, plan.layers
@@ -324,7 +332,7 @@ class Recorder:
         """
         if self._start is None or not self._start[0]:
             return None
-        plan, runs = self._session.plan, runs_with_events(self._log_dir, RUN_NAME)
+        plan, runs = self._session.plan, runs_with_events(self._log_dir, self._run_name)
         known, layers = _runs.get(plan.optimizer, (None, None))
         if known in runs and layers == plan.layers:
             return known
