@@ -63,7 +63,7 @@ export function valueAxis(scale, runs, more, top, bottom, part = [0, 1]) {
   const rowOf = (name) => rows[name === "zero" ? "nonpositive" : name];
   const powers = shown.powers(low, high, to - from);
   const marks =
-    powers.length > 1
+    powers.length > 1 || (logarithmic && high - low >= 2)
       ? powers.map(({ value, label }) => ({ y: place(value), label }))
       : niceTicks(shown.back(low), shown.back(high), to - from).map((value) => ({
           y: place(value),

@@ -125,6 +125,7 @@ function tickLabel(x, bottom, lines, slanted) {
 }
 
 function belowAxis({ labels, slanted }) {
+  if (labels.length === 0) return EDGE;
   const longest = Math.max(0, ...labels.map(({ lines }) => lines[0].length));
   const lines = Math.max(
     1,

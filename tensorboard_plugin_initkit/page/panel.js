@@ -25,14 +25,14 @@ const FIELDS = {
 };
 const OPTIONS = {
   axis: [
-    ["usual", "as the statistic needs it"],
+    ["usual", "usual"],
     ["log", "logarithmic"],
-    ["symlog", "logarithmic on both sides of 0"],
+    ["symlog", "symmetric logarithmic"],
     ["linear", "linear"],
   ],
   lines: [
-    ["network", "through all layers"],
-    ["kind", "through each kind of layer"],
+    ["network", "through all"],
+    ["kind", "through each kind"],
   ],
   colours: [
     ["fixed", "the same in all runs"],

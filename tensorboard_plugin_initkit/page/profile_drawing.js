@@ -10,6 +10,7 @@ import { glyph, linePath } from "./paths.js";
 import { createTip } from "./tip.js";
 
 const ASIDE = 3.5; // pixels between the runs in a row for what has no place
+const ASIDE_LABEL = [-9, 17]; // pixels of the name of a kind, by turns
 const HIDDEN = { visibility: "hidden" };
 const ROOM = 14; // that all of them have there
 
@@ -103,9 +104,10 @@ export function move(drawn, { series, step, layer: open }) {
     run.group.classList.toggle("absent", record < 0);
     run.profile.setAttribute("d", run.path(places));
     run.marks.setAttribute("d", places.map(glyph).join(""));
-    for (const { text, last } of run.labels) {
-      const { x, y } = places[last] ?? {};
-      setAttributes(text, record < 0 ? HIDDEN : { x, y: y - 9, visibility: "visible" });
+    for (const [i, { text, last }] of run.labels.entries()) {
+      const { x, y, kind } = places[last] ?? { kind: "absent" };
+      const shown = { x, y: y + ASIDE_LABEL[i % 2], visibility: "visible" };
+      setAttributes(text, kind ? HIDDEN : shown);
     }
     const { ownNames = run.layers } = run;
     const recorded = run.profiles.steps[record];
@@ -133,7 +135,7 @@ function isInside({ x, y, kind }, { left, right, axis }) {
   return isAcross && (kind !== null || (y >= axis.top - EDGE && y <= axis.bottom + EDGE));
 }
 
-/** The name of a kind, above the last of its layers. */
+/** The name of a kind, beside the last of its layers. */
 function kindLabel({ kind, places }) {
   const text = svg("text", { class: "kind", "text-anchor": "end" }, kind);
   text.toggleAttribute("hidden", places.length < 2);

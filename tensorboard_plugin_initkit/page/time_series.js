@@ -10,7 +10,7 @@ import { isStale } from "./redraw.js";
 import { ZOOM_HELP, createZoom } from "./zoom.js";
 
 const HEIGHT = 200;
-const ABOVE_HEIGHT = 64;
+const ABOVE_HEIGHT = 76;
 const ABOVE = ["loss", "learning_rate"]; // what the chart has above it
 const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
 
@@ -154,7 +154,7 @@ function layOut(charts, { series, scale }, width, part) {
     ...{ low, high, count: 0, slanted: false },
     labels: labels.map((at) => ({ at, lines: [String(at)] })),
   };
-  const draw = (chart, lines, ofLines, y, height) => {
+  const draw = (chart, lines, ofLines, ofSteps, y, height) => {
     const makeAxis = (top, bottom) =>
       valueAxis(
         ofLines,
@@ -162,8 +162,9 @@ function layOut(charts, { series, scale }, width, part) {
         [],
         ...[top, bottom, y],
       );
-    return drawLines(chart, lines, frame(chart, width, ticks, makeAxis, part.x, height));
+    return drawLines(chart, lines, frame(chart, width, ofSteps, makeAxis, part.x, height));
   };
+  const unlabelled = { ...ticks, labels: [] };
   for (const [key, chart] of Object.entries(charts.above)) {
     const lines = series
       .filter((one) => one[key])
@@ -172,8 +173,8 @@ function layOut(charts, { series, scale }, width, part) {
     if (lines.length === 0) continue;
     const isPositive = lines.every(({ values }) => !values.some((value) => value <= 0));
     const ofLines = { logarithmic: isPositive, low: null, high: null };
-    const { plot } = draw(chart, lines, ofLines, [0, 1], ABOVE_HEIGHT);
-    const at = { x: plot.left + 8, y: plot.top + 12, class: "kind" };
+    const { plot } = draw(chart, lines, ofLines, unlabelled, [0, 1], ABOVE_HEIGHT);
+    const at = { x: plot.left + 8, y: plot.bottom - 6, class: "kind" };
     chart.append(svg("text", at, inWords(key)));
   }
   const lines = series.map((one) => ({
@@ -181,7 +182,7 @@ function layOut(charts, { series, scale }, width, part) {
     steps: one.profiles.steps,
     values: valuesOf(one),
   }));
-  const { plot, x } = draw(charts.main, lines, scale, part.y, HEIGHT);
+  const { plot, x } = draw(charts.main, lines, scale, ticks, part.y, HEIGHT);
   const share = (pixels) => (pixels - plot.left) / (plot.right - plot.left);
   return { plot, x, steps, step: (pixels) => from + share(pixels) * (to - from) };
 }
