@@ -14,7 +14,7 @@ const ROWS_BELOW = { nonpositive: "0", below: "below" }; // from the bottom
  * for 0, as far as there are such values.
  *
  * @param {Scale} scale of the statistic, see ranges.js
- * @param {Iterable<number>[]} runs all values of each, so that the axis stands still
+ * @param {ArrayLike<number>[]} runs all values of each, so that the axis stands still
  * @param {number[]} more values that should be seen, too
  * @param {number} top pixels, `bottom` likewise
  * @param {number[]} part from where to where it is shown, as shares of the whole

@@ -11,6 +11,8 @@ import { createTip } from "./tip.js";
 
 const ASIDE = 3.5; // pixels between the runs in a row for what has no place
 const ASIDE_LABEL = [-9, 17]; // pixels of the name of a kind, by turns
+const CROWDED = 9; // pixels from a layer to the next, below which lines are enough
+const DOT = "h0"; // what makes a line of one place seen
 const HIDDEN = { visibility: "hidden" };
 const ROOM = 14; // that all of them have there
 
@@ -47,7 +49,9 @@ export function layOut(element, { series, scale, lines }, width, part) {
     const profile = line("profile");
     const marks = svg("path", { class: "marks" });
     const shown = one.layers.length * (part.x[1] - part.x[0]);
-    const radius = shown * 9 > plot.right - plot.left ? 2.2 : 3.6;
+    const isCrowded = shown * CROWDED > plot.right - plot.left;
+    group.classList.toggle("crowded", isCrowded);
+    const radius = isCrowded ? 2.2 : 3.6;
     const circles = one.layers.map((layer, i) =>
       svg("circle", {
         class: "point",
@@ -74,7 +78,7 @@ export function layOut(element, { series, scale, lines }, width, part) {
     const path = (at) =>
       kinds
         .map(({ places }) => places.map((i) => at[i]).filter(Boolean))
-        .map((ofKind) => linePath(ofKind, plot.axis))
+        .map((ofKind) => linePath(ofKind, plot.axis) + (ofKind.length === 1 ? DOT : ""))
         .join("");
     const labels = index > 0 || kinds.length < 2 ? [] : kinds.map(kindLabel);
     inner.append(...labels.map(({ text }) => text));

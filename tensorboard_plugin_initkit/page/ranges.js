@@ -4,6 +4,7 @@ const BEYOND = 4; // decades that a logarithmic axis may go beyond its statistic
 const DECADES = 4; // of a symlog axis below the median run's largest value
 const FAR = 1000; // times the median run's largest value, on other axes
 const EVERYWHERE = { low: -Infinity, high: Infinity };
+const known = new WeakMap(); // ranges, by the values and the limits
 
 /**
  * How a statistic is shown, as scales.py has it.
@@ -47,6 +48,14 @@ export function onAxis(scale, axis) {
  * @returns {Range}
  */
 export function rangeOf(values, limits = EVERYWHERE) {
+  const key = `${limits.low} ${limits.high}`;
+  if (!known.has(values)) known.set(values, new Map());
+  const ofValues = known.get(values);
+  if (!ofValues.has(key)) ofValues.set(key, measured(values, limits));
+  return ofValues.get(key);
+}
+
+function measured(values, limits) {
   const range = {
     ...{ low: Infinity, high: -Infinity, lowPositive: Infinity, least: Infinity },
     ...{ nan: false, infinite: false, nonpositive: false },
