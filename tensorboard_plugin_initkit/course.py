@@ -4,6 +4,7 @@ from typing import Any
 
 from tensorboard.data.provider import DataProvider, RunTagFilter
 
+from tensorboard_plugin_initkit.lost import without_lost
 from tensorboard_plugin_initkit.metadata import parse_epoch_tag
 
 PLUGIN = "scalars"  # they are scalars as any others
@@ -30,9 +31,11 @@ def read_course(
     )
     found = {}
     for run, tags in read.items():
-        by_step = {point.step: point.value for point in tags[tag]}
-        steps = sorted(by_step)
-        found[run] = {"steps": steps, "values": [by_step[step] for step in steps]}
+        points = without_lost(tags[tag])
+        found[run] = {
+            "steps": [point.step for point in points],
+            "values": [point.value for point in points],
+        }
     return found
 
 
