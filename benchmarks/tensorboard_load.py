@@ -197,7 +197,8 @@ def write_ours(directory: Path, layers: int, steps: int) -> None:
         writer = LayerStatsWriter(file, KEYS, layer_names(layers), "")
         writer.write_interval(0, 1)
         writer.write_intended("weight_variance", values[0, 1])
-        writer.write(Records(np.arange(steps), values, np.zeros(steps, bool)))
+        skipped, others = np.zeros(steps, bool), np.zeros((2, steps))
+        writer.write(Records(np.arange(steps), values, skipped, *others))
 
 
 def write_scalars(directory: Path, layers: int, steps: int) -> None:

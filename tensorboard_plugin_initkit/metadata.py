@@ -14,6 +14,7 @@ LAYER_TABLE_TAG = "layers"
 INTERVAL_TAG = "recording/interval"
 # The loss as Keras shows it after each recorded step.
 LOSS_TAG = "training/loss"
+LEARNING_RATE_TAG = "training/learning_rate"
 # Of a text for people, and of the same as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
@@ -73,10 +74,20 @@ def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
     return f"{key}/{number:0{digits}d}_{layer}"
 
 
-def summary_tags(key: str) -> tuple[str, str, str]:
-    """The tags of a statistic's median, 10th and 90th percentile over the layers."""
+def summary_name(key: str, logarithmic: bool) -> str:
+    """What percentiles of a statistic, or of its log10, are called."""
+    return f"log10_{key}" if logarithmic else key
+
+
+def summary_tags(key: str, logarithmic: bool) -> tuple[str, str, str]:
+    """The tags of the median, the 10th and the 90th percentile over the layers.
+
+    The group comes first in TensorBoard's alphabetical order. Of statistics that lie
+    decades apart it has log10, as the axes of bands are linear.
+    """
     names = ("median", "10th_percentile", "90th_percentile")
-    median, low, high = (f"summary/{key}/{name}" for name in names)
+    group = f"all_layers/{summary_name(key, logarithmic)}"
+    median, low, high = (f"{group}/{name}" for name in names)
     return median, low, high
 
 

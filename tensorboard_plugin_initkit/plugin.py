@@ -10,9 +10,13 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from tensorboard_plugin_initkit.course import read_course, read_metrics
 from tensorboard_plugin_initkit.findings import read_findings
-from tensorboard_plugin_initkit.losses import read_losses, read_metrics
-from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
+from tensorboard_plugin_initkit.metadata import (
+    LEARNING_RATE_TAG,
+    LOSS_TAG,
+    PLUGIN_NAME,
+)
 from tensorboard_plugin_initkit.profiles import ProfileReader
 from tensorboard_plugin_initkit.scales import scale
 from tensorboard_plugin_initkit.unreadable import (
@@ -36,6 +40,7 @@ PAGE = {
     "controls.js": "text/javascript",
     "data.js": "text/javascript",
     "dom.js": "text/javascript",
+    "downloads.js": "text/javascript",
     "findings.css": "text/css",
     "findings.js": "text/javascript",
     "frame.js": "text/javascript",
@@ -47,6 +52,7 @@ PAGE = {
     "heatmap_views.js": "text/javascript",
     "host.js": "text/javascript",
     "index.js": "text/javascript",
+    "layers.js": "text/javascript",
     "messages.js": "text/javascript",
     "numbers.js": "text/javascript",
     "overview.css": "text/css",
@@ -64,6 +70,7 @@ PAGE = {
     "time_series.js": "text/javascript",
     "tip.js": "text/javascript",
     "views.js": "text/javascript",
+    "zoom.js": "text/javascript",
 }
 
 Answer = Callable[[wrappers.Request], wrappers.Response]
@@ -75,8 +82,8 @@ class InitkitPlugin(base_plugin.TBPlugin):
     Route | answer
     --|--
     `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, each with its \
-`findings`, `loss` and `metrics`, null where none are recorded; and for each of their \
-`statistics` its scale
+`findings`, `loss`, `learning_rate` and `metrics`, null where none are recorded; and \
+for each of their `statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
     `/index.js` and the other names of `PAGE` | the file
 
@@ -116,9 +123,11 @@ class InitkitPlugin(base_plugin.TBPlugin):
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
         source = _source(request)
         runs = self._reader.runs(*source)
+        course = functools.partial(read_course, self._provider, *source)
         parts: dict[str, functools.partial[dict[str, Any]]] = {
             "findings": functools.partial(read_findings, self._provider, *source),
-            "loss": functools.partial(read_losses, self._provider, *source, self._most),
+            "loss": functools.partial(course, LOSS_TAG, self._most),
+            "learning_rate": functools.partial(course, LEARNING_RATE_TAG, self._most),
             "metrics": functools.partial(read_metrics, self._provider, *source),
         }
         for key, read in parts.items():

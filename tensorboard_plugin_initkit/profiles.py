@@ -1,11 +1,11 @@
 """The statistics of a run, read from TensorBoard and packed for the page."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tensorboard.data.provider import DataProvider, RunTagFilter, TensorDatum
+from tensorboard.data.provider import DataProvider, RunTagFilter
 
+from tensorboard_plugin_initkit.lost import without_lost
 from tensorboard_plugin_initkit.metadata import (
     PLUGIN_NAME,
     intended_tag,
@@ -101,7 +101,7 @@ class ProfileReader:
         )
         if start and (not points or start[0].step < points[0].step):
             points = start[:1] + points
-        points = _without_lost(points)
+        points = without_lost(points)
         values = np.array([p.numpy for p in points], "f4")
         return Profiles(
             np.array([p.step for p in points], "f8"),
@@ -110,19 +110,6 @@ class ProfileReader:
             else np.full(num_layers, np.nan, "f4"),
             values.reshape(len(points), num_layers),
         )
-
-
-def _without_lost(points: Sequence[TensorDatum]) -> list[TensorDatum]:
-    """Those that no later record takes the place of, by ascending steps.
-
-    A training that goes on from a checkpoint repeats steps; what was recorded of them
-    before belongs to weights that were lost. The fast loader leaves it out itself.
-    """
-    kept: list[TensorDatum] = []
-    for point in reversed(points):
-        if not kept or point.step < kept[-1].step:
-            kept.append(point)
-    return kept[::-1]
 
 
 def _run_as_dict(name: str, tags: Any) -> dict[str, Any]:

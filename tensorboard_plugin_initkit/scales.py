@@ -15,11 +15,14 @@ class Scale(NamedTuple):
         low: what has the first colour of a heatmap: log10 of a value where the axis is
             logarithmic; None where it is the smallest value there is.
         high: what has the last colour, likewise.
+        signed: whether its values lie on both sides of 0, decades apart. Then the axis
+            of a chart is logarithmic on both sides, and linear around 0.
     """
 
     logarithmic: bool
     low: float | None
     high: float | None
+    signed: bool = False
 
 
 # log10 of the values that Dense networks have from vanishing to exploding.
@@ -40,6 +43,10 @@ _SCALES = {
     "gradient_zero_fraction": Scale(False, 0, 1),
 }
 _ANY = Scale(False, None, None)
+_SIGNED = Scale(False, None, None, signed=True)
+_SCALES |= dict.fromkeys(
+    ("weight_mean", "gradient_mean", "pre_activation_mean", "activation_mean"), _SIGNED
+)
 
 
 def scale(key: str) -> Scale:
@@ -50,7 +57,7 @@ def scale(key: str) -> Scale:
     >>> scale("gradient_variance").logarithmic
     True
     >>> scale("weight_my_own")
-    Scale(logarithmic=False, low=None, high=None)
+    Scale(logarithmic=False, low=None, high=None, signed=False)
 
     Args:
         key: the name of a statistic, such as `"gradient_variance"`.

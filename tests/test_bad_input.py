@@ -186,7 +186,7 @@ def of_wrong_shape(tensor):
 
 
 LAYER_STATS = {
-    "log_dir": DIRECTORIES,
+    "log_dir": or_none(DIRECTORIES),
     "update_freq": [0, *FREQUENCIES],
     "warmup_steps": [-1, 2.5, *NUMBERS],
     "statistics": [*WORDS, None, ["mean", 3], lambda x: x, of_wrong_shape, raises],

@@ -87,6 +87,15 @@ def raw_iterations(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
+def learning_rate_of(optimizer: Any) -> Any:
+    """What an optimizer has for its learning rate, without asking what it is now.
+
+    A variable, a schedule, a user's own function of nothing, or None.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(inner, "_learning_rate", None)
+
+
 def accumulated_steps(optimizer: Any) -> int:
     """How many calls make one step of `optimizer.iterations`."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)

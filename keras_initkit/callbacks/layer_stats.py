@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_initkit import arguments
-from keras_initkit.callbacks.recorder import Recorder, log
+from keras_initkit.callbacks.recorder import RUN_NAME, Recorder, log
 from keras_initkit.callbacks.watch import Watch
 from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
@@ -47,7 +47,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
     Then: `tensorboard --logdir logs`.
 
     Args:
-        log_dir: directory for TensorBoard; give each training run one of its own.
+        log_dir: directory for TensorBoard; give each training run one of its own. With
+            None nothing is written, and there is the history alone.
         update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` is every
             50th step, or fewer if `max_overhead` asks for it. With an integer, exactly
             the steps that it divides are recorded; `"batch"` is the same as 1; with
@@ -76,9 +77,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
             recorded too.
         on_record: a function that is called with each record, in the order of the
             steps, up to `flush_secs` after its step and maybe from another thread:
-            `record.step`, `record.skipped`, `record.loss`, `record.layers` and
-            `record.statistics[key]`, an array of shape (layers,). An exception in it is
-            logged once, and the training goes on.
+            `record.step`, `record.skipped`, `record.loss`, `record.learning_rate`,
+            `record.layers` and `record.statistics[key]`, an array of shape (layers,).
+            An exception in it is logged once, and the training goes on.
         max_overhead: greatest share of the training time that recording may take, for
             `update_freq="auto"`. Once in each `fit`, the times of recorded steps are
             compared with those of others; where recording costs more, the interval is
@@ -94,8 +95,9 @@ class LayerStatsCallback(keras.callbacks.Callback):
     Attributes:
         history: `keras_initkit.stats.history.History` of what was recorded so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
-            with `history.steps`, `.losses`, `.skipped` and `.layers`;
-            `history.to_csv(path)` and `history.plot(statistic)` go with it.
+            with `history.steps`, `.losses`, `.learning_rates`, `.skipped`, `.layers`;
+            `history.plot(statistic, over="steps")`, `history.to_pandas()` and
+            `history.to_csv(path)` go with it.
         findings: what is wrong, a list of `Finding`, the root cause first:
             `finding.problem`, `.layers`, `.since`, `.severity`, `.evidence`, `.cause`,
             `.fix`. Each is logged once, as soon as it is certain.
@@ -112,7 +114,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
     # Nothing is done at the end of a batch, for which Keras would wait for every step.
     def __init__(
         self,
-        log_dir: str | PathLike[str] = "logs",
+        log_dir: str | PathLike[str] | None = "logs",
         update_freq: int | str = "auto",
         warmup_steps: int = 20,
         statistics: str | Measure | Sequence[Measure] = DEFAULT,
@@ -129,8 +131,8 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._arguments = {
             k: v for k, v in locals().items() if k not in ("self", "__class__")
         }
-        directory = local_directory(log_dir)
-        self.log_dir = os.fspath(log_dir)
+        directory = None if log_dir is None else local_directory(log_dir)
+        self.log_dir = None if log_dir is None else os.fspath(log_dir)
         self._schedule = Schedule(update_freq, warmup_steps)
         self._statistics = Statistics(statistics)
         self._histograms = None
@@ -234,6 +236,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         fit: object = None,
         optimizer: Any = None,
         poll_secs: float | None = None,
+        run_name: str = RUN_NAME,
     ) -> Session:
         """Attaches a session to a model, and records what it measures.
 
@@ -242,6 +245,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
             fit: what identifies the current call of `fit`, if there is one.
             optimizer: as in `layer_stats`.
             poll_secs: how often rows are looked for; without it twice in `flush_secs`.
+            run_name: of the run in `log_dir`.
 
         Raises:
             ValueError: as the callback does.
@@ -260,9 +264,11 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._session = session
         if session.next_step == 0:
             self._watch = Watch(*self._watch_arguments)
-        self._watch.name = f"{model.name} in {self.log_dir}"
+        self._watch.name = model.name
+        if self.log_dir is not None:
+            self._watch.name += f" in {self.log_dir}"
         try:
-            self._recorder.begin(session, poll_secs)
+            self._recorder.begin(session, poll_secs, run_name)
         except OSError as error:
             self.end()
             raise ValueError(

@@ -40,7 +40,8 @@ class Recorder:
     in which rows are fetched that nobody has asked for in time.
 
     Args:
-        log_dir: local directory for TensorBoard; runs are made in it.
+        log_dir: local directory for TensorBoard; runs are made in it. None: no
+            files.
         flush_secs: how old a row may become, in seconds.
         on_record: function of a `Record`; None if there is none.
         judge: function of the history and whether the training is over: what is wrong,
@@ -49,18 +50,19 @@ class Recorder:
 
     def __init__(
         self,
-        log_dir: Path,
+        log_dir: Path | None,
         flush_secs: float,
         on_record: Callable[[Record], Any] | None,
         judge: Callable[[History, bool], Diagnosis | None],
     ) -> None:
-        self._log_dir = log_dir.absolute()
+        self._log_dir: Any = log_dir and log_dir.absolute()
         self._flush_secs = flush_secs
         self._on_record: Any = on_record
         self._judge = judge
         self._diagnosis: Diagnosis | None = None  # not yet written
         self._lock = threading.RLock()
         self._history = History()
+        self._run_name = RUN_NAME
         self._run_directory: Any = None
         self._optimizer_of_run: Any = None
         self._session: Any = None
@@ -83,17 +85,24 @@ class Recorder:
         self.flush()
         return self._history
 
-    def begin(self, session: Session, poll_secs: float | None = None) -> None:
+    def begin(
+        self,
+        session: Session,
+        poll_secs: float | None = None,
+        run_name: str = RUN_NAME,
+    ) -> None:
         """Goes on in the history and the run of the optimizer, or begins new ones.
 
         Args:
             session: it is attached.
             poll_secs: how often it is looked at; without it twice in `flush_secs`.
+            run_name: of the first run in `log_dir`; others have a number behind it.
 
         Raises:
             OSError: if the file cannot be written.
         """
         self._session = session
+        self._run_name = run_name
         self._last_drawing = time.monotonic()
         plan = session.plan
         optimizer = plan.optimizer
@@ -109,7 +118,8 @@ class Recorder:
         del self._notes[: self._num_noted]
         self._num_noted = 0
         self._start = None
-        self._is_writer = backends.current().is_first_process()
+        is_first = backends.current().is_first_process()
+        self._is_writer = is_first and self._log_dir is not None
         if self._is_writer:
             self._log_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._log_dir):
@@ -156,7 +166,8 @@ class Recorder:
                 judged = self._judged(is_over)
                 if judged is not None:  # an empty one says that all is well
                     self._diagnosis = judged
-            self._histograms += histograms.items()
+            if self._is_writer:
+                self._histograms += histograms.items()
             self._write_all()
             if self._on_record is not None:
                 for record in self._history.last(len(records.steps)):
@@ -249,7 +260,7 @@ class Recorder:
         try:
             if self._run_directory is None:
                 self._run_directory = self._own_run() or new_run(
-                    self._log_dir, RUN_NAME
+                    self._log_dir, self._run_name
                 )
                 plan = self._session.plan
                 _runs[plan.optimizer] = self._run_directory, plan.layers
@@ -321,7 +332,7 @@ class Recorder:
         """
         if self._start is None or not self._start[0]:
             return None
-        plan, runs = self._session.plan, runs_with_events(self._log_dir, RUN_NAME)
+        plan, runs = self._session.plan, runs_with_events(self._log_dir, self._run_name)
         known, layers = _runs.get(plan.optimizer, (None, None))
         if known in runs and layers == plan.layers:
             return known

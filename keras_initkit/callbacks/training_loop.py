@@ -6,10 +6,13 @@ from os import PathLike
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_initkit import arguments
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback
-from keras_initkit.callbacks.recorder import log
+from keras_initkit.callbacks.recorder import RUN_NAME, log
+from keras_initkit.kernels.names import given_name
+from keras_initkit.stats.history import History
 from keras_initkit.stats.loop import recorded_loop
 
 # Nobody says when a step begins: rows are looked for so often, in seconds.
@@ -19,7 +22,7 @@ POLL_SECS = 0.05
 @contextlib.contextmanager
 def layer_stats(
     model: keras.Model,
-    log_dir: str | PathLike[str] = "logs",
+    log_dir: str | PathLike[str] | None = "logs",
     optimizer: Any = None,
     **options: Any,
 ) -> Iterator[LayerStatsCallback]:
@@ -56,6 +59,10 @@ def layer_stats(
             train_step(x, y)
     ```
 
+    Several networks that are trained together, as the two of a GAN, each have their own
+    `with layer_stats(...)`. In one `log_dir`, the run of a model to which you gave a
+    name is `layer_stats/<name>`.
+
     A thread fetches the rows, 20 times a second. In a graph of TensorFlow's, 256 of
     them wait for it; if it comes too late, that is logged.
 
@@ -83,7 +90,13 @@ def layer_stats(
             raise arguments.error(name, given, expected)
     callback = LayerStatsCallback(log_dir, **options)
     callback.set_model(model)
-    session = callback.begin(model, optimizer=optimizer, poll_secs=POLL_SECS)
+    given = given_name(model)
+    session = callback.begin(
+        model,
+        optimizer=optimizer,
+        poll_secs=POLL_SECS,
+        run_name=f"{RUN_NAME}/{given}" if given else RUN_NAME,
+    )
     iterations = session.plan.optimizer.iterations
     first = int(iterations)
     callback.note_weights()
@@ -101,3 +114,16 @@ def layer_stats(
                 "first time within `with layer_stats(...)`.",
                 last - first,
             )
+        elif session.num_rows and not _has_gradients(callback.history):
+            log.warning(
+                "keras_initkit: no gradient of model %r was recorded: in none of the "
+                "recorded steps was the optimizer applied to its variables. Give "
+                "`layer_stats` the optimizer that trains this model.",
+                model.name,
+            )
+
+
+def _has_gradients(history: History) -> bool:
+    """Whether there is any; also if none was to be recorded."""
+    keys = [key for key in history if key.startswith("gradient_")]
+    return not keys or not all(np.isnan(history[key]).all() for key in keys)

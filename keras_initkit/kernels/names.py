@@ -93,6 +93,11 @@ def layer_names(model: keras.Model, variables: Sequence[Any]) -> list[str]:
     return [unique[id(variable)] for variable in variables]
 
 
+def given_name(named: Any) -> str | None:
+    """The name of a model or layer; None if Keras made it up."""
+    return named.name if _made_up_stem(named) is None else None
+
+
 def _weights(
     layers: tuple[Any, ...], names: tuple[str, ...], seen: set[int]
 ) -> Iterator[Weight]:

@@ -1,13 +1,22 @@
 """The records: steps x layers x statistics, as numpy arrays."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import fnmatch
+import html
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
-LOGARITHMIC = ("variance", "l2_norm", "max_abs", "update_ratio")
+from keras_initkit import arguments
+
+SHAPES = ("long", "wide")
+SUMMARY = (
+    *("median at first", "median now", "lowest layer now", "highest layer now"),
+    "layers not finite now",
+)
 
 
 class Records(NamedTuple):
@@ -20,12 +29,15 @@ class Records(NamedTuple):
             because the scaled gradients were not finite.
         losses: float64, shape (records,): the loss as Keras shows it after the step,
             its mean over the epoch so far; NaN where it is unknown.
+        learning_rates: float64, shape (records,): of the optimizer, in the step; NaN
+            where it has none, or it is a function of the user's own.
     """
 
     steps: np.ndarray
     values: np.ndarray
     skipped: np.ndarray
     losses: np.ndarray
+    learning_rates: np.ndarray
 
 
 class Histograms(NamedTuple):
@@ -50,6 +62,7 @@ class Record(NamedTuple):
         layers: the names of the layers.
         statistics: for each key a float64 array of shape (layers,).
         loss: as Keras shows it after the step; NaN where it is unknown.
+        learning_rate: of the optimizer, in the step; NaN where it is unknown.
     """
 
     step: int
@@ -57,6 +70,7 @@ class Record(NamedTuple):
     layers: list[str]
     statistics: dict[str, np.ndarray]
     loss: float
+    learning_rate: float
 
 
 class History(Mapping[str, np.ndarray]):
@@ -91,6 +105,7 @@ class History(Mapping[str, np.ndarray]):
                 np.empty((0, len(self._keys), len(self.layers))),
                 np.empty(0, bool),
                 np.empty(0),
+                np.empty(0),
             )
         ]
 
@@ -116,6 +131,14 @@ class History(Mapping[str, np.ndarray]):
         """
         return self._records().losses
 
+    @property
+    def learning_rates(self) -> np.ndarray:
+        """The optimizer's learning rate in each of them, float64, shape (steps,).
+
+        NaN where it has none, or it is a function of your own.
+        """
+        return self._records().learning_rates
+
     def since(self, number: int) -> Records:
         """The records from the one with this number on, the first being 0."""
         return Records(*(part[number:] for part in self._records()))
@@ -123,9 +146,15 @@ class History(Mapping[str, np.ndarray]):
     def last(self, count: int) -> Iterator[Record]:
         """The last so many records, one by one, in the order of the steps."""
         records = self.since(len(self.steps) - count)
-        for step, rows, skipped, loss in zip(*records, strict=True):
-            statistics = dict(zip(self._keys, rows, strict=True))
-            yield Record(int(step), bool(skipped), self.layers, statistics, float(loss))
+        for step, rows, skipped, loss, rate in zip(*records, strict=True):
+            yield Record(
+                int(step),
+                bool(skipped),
+                self.layers,
+                dict(zip(self._keys, rows, strict=True)),
+                float(loss),
+                float(rate),
+            )
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self._keys:
@@ -144,71 +173,149 @@ class History(Mapping[str, np.ndarray]):
             f"statistics {self._keys}>"
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: of each statistic the layers at both ends of it."""
+        steps, names = self.steps, self.short_names()
+        heads = "".join(f"<th>{name}</th>" for name in SUMMARY)
+        rows = [
+            f"<tr><th>{html.escape(key)}</th>{_cells(self[key], names)}</tr>"
+            for key in (self._keys if len(steps) else ())
+        ]
+        span = f", from {steps[0]} to {steps[-1]}" if len(steps) else ""
+        return (
+            f"<p>{len(steps)} recorded steps{span}; {len(names)} layers</p>"
+            f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>"
+        )
+
+    def short_names(self) -> list[str]:
+        """The names of the layers without the outer layers that all lie in.
+
+        Example:
+
+        >>> History(["encoder/block/a", "encoder/head"]).short_names()
+        ['block/a', 'head']
+        """
+        paths = [name.split("/") for name in self.layers]
+        shared = 0
+        while len(paths) > 1 and all(
+            len(path) > shared + 1 and path[shared] == paths[0][shared]
+            for path in paths
+        ):
+            shared += 1
+        return ["/".join(path[shared:]) for path in paths]
+
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Writes one line for each step and layer, one column for each statistic.
 
-        The columns are `step`, `skipped` (0 or 1), `loss`, `number` (of the layer, from
-        0), `layer`, and the statistics in the order of `keys()`. NaN and infinities are
-        written as `nan`, `inf` and `-inf`.
+        The columns are `step`, `skipped` (0 or 1), `loss`, `learning_rate`, `number`
+        (of the layer, from 0), `layer`, and the statistics in the order of `keys()`.
+        NaN and infinities are written as `nan`, `inf` and `-inf`.
 
         Args:
             path: the file to be written; one that is there is replaced.
         """
-        records = self._records()
+        columns = self._columns()
+        columns["skipped"] = columns["skipped"].astype(int)
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["step", "skipped", "loss", "number", "layer", *self._keys])
-            for step, values, skipped, loss in zip(*records, strict=True):
-                for number, layer in enumerate(self.layers):
-                    of_step = step, int(skipped), loss
-                    writer.writerow([*of_step, number, layer, *values[:, number]])
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
 
-    def plot(self, statistic: str = "gradient_variance", ax: Any = None) -> Any:
-        """Draws a statistic over the depth of the network, at up to six steps.
+    def to_pandas(self, shape: str = "long") -> Any:
+        """The records as a `pandas.DataFrame`, for which pandas must be installed.
 
-        The steps are spread evenly over the records, the first and the last included;
-        the first is dashed. Variances, norms, largest values and update ratios have a
-        logarithmic axis, on which 0 is a gap, as non-finite values are everywhere.
+        Example:
+
+        >>> frame = callback.history.to_pandas()
+        >>> frame.groupby("layer")["gradient_variance"].last()
+        >>> callback.history.to_pandas("wide")["gradient_variance"].plot(logy=True)
+
+        Args:
+            shape: `"long"`, a row for each step and layer with the columns of `to_csv`;
+                or `"wide"`, a row for each step, and a column for each statistic and
+                layer, both of which name it.
+
+        Raises:
+            ValueError: if `shape` is none of these.
+            ImportError: if there is no pandas.
+        """
+        arguments.choice("shape", shape, SHAPES)
+        import pandas as pd
+
+        if shape == "long":
+            return pd.DataFrame(self._columns())
+        names = ["statistic", "layer"]
+        columns = pd.MultiIndex.from_product([self._keys, self.layers], names=names)
+        values = self._records().values.reshape(len(self.steps), -1)
+        index = pd.Index(self.steps, name="step")
+        return pd.DataFrame(values, index=index, columns=columns)
+
+    def plot(
+        self,
+        statistic: str = "gradient_variance",
+        over: str = "depth",
+        layers: str = "*",
+        ax: Any = None,
+    ) -> Any:
+        """Draws a statistic over the depth of the network, the steps, or both.
+
+        Variances, norms, largest values and update ratios have a logarithmic axis, on
+        which 0 is a gap, as non-finite values are everywhere.
+
+        Example:
+
+        >>> callback.history.plot("update_ratio", over="steps", layers="block_*")
 
         Args:
             statistic: one of `keys()`.
+            over: `"depth"`, a line for each of up to six steps, spread evenly over the
+                records, the first of them dashed; `"steps"`, a line for each layer; or
+                `"both"`, a picture with a row for each layer.
+            layers: those that are drawn: a pattern of their names, as of file names.
             ax: the `matplotlib.axes.Axes` to draw on; a new figure without it.
 
         Returns:
             The `matplotlib.axes.Axes`.
 
         Raises:
-            ValueError: if nothing was recorded.
+            ValueError: if nothing was recorded, `over` is none of these, or no layer
+                matches the pattern.
             KeyError: if the statistic was not recorded.
         """
-        steps = self.steps
-        if not len(steps):
-            raise ValueError("Nothing was recorded, so there is nothing to plot.")
-        values = self[statistic]
-        import matplotlib.pyplot as plt
+        from keras_initkit.stats import history_plots
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        has_log_axis = statistic.endswith(LOGARITHMIC)
-        curves = np.unique(np.linspace(0, len(steps) - 1, num=6).astype(int))
-        shown = np.where(values > 0, values, np.nan) if has_log_axis else values
-        colormap = plt.get_cmap("viridis")
-        for row in curves:
-            age = row / max(curves[-1], 1)
-            ax.plot(
-                shown[row],
-                marker=".",
-                linestyle="-" if row else "--",
-                color=colormap(0.85 * age),
-                label=f"step {steps[row]}",
-            )
-        if has_log_axis:
-            ax.set_yscale("log")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_xlabel("layer, from input to output")
-        ax.set_ylabel(statistic.replace("_", " "))
-        ax.legend()
-        return ax
+        arguments.choice("over", over, history_plots.KINDS)
+        if not len(self.steps):
+            raise ValueError("Nothing was recorded, so there is nothing to plot.")
+        chosen = [
+            number
+            for number, name in enumerate(self.layers)
+            if fnmatch.fnmatchcase(name, layers)
+        ]
+        if not chosen:
+            expected = f"a pattern of the name of a layer, which are {self.layers}"
+            raise arguments.error("layers", layers, expected)
+        names = [self.short_names()[number] for number in chosen]
+        drawing = history_plots.Drawing(
+            statistic, self.steps, self[statistic][:, chosen], names
+        )
+        return drawing.draw(over, ax)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Of the long shape: each with an entry for each step and layer."""
+        records, depth = self._records(), len(self.layers)
+        of_steps = {
+            "step": records.steps,
+            "skipped": records.skipped,
+            "loss": records.losses,
+            "learning_rate": records.learning_rates,
+        }
+        return {
+            **{name: np.repeat(column, depth) for name, column in of_steps.items()},
+            "number": np.tile(np.arange(depth), len(records.steps)),
+            "layer": np.tile(np.array(self.layers, object), len(records.steps)),
+            **{key: self[key].ravel() for key in self._keys},
+        }
 
     def _records(self) -> Records:
         """All records in one chunk: joined on demand, for appending must be cheap."""
@@ -219,3 +326,23 @@ class History(Mapping[str, np.ndarray]):
                 )
             ]
         return self._chunks[0]
+
+
+def _cells(values: np.ndarray, names: Sequence[str]) -> str:
+    """Of a statistic: the median over the layers, and the layers at both its ends."""
+    cells = [_in_short(_finite(np.median, row)) for row in (values[0], values[-1])]
+    for pick, of_many in ((np.argmin, np.inf), (np.argmax, -np.inf)):
+        last = np.where(np.isfinite(values[-1]), values[-1], of_many)
+        at = int(pick(last))
+        cells.append(f"{_in_short(values[-1, at])} ({html.escape(names[at])})")
+    cells.append(str(int((~np.isfinite(values[-1])).sum())))
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _finite(function: Callable[[np.ndarray], Any], row: np.ndarray) -> float:
+    finite = row[np.isfinite(row)]
+    return float(function(finite)) if len(finite) else math.nan
+
+
+def _in_short(number: float) -> str:
+    return f"{number:.3g}"

@@ -114,7 +114,7 @@ class _Loop:
         plan = session.plan
         if session.outbox is None:
             width = len(plan.layers) * len(plan.statistics.keys)
-            width += math.prod(plan.histogram_shape)
+            width += math.prod(plan.histogram_shape) + 1  # the learning rate
             session.outbox = backend.outbox(width, CAPACITY)
         outbox = session.outbox
         step = plan.number()
@@ -136,6 +136,8 @@ class _Loop:
                     (-1,),
                 )
                 parts.append(ops.cast(counts, parts[0].dtype))
+            rate = ops.cast(plan.learning_rate(), parts[0].dtype)
+            parts.append(ops.reshape(rate, (1,)))
             return ops.concatenate(parts)
 
         before = backend.where_wanted(is_wanted, measure)

@@ -1,6 +1,7 @@
 """What is recorded of the updates of one model, and how a row of it is made."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -164,6 +165,19 @@ class Plan:
             keras_private.raw_iterations(self.optimizer)
         )
         return counter // keras_private.accumulated_steps(self.optimizer)
+
+    def learning_rate(self) -> Any:
+        """The learning rate of the step, before its update: a scalar.
+
+        NaN where the optimizer has none, or it is a function of the user's own, which
+        may return something else each time that it is called.
+        """
+        backend = backends.current()
+        rate = keras_private.learning_rate_of(self.optimizer)
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            counter = backend.snapshot(keras_private.raw_iterations(self.optimizer))
+            return backend.apart(lambda: rate(counter))
+        return backend.snapshot(rate) if isinstance(rate, keras.Variable) else math.nan
 
     def tensors(self, replicas: tuple[Given, ...]) -> Tensors:
         """What is there before the update, from what each replica gave."""

@@ -73,8 +73,9 @@ class Recording:
 
         Returns:
             What Keras's own function returns; and for each plan a tuple of rows, one
-            for each update, of dicts with `step`, `skipped`, `values`, `loss` (None if
-            there is none in the logs) and, if there are histograms, `counts`.
+            for each update, of dicts with `step`, `learning_rate`, `skipped`, `values`,
+            `loss` (None if there is none in the logs) and, if there are histograms,
+            `counts`.
         """
         with self._in_place():
             outputs = self._function(*arguments)
@@ -150,7 +151,10 @@ def _begin_row(
     """Measures what is there before the update; returns what measures the rest."""
     apart, row = backends.current().apart, plan.row
     tensors = plan.tensors(replicas)
-    made: dict[str, Any] = {"step": plan.number()}
+    made: dict[str, Any] = {
+        "step": plan.number(),
+        "learning_rate": plan.learning_rate(),
+    }
 
     def measure() -> Any:
         return row.of_tensors(tensors.weights, tensors.gradients())

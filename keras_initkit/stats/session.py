@@ -24,6 +24,10 @@ from keras_initkit.stats.train_functions import TrainFunctions
 log = logging.getLogger("keras_initkit")
 
 
+# Step, values, whether it was skipped, loss and learning rate.
+_Decoded = tuple[int, np.ndarray, bool, float, float]
+
+
 class _Delivery(NamedTuple):
     """The rows of one call of the train function, and what the schedules were then."""
 
@@ -240,20 +244,22 @@ class Session:
         while self._deliveries:
             delivery = self._deliveries.popleft()
             for number, row in enumerate(delivery.rows):
-                step, values, skipped, loss = self._decoded(row)
+                record = self._decoded(row)
+                step = record[0]
                 if step != self._step(delivery.counter + number):
                     self._must_look = True  # somebody else has trained in between
                 when = step, delivery.interval, delivery.epoch_start
                 if self._schedule.selects(*when):
-                    rows.append((step, values, skipped, loss))
+                    rows.append(record)
                 if "counts" in row and self._selects_histograms(step, *when[2:]):
                     counts.append((step, backends.current().numbers(row["counts"])))
         for step, skipped, vector in self._from_loop():
             num_values = len(self.plan.layers) * len(self.plan.statistics.keys)
             if self._schedule.selects(step, self.interval):
-                rows.append((step, vector[:num_values], skipped, math.nan))
+                rate = float(vector[-1])
+                rows.append((step, vector[:num_values], skipped, math.nan, rate))
             if self._selects_histograms(step, self._epoch_start):
-                of_step = vector[num_values:].reshape(*self.plan.histogram_shape)
+                of_step = vector[num_values:-1].reshape(*self.plan.histogram_shape)
                 counts.append((step, of_step))
         return self._records(rows), _histograms(counts)
 
@@ -281,28 +287,37 @@ class Session:
             self._histograms.selects(step, epoch_start=epoch_start)
         )
 
-    def _decoded(self, row: dict[str, Any]) -> tuple[int, np.ndarray, bool, float]:
+    def _decoded(self, row: dict[str, Any]) -> _Decoded:
         numbers = backends.current().numbers
         skipped = row["skipped"]
         if not isinstance(skipped, bool):
             skipped = bool(numbers(skipped))
         step = int(numbers(row["step"]))
         values = np.asarray(numbers(row["values"]), "float64")
-        return step, values, skipped, _loss(row["loss"])
+        return (
+            step,
+            values,
+            skipped,
+            _number(row["loss"]),
+            _number(row["learning_rate"]),
+        )
 
-    def _records(self, rows: list[tuple[int, np.ndarray, bool, float]]) -> Records:
+    def _records(self, rows: list[_Decoded]) -> Records:
         keys, layers = len(self.plan.statistics.keys), len(self.plan.layers)
-        values = [row.reshape(keys, layers) for _, row, _, _ in rows]
+        steps, values, skipped, losses, rates = (
+            zip(*rows, strict=True) if rows else [()] * 5
+        )
         return Records(
-            np.array([step for step, *_ in rows], "int64"),
-            np.stack(values) if values else np.empty((0, keys, layers)),
-            np.array([skipped for _, _, skipped, _ in rows], bool),
-            np.array([loss for *_, loss in rows], "float64"),
+            np.array(steps, "int64"),
+            np.array(values, "float64").reshape(len(rows), keys, layers),
+            np.array(skipped, bool),
+            np.array(losses, "float64"),
+            np.array(rates, "float64"),
         )
 
 
-def _loss(logged: Any) -> float:
-    """What a step logged as its loss, which is what its author made of it."""
+def _number(logged: Any) -> float:
+    """A number of a step, as its loss, which is what its author made of it."""
     try:
         if not isinstance(logged, (int, float)):
             logged = backends.current().numbers(logged)

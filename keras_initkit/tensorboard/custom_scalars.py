@@ -20,7 +20,8 @@ from tensorboard.plugins.custom_scalar.metadata import (
 )
 
 from keras_initkit.tensorboard.event_file import EventFile
-from tensorboard_plugin_initkit.metadata import summary_tags
+from tensorboard_plugin_initkit.metadata import summary_name, summary_tags
+from tensorboard_plugin_initkit.scales import scale
 
 
 def write_layout(
@@ -28,10 +29,11 @@ def write_layout(
 ) -> None:
     """Writes how Custom Scalars arranges the scalars of a run.
 
-    The category "over depth" has a chart for each statistic: the median over the
-    layers as a line, in a band from the 10th to the 90th percentile. The category
-    "every layer" has a chart with a line for each layer. TensorBoard merges the
-    categories of all runs by their titles.
+    The category "over depth" has a chart for each statistic, or for its log10 where it
+    has a logarithmic axis in our tab: the median over the layers as a line, in a band
+    from the 10th to the 90th percentile. The category "every layer" has a chart with
+    a line for each layer. TensorBoard merges the categories of all runs by their
+    titles.
 
     Examples:
 
@@ -58,9 +60,11 @@ def write_layout(
 
 
 def _band(key: str) -> Chart:
-    median, low, high = summary_tags(key)
+    logarithmic = scale(key).logarithmic
+    median, low, high = summary_tags(key, logarithmic)
     series = MarginChartContent.Series(value=median, lower=low, upper=high)
-    return Chart(title=key, margin=MarginChartContent(series=[series]))
+    title = summary_name(key, logarithmic)
+    return Chart(title=title, margin=MarginChartContent(series=[series]))
 
 
 def _lines(key: str) -> Chart:

@@ -7,17 +7,15 @@ from tensorboard.plugins.histogram.metadata import create_summary_metadata
 from keras_initkit.tensorboard.histograms import bins_tensor
 from tensorboard_plugin_initkit.scales import scale
 
-PREFIX = "depth_profile"
-
 
 def depth_profile_value(
     key: str, values: np.ndarray, with_metadata: bool
 ) -> Summary.Value:
     """The profile of a statistic at one step, as the tensor of a histogram.
 
-    Its tag is `depth_profile/<key>`. Layer i is the bin from i - 0.5 to i + 0.5; what
-    TensorBoard takes for the bin's count is its height above the floor, as
-    `depth_profile` has it. So the dashboard shows the layers from left to right, and
+    Its tag is `<key>_profile_over_depth/ridges`. Layer i is the bin from i - 0.5 to
+    i + 0.5; what TensorBoard takes for the bin's count is its height above the floor,
+    as `depth_profile` has it. So the dashboard shows the layers from left to right, and
     the steps from back to front.
 
     Args:
@@ -34,7 +32,7 @@ def depth_profile_value(
     rows = np.transpose([layers - 0.5, layers + 0.5, heights])
     metadata = create_summary_metadata(None, _description(key))
     return Summary.Value(
-        tag=f"{PREFIX}/{key}",
+        tag=f"{key}_profile_over_depth/ridges",
         tensor=bins_tensor(rows),
         metadata=metadata if with_metadata else None,
     )
@@ -75,8 +73,9 @@ def depth_profile(key: str, values: np.ndarray) -> np.ndarray:
 
 def _description(key: str) -> str:
     return (
-        f"**{key} over depth.** Each ridge is a training step. From left to right are "
-        "the layers, from input to output: layer *i* stands at *i*, counted from 0. "
+        f"**{key} over depth: a profile, no histogram of values.** Each ridge "
+        "is a training step. From left to right are the layers, from input to output: "
+        "layer *i* stands at *i*, counted from 0. "
         f"The height is the number of decades above 1e{scale(key).low:g}; "
         "it is 0 where the value is smaller or NaN."
     )

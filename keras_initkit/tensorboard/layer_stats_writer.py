@@ -25,6 +25,7 @@ from keras_initkit.tensorboard.thinning import is_kept
 from tensorboard_plugin_initkit.metadata import (
     INTERVAL_TAG,
     LAYER_TABLE_TAG,
+    LEARNING_RATE_TAG,
     LOSS_TAG,
     PLUGIN_NAME,
     epoch_tag,
@@ -36,6 +37,7 @@ from tensorboard_plugin_initkit.metadata import (
     summary_tags,
     vector_tag,
 )
+from tensorboard_plugin_initkit.scales import scale
 
 # What each layer is shown of where TensorBoard has not our tab.
 LAYER_KEYS = ("weight_variance", "gradient_variance")
@@ -54,14 +56,16 @@ class LayerStatsWriter:
     `initkit/<statistic>/start`. For any TensorBoard there are scalars: for weight and
     gradient variance one for each layer, under `<statistic>/<number>_<layer>`, unless
     there are more than `MAX_LAYERS`, and for every statistic the median, the 10th and
-    the 90th percentile over the layers, under `summary/<statistic>/...`; and as
-    histograms the profiles of those two over depth, under `depth_profile/<statistic>`.
-    Scalars are written of the first `MAX_SCALARS` records and then of ever fewer,
-    profiles of `MAX_PROFILES`, as TensorBoard keeps no more. The loss of each record,
-    where it is known, is under `training/loss`, losses and metrics of each epoch are
-    under `epoch/...`. Before all that go a text table of the layers, under `layers`,
-    and the layout of Custom Scalars. The interval between the recorded steps is a
-    scalar of the run, under `recording/interval`.
+    the 90th percentile over the layers, under `all_layers/<statistic>/...`, or
+    `all_layers/log10_<statistic>/...` where it has a logarithmic axis in our tab; and
+    as histograms the profiles of those two over depth, under
+    `<statistic>_profile_over_depth/ridges`. Scalars are written of the first
+    `MAX_SCALARS` records and then of ever fewer, profiles of `MAX_PROFILES`, as
+    TensorBoard keeps no more. The loss and the learning rate of each record, where they
+    are known, are under `training/loss` and `training/learning_rate`, losses and
+    metrics of each epoch are under `epoch/...`. Before all that go a text table of the
+    layers, under `layers`, and the layout of Custom Scalars. The interval between the
+    recorded steps is a scalar of the run, under `recording/interval`.
 
     Args:
         file: where the events go.
@@ -89,7 +93,9 @@ class LayerStatsWriter:
             for row in self._scalar_rows
             for number, layer in enumerate(layers)
         ]
-        summaries = zip(*(summary_tags(key) for key in keys), strict=True)
+        logarithmic = [scale(key).logarithmic for key in keys]
+        self._logarithmic = np.flatnonzero(logarithmic)
+        summaries = zip(*map(summary_tags, keys, logarithmic), strict=True)
         self._vector_tags = [vector_tag(key) for key in keys]
         self._start_tags = [start_tag(key) for key in keys]
         self._scalar_tags = [*layer_tags, *itertools.chain.from_iterable(summaries)]
@@ -99,7 +105,7 @@ class LayerStatsWriter:
         ]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
-        self._has_loss = False
+        self._known: set[str] = set()  # of what belongs to the whole network
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, [keys[row] for row in self._scalar_rows])
 
@@ -109,11 +115,12 @@ class LayerStatsWriter:
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
         """
-        for step, row, _, loss in zip(*records, strict=True):
+        for step, row, _, loss, rate in zip(*records, strict=True):
             summary = Summary(value=self._vectors(row))
             if is_kept(self._num_written, MAX_SCALARS):
                 summary.value.extend(self._scalars(row))
-                summary.value.extend(self._losses(loss))
+                summary.value.extend(self._of_network(LOSS_TAG, loss))
+                summary.value.extend(self._of_network(LEARNING_RATE_TAG, rate))
             if is_kept(self._num_written, MAX_PROFILES):
                 summary.value.extend(self._profiles(row))
             event = Event(wall_time=time.time(), step=int(step), summary=summary)
@@ -152,10 +159,11 @@ class LayerStatsWriter:
         summary = Summary(value=values)
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
-    def _losses(self, loss: float) -> list[Summary.Value]:
-        # NaN is unknown, until there has been one.
-        self._has_loss |= not np.isnan(loss)
-        return [_scalar(LOSS_TAG, loss)] if self._has_loss else []
+    def _of_network(self, tag: str, number: float) -> list[Summary.Value]:
+        # NaN is unknown, until there has been a number.
+        if not np.isnan(number):
+            self._known.add(tag)
+        return [_scalar(tag, number)] if tag in self._known else []
 
     def _vectors(self, values: np.ndarray) -> list[Summary.Value]:
         if self._num_written:
@@ -179,7 +187,10 @@ class LayerStatsWriter:
         """Percentiles; NaN where a layer has become NaN since the first record."""
         if self._measured is None:
             self._measured = ~np.isnan(values)
-        summary = depth_summary(values)
+        shown = values.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):  # of 0, and of what is NaN
+            shown[self._logarithmic] = np.log10(values[self._logarithmic])
+        summary = depth_summary(shown)
         summary[:, (np.isnan(values) & self._measured).any(axis=1)] = np.nan
         return summary
 

@@ -1,7 +1,7 @@
 /** The vertical axis of a chart, and what cannot be placed on it. */
 
 import { inShort, powerOfTen } from "./numbers.js";
-import { limitsOf, rangeOf, sideOf } from "./ranges.js";
+import { axisOf, limitsOf, rangeOf, sideOf, thresholdOf } from "./ranges.js";
 
 const ROW = 26; // pixels of a row for what has no place on the axis
 const TICK_GAP = 26; // pixels between two ticks, at least
@@ -13,10 +13,11 @@ const ROWS_BELOW = { nonpositive: "0", below: "below" }; // from the bottom
  * too far above, and below it for what is too far below and, where it is logarithmic,
  * for 0, as far as there are such values.
  *
- * @param {{logarithmic: boolean, low: number?, high: number?}} scale of the statistic
- * @param {Iterable<number>[]} runs all values of each, so that the axis stands still
+ * @param {Scale} scale of the statistic, see ranges.js
+ * @param {ArrayLike<number>[]} runs all values of each, so that the axis stands still
  * @param {number[]} more values that should be seen, too
  * @param {number} top pixels, `bottom` likewise
+ * @param {number[]} part from where to where it is shown, as shares of the whole
  * @returns {Axis}
  *
  * @typedef {object} Axis
@@ -28,8 +29,9 @@ const ROWS_BELOW = { nonpositive: "0", below: "below" }; // from the bottom
  * @property {{y: number, label: string, row: boolean}[]} ticks
  * @property {number} top of the axis proper, without rows; `bottom` likewise
  */
-export function valueAxis(scale, runs, more, top, bottom) {
-  const { logarithmic } = scale;
+export function valueAxis(scale, runs, more, top, bottom, part = [0, 1]) {
+  const kindOfAxis = axisOf(scale);
+  const logarithmic = kindOfAxis === "log";
   const limits = limitsOf(
     scale,
     runs.map((values) => rangeOf(values)),
@@ -47,24 +49,26 @@ export function valueAxis(scale, runs, more, top, bottom) {
   const to = bottom - ROW * below.length;
 
   const seen = more.filter((value) => Number.isFinite(value) && !sideOf(value, limits));
-  const [low, high] = logarithmic ? decades(ranges, seen) : bounds(scale, ranges, seen);
-  const shown = logarithmic ? Math.log10 : (value) => value;
-  const place = (value) => to - ((shown(value) - low) / (high - low)) * (to - from);
+  const shown = SHOWN[kindOfAxis](thresholdOf(ranges));
+  const ends = logarithmic
+    ? decades(ranges, seen)
+    : bounds(scale, ranges, seen).map(shown.of);
+  const [low, high] = part.map((share) => ends[0] + share * (ends[1] - ends[0]));
+  const place = (value) => to - ((shown.of(value) - low) / (high - low)) * (to - from);
   const kind = (value) => {
     if (Number.isNaN(value)) return "nan";
     if (logarithmic && value <= 0) return "zero";
     return Number.isFinite(value) ? sideOf(value, limits) : "infinite";
   };
   const rowOf = (name) => rows[name === "zero" ? "nonpositive" : name];
-  const marks = logarithmic
-    ? decadeTicks(low, high, to - from).map((exponent) => ({
-        y: place(10 ** exponent),
-        label: powerOfTen(exponent),
-      }))
-    : niceTicks(low, high, to - from).map((value) => ({
-        y: place(value),
-        label: inShort(value),
-      }));
+  const powers = shown.powers(low, high, to - from);
+  const marks =
+    powers.length > 1 || (logarithmic && high - low >= 2)
+      ? powers.map(({ value, label }) => ({ y: place(value), label }))
+      : niceTicks(shown.back(low), shown.back(high), to - from).map((value) => ({
+          y: place(value),
+          label: inShort(value),
+        }));
   const labels = { ...ROWS_ABOVE, ...ROWS_BELOW };
   const rowTicks = [...above, ...below].map((name) => ({
     y: rows[name],
@@ -80,6 +84,42 @@ export function valueAxis(scale, runs, more, top, bottom) {
     bottom: to,
   };
 }
+
+/**
+ * How an axis shows values, by its kind, given the threshold of a symlog axis: `of` a
+ * value, its place on an even axis; `back` from there; `powers` of ten between two
+ * places, as far as they are what the axis is marked with.
+ */
+const SHOWN = {
+  linear: () => ({ of: Number, back: Number, powers: () => [] }),
+  log: () => ({
+    of: Math.log10,
+    back: (place) => 10 ** place,
+    powers: (low, high, pixels) =>
+      decadeTicks(low, high, pixels).map((exponent) => ({
+        value: 10 ** exponent,
+        label: powerOfTen(exponent),
+      })),
+  }),
+  // Nearly linear up to the threshold, on both sides of 0, and logarithmic beyond.
+  symlog: (threshold) => {
+    const of = (value) => Math.sign(value) * Math.log10(1 + Math.abs(value) / threshold);
+    const back = (place) => Math.sign(place) * threshold * (10 ** Math.abs(place) - 1);
+    const powers = (low, high, pixels) => {
+      const most = Math.ceil(Math.max(Math.abs(low), Math.abs(high)));
+      const every = Math.ceil(((high - low) * TICK_GAP) / pixels);
+      const first = Math.round(Math.log10(threshold));
+      const ticks = [{ value: 0, label: "0" }];
+      for (let exponent = first + every; exponent <= first + most; exponent += every) {
+        const [value, label] = [10 ** exponent, powerOfTen(exponent)];
+        ticks.unshift({ value: -value, label: `−${label}` });
+        ticks.push({ value, label });
+      }
+      return ticks.filter(({ value }) => of(value) >= low && of(value) <= high);
+    };
+    return { of, back, powers };
+  },
+};
 
 /** Up to `most` round numbers between two, such as 0, 20, 40, both ends included. */
 export function roundNumbers(low, high, most) {
@@ -123,7 +163,7 @@ function decadeTicks(low, high, pixels) {
   const most = Math.max(1, Math.floor(pixels / TICK_GAP));
   const every = Math.ceil((high - low) / most);
   const ticks = [];
-  for (let exponent = low; exponent <= high; exponent += 1) {
+  for (let exponent = Math.ceil(low); exponent <= high; exponent += 1) {
     if (exponent % every === 0) ticks.push(exponent);
   }
   return ticks;

@@ -84,6 +84,24 @@ export function createSelect(id, name, onChange) {
   return { element, update };
 }
 
+/**
+ * A field to search with, and its label.
+ * @param {string} id of the field
+ * @param {string} name its label
+ * @param {string} hint what it says while it is empty
+ * @param {(value: string) => void} onChange
+ * @returns {{element: HTMLElement, update: function}} `update` takes the value
+ */
+export function createSearch(id, name, hint, onChange) {
+  const input = html("input", { id, type: "search", placeholder: hint });
+  const element = html("label", { class: "field" }, html("span", {}, name), input);
+  input.addEventListener("input", () => onChange(input.value));
+  const update = (value) => {
+    if (input.value !== value && document.activeElement !== input) input.value = value;
+  };
+  return { element, update };
+}
+
 /** The options of a select over runs. */
 export function runOptions(runs) {
   return runs.map(({ name, label }) => [name, label]);

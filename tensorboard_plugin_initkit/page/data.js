@@ -87,6 +87,20 @@ export function rowOf(profiles, record) {
   return profiles.values.subarray(start, start + profiles.width);
 }
 
+/**
+ * Where a run has a layer: by its name, or where another run of as many layers has it;
+ * -1 for nowhere.
+ * @param {string} layer its name
+ * @param {{layers: string[]}} run
+ * @param {{layers: string[]}[]} all the runs that are shown
+ */
+export function columnOf(layer, run, all) {
+  const has = ({ layers }) => layers.includes(layer);
+  const isAlike = ({ layers }) => layers.length === run.layers.length;
+  const like = has(run) ? run : all.find((one) => isAlike(one) && has(one));
+  return like ? like.layers.indexOf(layer) : -1;
+}
+
 /** All steps of several profiles, ascending, each once. */
 export function unionOfSteps(several) {
   const all = new Set();

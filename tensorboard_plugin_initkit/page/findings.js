@@ -55,7 +55,7 @@ function placeOf({ run, finding }, { runs }) {
     view: "profile",
     statistic: keys.find((key) => run.statistics.includes(key)),
     runs: [...runs, run.name],
-    layer: layers[0] ?? null,
+    layer: run.layers[run.ownNames.indexOf(layers[0])] ?? null,
     step: since,
   };
 }

@@ -3,6 +3,7 @@
 import { shortened } from "./numbers.js";
 import { svg } from "./dom.js";
 
+export const EDGE = 8; // pixels around the plot in which points are still seen
 const LEFT = 52;
 const RIGHT = 14;
 const TOP = 8;
@@ -18,9 +19,12 @@ const MOST_LETTERS = 18;
  * @param {number} width pixels
  * @param {Ticks} ticks of the horizontal axis
  * @param {(top: number, bottom: number) => Axis} makeAxis
+ * @param {number[]} part from where to where the horizontal axis is shown, as shares
+ *   of the whole
  * @param {number} tall pixels of the plot, for which there is a default
- * @returns {{plot: object, xs: number[], x: function(number): number, height: number}}
- *   `plot`: its edges and its `axis`; `xs`: where the layers are
+ * @returns {{plot: object, xs: number[], x: function(number): number, inner: SVGElement}}
+ *   `plot`: its edges and its `axis`; `xs`: where the layers are; `inner`: for what is
+ *   cut off at the edges
  *
  * @typedef {object} Ticks
  * @property {number} low of what is along the axis; `high` likewise
@@ -28,19 +32,21 @@ const MOST_LETTERS = 18;
  * @property {boolean} slanted
  * @property {number} count of places along the axis
  */
-export function frame(element, width, ticks, makeAxis, tall = null) {
+export function frame(element, width, ticks, makeAxis, part = [0, 1], tall = null) {
   const left = LEFT;
   const right = Math.max(left + 40, width - RIGHT);
   const bottom = TOP + (tall ?? (width < NARROW ? PLOT.narrow : PLOT.wide));
   const height = bottom + belowAxis(ticks);
   const axis = makeAxis(TOP, bottom);
   const room = ticks.count > 1 ? Math.min(24, (right - left) / ticks.count / 2) : 0;
-  const x = (value) =>
+  const [from, to] = part.map((share) => left + share * (right - left));
+  const unzoomed = (value) =>
     ticks.high === ticks.low
       ? (left + right) / 2
       : left +
         room +
         ((value - ticks.low) / (ticks.high - ticks.low)) * (right - left - 2 * room);
+  const x = (value) => left + ((unzoomed(value) - from) / (to - from)) * (right - left);
 
   element.replaceChildren();
   element.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -52,14 +58,21 @@ export function frame(element, width, ticks, makeAxis, tall = null) {
       svg("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, label),
     );
   }
-  for (const { at, lines } of ticks.labels)
+  for (const { at, lines } of ticks.labels) {
+    if (x(at) < left - 1 || x(at) > right + 1) continue;
     grid.append(...tickLabel(x(at), bottom, lines, ticks.slanted));
-  element.append(grid);
+  }
+  const [start, across] = [left - EDGE, right - left + 2 * EDGE];
+  const inner = svg("svg", {
+    ...{ x: start, y: 0, width: across, height: bottom + EDGE },
+    viewBox: `${start} 0 ${across} ${bottom + EDGE}`,
+  });
+  element.append(grid, inner);
   return {
     plot: { left, right, top: TOP, bottom, axis },
     xs: Array.from({ length: ticks.count }, (_, i) => x(i)),
     x,
-    height,
+    inner,
   };
 }
 
@@ -67,10 +80,13 @@ export function frame(element, width, ticks, makeAxis, tall = null) {
  * The ticks of layers: number and name, slanted, shortened and thinned out as needed.
  * @param {string[]} names in the order of depth; "" for a number alone
  * @param {number} width of the chart, pixels
+ * @param {number[]} numbers of the layers
+ * @param {number[]} part as of `frame`
  * @returns {Ticks}
  */
-export function layerTicks(names, width) {
-  const space = (width - LEFT - RIGHT) / Math.max(1, names.length);
+export function layerTicks(names, width, numbers, [from, to] = [0, 1]) {
+  const shown = Math.max(1, names.length * (to - from));
+  const space = (width - LEFT - RIGHT) / shown;
   const short = names.map((name) => shortened(name, MOST_LETTERS));
   const longest = Math.max(1, ...short.map((name) => name.length));
   const slanted = longest * LETTER + 8 > space && longest > 1;
@@ -79,7 +95,9 @@ export function layerTicks(names, width) {
     .filter((i) => i % every === 0)
     .map((at) => ({
       at,
-      lines: slanted ? [`${at} ${short[at]}`.trim()] : [String(at), short[at]],
+      lines: slanted
+        ? [`${numbers[at]} ${short[at]}`.trim()]
+        : [String(numbers[at]), short[at]],
     }));
   return {
     low: 0,
@@ -107,6 +125,7 @@ function tickLabel(x, bottom, lines, slanted) {
 }
 
 function belowAxis({ labels, slanted }) {
+  if (labels.length === 0) return EDGE;
   const longest = Math.max(0, ...labels.map(({ lines }) => lines[0].length));
   const lines = Math.max(
     1,

@@ -3,6 +3,7 @@ import { html, setText, watchedWidth } from "./dom.js";
 import {
   columnsOf,
   drawCells,
+  drawFaults,
   drawLayers,
   drawSteps,
   labelsWidth,
@@ -38,8 +39,9 @@ document.head.append(styles);
  *   cell, null when they leave
  * @returns {{element: HTMLElement, point: function(?Cell), update: function(Object)}}
  *   `point` outlines a cell, as of another heatmap, or none; `update` takes `name`, for
- *   `data-heatmap`; `title`, if that is another; `layers`, their names; `steps`,
- *   ascending, shape (records,); `values`, shape (records, layers), row-major; `scale`,
+ *   `data-heatmap`; `title`, if that is another; `layers`, their names; `numbers`,
+ *   where they are in the network, if not all are there; `faults`, since which step a
+ *   layer is at fault, by name, if any; `steps`, ascending, shape (records,); `values`, shape (records, layers), row-major; `scale`,
  *   as `settle` takes it; `diverging`; `dark`
  */
 export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
@@ -78,7 +80,7 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
     const pen = canvas.getContext("2d");
     const font = `${FONT_SIZE}px ${getComputedStyle(element).fontFamily}`;
     pen.font = font;
-    layout = layoutOf(width, labelsWidth(pen, data.layers), data.layers.length);
+    layout = layoutOf(width, labelsWidth(pen, data), data.layers.length);
     plot.style.height = `${layout.total}px`;
     box(canvas, 0, 0, width, layout.total);
     canvas.width = Math.round(width * ratio);
@@ -87,7 +89,9 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
     pen.font = font;
     pen.fillStyle = element.style.color;
     drawCells(pen, layout, data, colours, ratio);
-    drawLayers(pen, layout, data.layers);
+    drawLayers(pen, layout, data);
+    const style = getComputedStyle(element);
+    drawFaults(pen, layout, data, style.getPropertyValue("--trouble"));
     drawSteps(pen, layout, data.steps);
     place();
   }
@@ -126,14 +130,16 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
     if (!isOther) return false;
     reading.setAttribute("aria-live", live);
     setText(readName, shown ? shown.layerName : "");
-    setText(readValue, shown ? `, step ${shown.step}: ${inShort(shown.value)}` : "");
+    const isBad = shown?.step >= data.faults.get(shown?.layerName);
+    const words = shown && `${inShort(shown.value)}${isBad ? ", at fault" : ""}`;
+    setText(readValue, shown ? `, step ${shown.step}: ${words}` : "");
     return true;
   }
 
   function update(props) {
     const { name, layers, steps, values, dark } = props;
     const heading = props.title ?? name;
-    data = props;
+    data = { numbers: [...layers.keys()], faults: new Map(), ...props };
     const scale = settle(props.scale, values, props.diverging);
     colours = [scale, shadesOf(props.diverging, dark)];
     element.dataset.heatmap = name;

@@ -3,6 +3,7 @@ import { LABEL_HEIGHT, labelled, shortened, stepTicks } from "./heatmap_layout.j
 
 const QUIET = 0.72; // opacity of what is read second
 const NUMBER_GAP = 6;
+const FAULT = { gap: 6, bar: 4 };
 const STEP_GAP = 14;
 const AXIS = "recorded steps";
 const NOTHING = "no steps were recorded";
@@ -55,31 +56,44 @@ export function drawCells(pen, layout, data, [scale, shades], ratio) {
   pen.drawImage(small, layout.left, layout.top, layout.width, layout.height);
 }
 
-const numberWidth = (pen, count) =>
-  pen.measureText(String(count - 1)).width + NUMBER_GAP;
+const numberWidth = (pen, numbers) =>
+  pen.measureText(String(numbers.at(-1) ?? 0)).width + NUMBER_GAP;
 
 /** The width that the numbers and names of the layers want. */
-export function labelsWidth(pen, layers) {
+export function labelsWidth(pen, { layers, numbers }) {
   const widths = layers.map((name) => pen.measureText(name).width);
-  return numberWidth(pen, layers.length) + Math.max(0, ...widths);
+  return numberWidth(pen, numbers) + Math.max(0, ...widths);
 }
 
 /** The numbers and names of the layers, left of their rows. */
-export function drawLayers(pen, layout, layers) {
+export function drawLayers(pen, layout, { layers, numbers }) {
   const pitch = layout.height / layers.length;
-  const numbers = numberWidth(pen, layers.length);
+  const room = numberWidth(pen, numbers);
   const widthOf = (text) => pen.measureText(text).width;
   pen.textBaseline = "middle";
   for (const layer of labelled(layers.length, pitch, LABEL_HEIGHT)) {
     const y = layout.top + (layer + 0.5) * pitch;
     pen.globalAlpha = QUIET;
     pen.textAlign = "right";
-    pen.fillText(String(layer), numbers - NUMBER_GAP, y);
+    pen.fillText(String(numbers[layer]), room - NUMBER_GAP, y);
     pen.globalAlpha = 1;
     pen.textAlign = "left";
-    const name = shortened(layers[layer], layout.labels - numbers, widthOf);
-    pen.fillText(name, numbers, y);
+    const name = shortened(layers[layer], layout.labels - room, widthOf);
+    pen.fillText(name, room, y);
   }
+}
+
+/** A bar beside the rows of the layers at fault. */
+export function drawFaults(pen, layout, { layers, faults }, colour) {
+  const pitch = layout.height / layers.length;
+  const ink = pen.fillStyle;
+  pen.fillStyle = colour;
+  for (const [layer, name] of layers.entries()) {
+    if (!faults.has(name)) continue;
+    const y = layout.top + layer * pitch;
+    pen.fillRect(layout.left - FAULT.gap, y, FAULT.bar, Math.max(pitch, 1));
+  }
+  pen.fillStyle = ink;
 }
 
 /** The steps, below their columns, and what they are. */

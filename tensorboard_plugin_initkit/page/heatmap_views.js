@@ -1,5 +1,6 @@
 /** The views of layers over steps: of one run, and of two and their difference. */
 
+import { settle } from "./colour_scales.js";
 import { recordAt, rowOf, unionOfSteps } from "./data.js";
 import { html } from "./dom.js";
 import { createHeatmap } from "./heatmap.js";
@@ -12,7 +13,7 @@ import { inWords } from "./numbers.js";
  */
 export function createHeatmapView(actions) {
   const map = createMap(actions);
-  const none = html("p", { class: "notice" }, "This run does not have this statistic.");
+  const none = html("p", { class: "notice" }, "This run does not have this statistic in such a layer.");
   const element = html("div", {}, none, map.element);
   const update = ({ shown, catalog, series, dark }) => {
     const [one] = series(shown.statistic);
@@ -20,7 +21,7 @@ export function createHeatmapView(actions) {
     none.hidden = Boolean(one);
     if (!one) return;
     const { steps, values } = one.profiles;
-    const scale = catalog.scales[shown.statistic];
+    const scale = colourScale(shown, catalog);
     map.update({ ...titled(one, shown), steps, values, scale, diverging: false, dark });
   };
   return { element, update };
@@ -51,12 +52,12 @@ export function createCompareView(actions) {
     sentence.hidden = why === null;
     pair.hidden = maps[2].element.hidden = why !== null;
     if (why !== null) return;
-    const scale = catalog.scales[shown.statistic];
-    if (last?.a !== a.profiles || last?.b !== b.profiles || last?.scale !== scale) {
+    const scale = colourScale(shown, catalog);
+    if (last?.a !== a.profiles || last?.b !== b.profiles || last?.logarithmic !== scale.logarithmic) {
       last = {
         a: a.profiles,
         b: b.profiles,
-        scale,
+        logarithmic: scale.logarithmic,
         ...together(a.profiles, b.profiles, scale),
       };
     }
@@ -75,6 +76,7 @@ export function createCompareView(actions) {
         ? `log₁₀(A / B): ${a.label} over ${b.label}`
         : `A − B: ${a.label} minus ${b.label}`,
       layers: a.layers,
+      numbers: a.numbers,
       steps,
       values: difference,
       scale: { logarithmic: false, low: null, high: null },
@@ -116,7 +118,7 @@ function reasonNotTo(a, b, { readable }) {
   if (readable.length < 2) {
     return "There is only one run. With a second, they can be compared here.";
   }
-  if (!a || !b) return "One of the runs does not have this statistic.";
+  if (!a || !b) return "One of the runs does not have this statistic in such a layer.";
   if (a.layers.length !== b.layers.length) {
     return (
       `${a.label} and ${b.label} do not have the same number of layers, ` +
@@ -140,6 +142,7 @@ function createMap({ open, read }, onHover = () => {}) {
         cell && {
           label: props.title,
           layer: props.layers[cell.layer],
+          name: props.layers[cell.layer],
           step: cell.step,
           value: cell.value,
         },
@@ -153,20 +156,20 @@ function createMap({ open, read }, onHover = () => {}) {
   return { element: map.element, point: map.point, update };
 }
 
-function titled({ run, label, layers }, { statistic }, side = "") {
-  return { name: run, title: `${side}${label}, ${inWords(statistic)}`, layers };
+function titled({ run, label, layers, numbers, faults }, { statistic }, side = "") {
+  const title = `${side}${label}, ${inWords(statistic)}`;
+  return { name: run, title, layers, numbers, faults };
+}
+
+/** The scale of the statistic, with its ends where the reader wants them. */
+function colourScale({ statistic, colours }, { scales }) {
+  const scale = scales[statistic];
+  return colours === "fixed" ? scale : { ...scale, low: null, high: null };
 }
 
 /** The same colours for the same values on both sides. */
 function sharedScale(scale, several) {
   if (scale.low !== null) return scale;
-  const finite = several.flatMap((values) =>
-    Array.from(values).filter(Number.isFinite),
-  );
-  const bound = (choose, start) =>
-    finite.reduce((best, value) => choose(best, value), start);
-  const low = bound(Math.min, Infinity);
-  return Number.isFinite(low)
-    ? { ...scale, low, high: bound(Math.max, -Infinity) }
-    : scale;
+  const { low, high } = settle(scale, several.flatMap((values) => [...values]), false);
+  return { ...scale, low, high };
 }

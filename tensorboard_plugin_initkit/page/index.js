@@ -1,6 +1,7 @@
 /** The page of the tab: TensorBoard calls `render`. */
 
 import {
+  columnOf,
   fetchCatalog,
   fetchProfiles,
   forgetProfiles,
@@ -8,6 +9,8 @@ import {
   unionOfSteps,
 } from "./data.js";
 import { html, setText } from "./dom.js";
+import { createDownloads, rowsOf } from "./downloads.js";
+import { matching, picked } from "./layers.js";
 import { createFindings } from "./findings.js";
 import { createStepBar, createTabs } from "./controls.js";
 import { createCompareView, createHeatmapView } from "./heatmap_views.js";
@@ -17,7 +20,7 @@ import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
 import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
-import { catalogOf, fromLink, needs, runsOf, settled, sides, toLink } from "./state.js";
+import { catalogOf, fromLink, needs, runsOf, scaleOf, settled, statisticsOf, toLink } from "./state.js";
 import { messageOf } from "./messages.js";
 import { inShort, inWords } from "./numbers.js";
 import { setTheme } from "./colours.js";
@@ -90,6 +93,8 @@ function createApp() {
     readout,
     timeSeries.element,
   );
+  const downloads = createDownloads({ rows, name: fileName, stage });
+  stage.append(downloads.element);
   const content = html(
     "div",
     { class: "content" },
@@ -158,6 +163,7 @@ function createApp() {
     content.classList.toggle("alone", controls.element.hidden);
     // A heatmap says itself what is pointed at.
     stepBar.element.hidden = readout.hidden = !hasLines(shown.view);
+    downloads.element.hidden = shown.view === "overview";
     stage.setAttribute("aria-labelledby", `tab-${shown.view}`);
   }
 
@@ -179,11 +185,26 @@ function createApp() {
     linkTimer = setTimeout(() => writeLink(toLink(shown, catalog)), LINK_DELAY);
   }
 
+  /** The numbers that are shown: of one step where there are lines, else of all. */
+  function rows() {
+    const step = hasLines(shown.view) ? steps[position()] : null;
+    const keys = statisticsOf(shown);
+    return rowsOf(Object.fromEntries(keys.map((key) => [key, series(key)])), step);
+  }
+
+  function fileName() {
+    const at = hasLines(shown.view) ? [`step_${steps[position()]}`] : [];
+    return [...statisticsOf(shown), ...at].join("_");
+  }
+
   function drawTimeSeries() {
     const { view, layer, side, measure } = shown;
     const statistic =
       view === "weights_gradients" ? `${side}_${measure}` : shown.statistic;
-    const found = series(statistic).filter(({ layers }) => layers.includes(layer));
+    const all = series(statistic);
+    const found = all
+      .map((one) => ({ ...one, column: columnOf(layer, one, all) }))
+      .filter(({ column }) => column >= 0);
     if (found.length === 0) {
       timeSeries.element.hidden = true;
       return;
@@ -191,7 +212,7 @@ function createApp() {
     timeSeries.update({
       layer,
       series: found,
-      scale: catalog.scales[statistic],
+      scale: scaleOf(statistic, shown, catalog),
       statistic: inWords(statistic),
       step: steps[position()],
     });
@@ -201,10 +222,12 @@ function createApp() {
   function series(statistic) {
     const names = runsOf(shown);
     return catalog.readable.flatMap((one) => {
-      const { name, label, style, layers, faults } = one;
+      const { name, label, style, layers, ownNames, faults, loss, learning_rate } = one;
       const profiles = loaded.get(`${name}\n${statistic}`)?.value;
-      if (!names.includes(name) || !profiles?.steps.length) return [];
-      return [{ run: name, label, style, layers, faults, profiles }];
+      const kept = matching(shown.layers, layers);
+      if (!names.includes(name) || !profiles?.steps.length || !kept.length) return [];
+      const own = { run: name, label, style, layers, ownNames, faults, profiles };
+      return [picked({ ...own, loss, learning_rate }, kept)];
     });
   }
 
@@ -228,9 +251,9 @@ function createApp() {
       for (const name of ["layer", "step", "value"]) delete readout.dataset[name];
       return;
     }
-    const { label, layer, step, value, words } = point;
+    const { label, layer, name, step, value, words } = point;
     Object.assign(readout.dataset, { layer, step, value });
-    setText(readout, `${label}, ${layer}, step ${step}: ${words ?? inShort(value)}`);
+    setText(readout, `${label}, ${name}, step ${step}: ${words ?? inShort(value)}`);
   }
 
   /** The index of the step that is shown; the last one if none was chosen. */

@@ -52,3 +52,11 @@ export function shortNames(names) {
   const kept = paths.map((path) => path.slice(head, path.length - tail).join("/"));
   return new Map(names.map((name, i) => [name, kept[i]]));
 }
+
+/**
+ * A layer's name without the numbers that Keras counts up from model to model:
+ * `block/dense` for `block_2/dense_11`.
+ */
+export function withoutCounters(name) {
+  return name.replace(/_\d+(?=\/|$)/g, "");
+}

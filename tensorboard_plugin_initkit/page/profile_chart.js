@@ -4,15 +4,19 @@ import { recordAt, rowOf } from "./data.js";
 import { html, setAttributes, svg, watchedWidth } from "./dom.js";
 import { inTheseWords, layOut, move } from "./profile_drawing.js";
 import { isStale } from "./redraw.js";
+import { ZOOM_HELP, createZoom } from "./zoom.js";
 
+const MOST_LINES = 12; // of runs that are listed at a point
 const HELP =
   "Left and right arrow keys move through the layers, up and down through the runs. " +
-  "Enter shows a layer over the steps.";
+  `Enter shows a layer over the steps. ${ZOOM_HELP}`;
 
 /**
  * @typedef {object} Series
  * @property {string} run its full name; `label` for the reader; `style`, see colours.js
- * @property {string[]} layers their names
+ * @property {string[]} layers their names, the same in all runs of one architecture;
+ *   `ownNames`, if it calls them otherwise itself; `numbers`, where they are in the
+ *   network, if not all are there
  * @property {Profiles} profiles
  * @property {Map<string, number>} faults since which step a layer is at fault
  */
@@ -22,15 +26,21 @@ const HELP =
  * series change; with the step, only attributes change.
  *
  * @param {{onPick: function(object), onHover: function(?object)}} listeners of mouse and
- *   keyboard, given a point: `run`, `label`, `layer` (its name), `step`, `value`, and
- *   `words` for that
+ *   keyboard, given a point: `run`, `label`, `layer` (its name), `name` (what the run
+ *   calls it), `step`, `value`, and `words` for that
  * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
- *   `series`, the `scale` and the `title` of the statistic, the `step`, and `layer`: the
- *   name of the one that is open, or null
+ *   `series`, the `scale` and the `title` of the statistic, the `step`, `layer`: the
+ *   name of the one that is open, or null, and `lines`: "kind" for a line through each
+ *   kind of layer, else one goes through all
  */
 export function createProfileChart({ onPick, onHover }) {
   const chart = svg("svg", { class: "chart", role: "none" });
   const element = html("div", { class: "profile-chart", role: "group" }, chart);
+  const zoom = createZoom(element, chart, {
+    plot: () => drawn.plot,
+    focus: () => active && at(active),
+    onChange: draw,
+  });
   const width = watchedWidth(element, () => props && draw());
   let props = null;
   let drawn = null; // what is there, and where
@@ -38,6 +48,7 @@ export function createProfileChart({ onPick, onHover }) {
   let stop = null; // the one that the Tab key leads to
 
   function update(next) {
+    if (next.scale !== props?.scale || depth(next) !== depth(props)) zoom.whole();
     props = next;
     draw();
   }
@@ -45,6 +56,8 @@ export function createProfileChart({ onPick, onHover }) {
   function draw() {
     const key = [
       props.scale,
+      props.lines,
+      zoom.part(),
       width(),
       ...props.series.map((s) => s.profiles),
     ];
@@ -52,7 +65,7 @@ export function createProfileChart({ onPick, onHover }) {
       const hadFocus = element.contains(document.activeElement);
       const place = active; // which the focused circle takes with it when it goes
       active = stop = null;
-      drawn = { key, ...layOut(chart, props, width()) };
+      drawn = { key, ...layOut(chart, props, width(), zoom.part()) };
       move(drawn, props);
       if (place && at(place)) activate(place);
       if (active && hadFocus) at(active).circle.focus({ preventScroll: true });
@@ -95,13 +108,27 @@ export function createProfileChart({ onPick, onHover }) {
     const { x, y } = place;
     const found = pointAt(active);
     setAttributes(guide, { x1: x, x2: x });
-    tip.show(`${found.label}, ${found.layer}: ${found.words}`, { ...plot, x, y });
+    tip.show([{ words: found.name }, ...linesAt(active)], { ...plot, x, y });
     onHover(found);
+  }
+
+  /** What all runs have at a layer, the highest first; of many those around one. */
+  function linesAt({ index, layer }) {
+    const all = [...props.series.keys()].filter((i) => at({ index: i, layer })?.shown);
+    const found = all.map((i) => ({ ...pointAt({ index: i, layer }), i }));
+    found.sort((one, other) => (other.value || 0) - (one.value || 0));
+    const here = found.findIndex(({ i }) => i === index);
+    const first = Math.max(0, Math.min(here - MOST_LINES / 2, found.length - MOST_LINES));
+    return found.slice(first, first + MOST_LINES).map(({ label, words, i }) => ({
+      words: `${label}: ${words}`,
+      style: props.series[i].style,
+      isStrong: i === index,
+    }));
   }
 
   function pointAt({ index, layer }) {
     const series = props.series[index];
-    const { profiles, run, label, layers } = series;
+    const { profiles, run, label, layers, ownNames = layers } = series;
     const record = recordAt(profiles, props.step);
     const value = rowOf(profiles, record)[layer];
     const words = inTheseWords(value, profiles.measured[layer]);
@@ -109,6 +136,7 @@ export function createProfileChart({ onPick, onHover }) {
       run,
       label,
       layer: layers[layer],
+      name: ownNames[layer],
       step: profiles.steps[record],
       value,
       words,
@@ -166,8 +194,16 @@ export function createProfileChart({ onPick, onHover }) {
 }
 
 function firstShown(points) {
-  const index = points.findIndex((ofRun) => ofRun[0]?.shown);
-  return index < 0 ? null : { index, layer: 0 };
+  for (const [index, ofRun] of points.entries()) {
+    const layer = ofRun.findIndex(({ shown }) => shown);
+    if (layer >= 0) return { index, layer };
+  }
+  return null;
+}
+
+/** How many layers there are. */
+function depth({ series }) {
+  return Math.max(0, ...series.map(({ layers }) => layers.length));
 }
 
 /** Where an arrow key leads; null for another key, and where there is nothing. */

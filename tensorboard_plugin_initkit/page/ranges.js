@@ -1,14 +1,43 @@
 /** Between which values those of a chart lie, and which are too far from the others. */
 
 const BEYOND = 4; // decades that a logarithmic axis may go beyond its statistic's scale
+const DECADES = 4; // of a symlog axis below the median run's largest value
 const FAR = 1000; // times the median run's largest value, on other axes
 const EVERYWHERE = { low: -Infinity, high: Infinity };
+const known = new WeakMap(); // ranges, by the values and the limits
+
+/**
+ * How a statistic is shown, as scales.py has it.
+ * @typedef {object} Scale
+ * @property {boolean} logarithmic whether its log10 is shown
+ * @property {?number} low of its usual values, log10 if logarithmic; `high` likewise
+ * @property {boolean} [signed] whether its values lie on both sides of 0
+ * @property {string} [axis] "log", "symlog" or "linear", as the reader wants it
+ */
+
+/** The kind of axis of a scale: "log", "symlog" or "linear". */
+export function axisOf({ logarithmic, signed, axis }) {
+  return axis ?? (logarithmic ? "log" : signed ? "symlog" : "linear");
+}
+
+/**
+ * The scale with an axis of the reader's choice; on another than its own, the ends are
+ * those of the values.
+ * @param {Scale} scale
+ * @param {string} axis "usual", "log", "symlog" or "linear"
+ * @returns {Scale}
+ */
+export function onAxis(scale, axis) {
+  if (axis === "usual" || axis === axisOf(scale)) return scale;
+  return { logarithmic: axis === "log", low: null, high: null, axis };
+}
 
 /**
  * @typedef {object} Range of those values that are within the limits
  * @property {number} low the smallest finite value; Infinity if there is none
  * @property {number} high the largest finite value; -Infinity if there is none
  * @property {number} lowPositive the smallest above 0
+ * @property {number} least the smallest magnitude above 0
  * @property {boolean} nan whether there are NaN, `infinite` Inf, `nonpositive` others
  * @property {boolean} above whether there are any above the limits; `below` likewise
  *
@@ -19,8 +48,16 @@ const EVERYWHERE = { low: -Infinity, high: Infinity };
  * @returns {Range}
  */
 export function rangeOf(values, limits = EVERYWHERE) {
+  const key = `${limits.low} ${limits.high}`;
+  if (!known.has(values)) known.set(values, new Map());
+  const ofValues = known.get(values);
+  if (!ofValues.has(key)) ofValues.set(key, measured(values, limits));
+  return ofValues.get(key);
+}
+
+function measured(values, limits) {
   const range = {
-    ...{ low: Infinity, high: -Infinity, lowPositive: Infinity },
+    ...{ low: Infinity, high: -Infinity, lowPositive: Infinity, least: Infinity },
     ...{ nan: false, infinite: false, nonpositive: false },
     ...{ above: false, below: false },
   };
@@ -44,11 +81,13 @@ export function sideOf(value, { low, high }) {
 /**
  * The limits of an axis: what some runs have beyond them would press the others flat.
  * There is none where all runs are beyond it.
- * @param {{logarithmic: boolean, low: number?, high: number?}} scale of the statistic
+ * @param {Scale} scale of the statistic
  * @param {Range[]} ranges one a run, of all its values
  * @returns {Limits}
  */
-export function limitsOf({ logarithmic, low, high }, ranges) {
+export function limitsOf(scale, ranges) {
+  const { logarithmic, low, high } = scale;
+  if (axisOf(scale) === "symlog") return EVERYWHERE;
   if (low === null) return logarithmic ? EVERYWHERE : limitsOfMedian(ranges);
   if (!logarithmic) return EVERYWHERE;
   const [least, most] = [10 ** (low - BEYOND), 10 ** (high + BEYOND)];
@@ -60,17 +99,37 @@ export function limitsOf({ logarithmic, low, high }, ranges) {
 }
 
 function limitsOfMedian(ranges) {
+  const most = FAR * medianSize(ranges);
+  return most > 0 ? { low: -most, high: most } : EVERYWHERE;
+}
+
+/**
+ * Up to which magnitude a symlog axis is linear: a power of ten, some decades below the
+ * median run's largest value, and not below the smallest there is.
+ * @param {Range[]} ranges one a run
+ * @returns {number}
+ */
+export function thresholdOf(ranges) {
+  const largest = medianSize(ranges);
+  if (!(largest > 0)) return 1;
+  const least = Math.min(...ranges.map((range) => range.least));
+  const exponent = Math.ceil(Math.log10(largest)) - DECADES;
+  return 10 ** Math.max(exponent, Math.floor(Math.log10(least)));
+}
+
+/** Of each run's largest magnitude the median; undefined if all are 0. */
+function medianSize(ranges) {
   const sizes = ranges
     .map(({ low, high }) => Math.max(Math.abs(low), Math.abs(high)))
     .filter((size) => size > 0 && Number.isFinite(size))
     .sort((a, b) => a - b);
-  const most = FAR * sizes[(sizes.length - 1) >> 1];
-  return most > 0 ? { low: -most, high: most } : EVERYWHERE;
+  return sizes[(sizes.length - 1) >> 1];
 }
 
 function widen(range, value) {
   if (value < range.low) range.low = value;
   if (value > range.high) range.high = value;
+  if (value !== 0 && Math.abs(value) < range.least) range.least = Math.abs(value);
   if (value <= 0) range.nonpositive = true;
   else if (value < range.lowPositive) range.lowPositive = value;
 }

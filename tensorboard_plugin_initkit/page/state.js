@@ -1,46 +1,72 @@
 /** What is shown: what the reader wants, as far as the runs have it. */
 
-import { shortNames } from "./numbers.js";
+import { isAlternating } from "./layers.js";
+import { onAxis } from "./ranges.js";
+import { shortNames, withoutCounters } from "./numbers.js";
 import { runStyle } from "./colours.js";
 
 export const VIEWS = ["profile", "heatmap", "compare", "weights_gradients", "overview"];
+const LINES = ["network", "kind"];
+const COLOURS = ["fixed", "data"];
+const AXES = ["usual", "log", "symlog", "linear"];
 const FIRST_RUNS = 8;
 const LISTS = ["runs"];
 
 /**
  * The runs that the server lists, each with a `label`, a `style`, and `faults`: since
- * which step a layer is at fault, by name.
+ * which step a layer is at fault, by name. Runs of one architecture have the same
+ * `layers`, those of the first; `ownNames` has what a run itself calls them.
  * @param {{runs: object[], statistics: object}} listed as `/runs` has it
  */
 export function catalogOf({ runs, statistics }) {
   const labels = shortNames(runs.map(({ name }) => name));
-  const all = runs.map((run) => ({
-    ...run,
-    label: labels.get(run.name),
-    style: runStyle(run.name),
-    faults: faultsOf(run.findings ?? []),
-  }));
+  const shared = new Map(); // the names of the layers, by architecture
+  const all = runs.map((run) => {
+    const ownNames = run.layers ?? [];
+    const architecture = ownNames.map(withoutCounters).join("\n");
+    if (!shared.has(architecture)) shared.set(architecture, ownNames);
+    const layers = shared.get(architecture);
+    return {
+      ...run,
+      layers,
+      ownNames,
+      label: labels.get(run.name),
+      style: runStyle(run.name),
+      faults: faultsOf(run.findings ?? [], new Map(zip(ownNames, layers))),
+    };
+  });
   const readable = all.filter((run) => !run.error);
   const keys = Object.keys(statistics);
   const measures = keys
     .filter((key) => key.startsWith("weight_"))
     .map((key) => key.slice("weight_".length))
     .filter((measure) => keys.includes(`gradient_${measure}`));
-  return { all, readable, scales: statistics, keys, measures };
+  const axes = Object.fromEntries(
+    keys.flatMap((key) =>
+      AXES.map((axis) => [`${key}\n${axis}`, onAxis(statistics[key], axis)]),
+    ),
+  );
+  return { all, readable, scales: statistics, axes, keys, measures };
 }
 
-function faultsOf(findings) {
+function faultsOf(findings, shared) {
   const latestFirst = [...findings].sort((one, other) => other.since - one.since);
   return new Map(
-    latestFirst.flatMap(({ layers, since }) => layers.map((layer) => [layer, since])),
+    latestFirst.flatMap(({ layers, since }) =>
+      layers.map((layer) => [shared.get(layer) ?? layer, since]),
+    ),
   );
 }
+
+const zip = (some, others) => some.map((one, i) => [one, others[i]]);
 
 /**
  * What is shown if the reader wants `wanted`; names that do not exist are ignored.
  *
  * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
- * the order of the list; `step`, null for the newest; `layer`, whose time series is
+ * the order of the list; `layers`, a pattern of their names; `lines`, through the whole
+ * "network" or through each "kind" of layer; `axis` of values, "usual" or of the
+ * reader's choice; `colours` of heatmaps, "fixed" by the statistic or of the "data"; `step`, null for the newest; `layer`, whose time series is
  * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
  * `a` and `b`, which are compared.
  */
@@ -51,6 +77,9 @@ export function settled(wanted, { readable, keys, measures }) {
     ? names.filter((name) => wanted.runs.includes(name))
     : names.slice(0, FIRST_RUNS);
   const layers = readable.flatMap((run) => run.layers);
+  const alternates = readable.some(
+    (run) => runs.includes(run.name) && isAlternating(run.layers),
+  );
   const a = one(wanted.a, names, runs[0] ?? names[0]);
   const step = wanted.step ?? null;
   return {
@@ -58,6 +87,10 @@ export function settled(wanted, { readable, keys, measures }) {
     statistic: one(wanted.statistic, keys, one("gradient_variance", keys, keys[0])),
     measure: one(wanted.measure, measures, one("variance", measures, measures[0])),
     runs,
+    layers: wanted.layers ?? "",
+    lines: one(wanted.lines, LINES, LINES[Number(alternates)]),
+    axis: one(wanted.axis, AXES, AXES[0]),
+    colours: one(wanted.colours, COLOURS, COLOURS[0]),
     step: step === null || Number.isNaN(Number(step)) ? null : Number(step),
     layer: one(wanted.layer, layers, null),
     side: one(wanted.side, ["weight", "gradient"], "gradient"),
@@ -76,16 +109,25 @@ function partner(name, candidates, readable) {
   );
 }
 
+/** The scale of a statistic, on the axis that the reader wants. */
+export function scaleOf(statistic, { axis }, { axes }) {
+  return axes[`${statistic}\n${axis}`];
+}
+
 /** The series that a view needs: pairs of a run and a statistic. */
 export function needs(shown, catalog) {
-  const { view, statistic, measure } = shown;
-  const keys = view === "weights_gradients" ? sides(measure) : [statistic];
+  const keys = statisticsOf(shown);
   return runsOf(shown).flatMap((name) => {
     const run = catalog.readable.find((other) => other.name === name);
     return keys
       .filter((key) => run?.statistics.includes(key))
       .map((key) => [name, key]);
   });
+}
+
+/** The statistics that a view shows. */
+export function statisticsOf({ view, statistic, measure }) {
+  return view === "weights_gradients" ? sides(measure) : [statistic];
 }
 
 /** The runs that a view shows. */

@@ -4,21 +4,25 @@ import { recordAt, unionOfSteps } from "./data.js";
 import { html, setAttributes, setText, svg, watchedWidth } from "./dom.js";
 import { frame } from "./frame.js";
 import { roundNumbers, valueAxis } from "./axis.js";
-import { inShort } from "./numbers.js";
+import { inShort, inWords } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
 import { isStale } from "./redraw.js";
+import { ZOOM_HELP, createZoom } from "./zoom.js";
 
 const HEIGHT = 200;
+const ABOVE_HEIGHT = 76;
+const ABOVE = ["loss", "learning_rate"]; // what the chart has above it
 const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
 
 const HELP =
   "Left and right arrow keys move through the steps, Home and End to the first and the " +
-  "last, Escape closes.";
+  `last, Escape closes. ${ZOOM_HELP}`;
 
 /**
  * @param {{onClose: function()}} listeners
  * @returns {{element: HTMLElement, update: function(object), reveal: function()}}
- *   `update` takes the `layer`'s name, the `series` of runs that have it, the `scale`,
+ *   `update` takes the `layer`'s name, the `series` of runs that have it, each with the
+ *   `column` of its layers in which, and with its `loss` and `learning_rate` if known, the `scale`,
  *   the `statistic` in words and the `step`; `reveal` brings the reader there
  */
 export function createTimeSeries({ onClose }) {
@@ -34,9 +38,16 @@ export function createTimeSeries({ onClose }) {
   );
   const reading = html("p", { class: "reading", "aria-live": "polite" });
   const chart = svg("svg", { class: "chart", "aria-hidden": "true" });
+  const above = Object.fromEntries(
+    ABOVE.map((key) => [
+      key,
+      svg("svg", { class: "chart", "data-course": key, "aria-hidden": "true" }),
+    ]),
+  );
   const plot = html(
     "div",
     { class: "time-series-chart", role: "application", tabindex: "0" },
+    ...Object.values(above),
     chart,
   );
   const element = html(
@@ -46,6 +57,11 @@ export function createTimeSeries({ onClose }) {
     plot,
     reading,
   );
+  const zoom = createZoom(plot, chart, {
+    plot: () => drawn.plot,
+    focus: () => active !== null && { x: drawn.x(drawn.steps[active]) },
+    onChange: draw,
+  });
   const width = watchedWidth(chart, () => props && draw());
   let props = null;
   let drawn = null;
@@ -53,6 +69,7 @@ export function createTimeSeries({ onClose }) {
   let opener = null; // where the keyboard was before
 
   function update(next) {
+    if (next.scale !== props?.scale || next.layer !== props.layer) zoom.whole();
     props = next;
     if (element.hidden) opener = document.activeElement;
     element.hidden = false;
@@ -75,25 +92,31 @@ export function createTimeSeries({ onClose }) {
     const key = [
       props.layer,
       props.scale,
+      zoom.part(),
       width(),
       ...props.series.map((s) => s.profiles),
     ];
     if (isStale(drawn, key)) {
-      drawn = { key, ...layOut(chart, props, width()) };
+      drawn = { key, ...layOut({ main: chart, above }, props, width(), zoom.part()) };
       plot.setAttribute("aria-label", `${summary(props)} ${HELP}`);
       activate(null);
     }
-    const x = drawn.x(props.step);
-    setAttributes(drawn.cursor, { x1: x, x2: x });
+    mark("cursor", props.step);
+  }
+
+  /** Brings the lines of a name to a step, in all charts; null for none. */
+  function mark(name, step) {
+    const x = step === null ? 0 : drawn.x(step);
+    for (const line of plot.querySelectorAll(`.${name}`)) {
+      setAttributes(line, { x1: x, x2: x, visibility: step === null ? "hidden" : null });
+    }
   }
 
   /** Says what the runs have at a step, given its index; null for none. */
   function activate(index) {
     active = index;
     const step = index === null ? props.step : drawn.steps[index];
-    const visibility = index === null ? "hidden" : "visible";
-    const x = drawn.x(step);
-    setAttributes(drawn.guide, { x1: x, x2: x, visibility });
+    mark("guide", index === null ? null : step);
     setText(reading, index === null ? "" : readingAt(props, step));
   }
 
@@ -113,54 +136,64 @@ export function createTimeSeries({ onClose }) {
   element.addEventListener("keydown", ({ key }) => key === "Escape" && leave());
   plot.addEventListener("keydown", pressed);
   plot.addEventListener("blur", () => activate(null));
-  chart.addEventListener("pointermove", (event) => {
+  plot.addEventListener("pointermove", (event) => {
     const wanted = drawn.step(event.clientX - chart.getBoundingClientRect().left);
     activate(nearest(drawn.steps, wanted));
   });
-  chart.addEventListener("pointerleave", () => activate(null));
+  plot.addEventListener("pointerleave", () => activate(null));
   return { element, update, reveal };
 }
 
-function layOut(chart, { layer, series, scale }, width) {
-  const lines = series.map((one) => ({ ...one, values: valuesOf(one, layer) }));
+/** Draws the charts, one below the other, on one axis of steps. */
+function layOut(charts, { series, scale }, width, part) {
   const steps = unionOfSteps(series.map(({ profiles }) => profiles));
   const [low, high] = [steps[0], steps.at(-1)];
+  const [from, to] = part.x.map((share) => low + share * (high - low));
+  const labels = high > low ? roundNumbers(from, to, Math.max(2, width / 110)) : [low];
   const ticks = {
-    low,
-    high,
-    count: 0,
-    slanted: false,
-    labels: (high > low
-      ? roundNumbers(low, high, Math.max(2, width / 110))
-      : [low]
-    ).map((at) => ({
-      at,
-      lines: [String(at)],
-    })),
+    ...{ low, high, count: 0, slanted: false },
+    labels: labels.map((at) => ({ at, lines: [String(at)] })),
   };
-  const { plot, x } = frame(
-    chart,
-    width,
-    ticks,
-    (top, bottom) =>
+  const draw = (chart, lines, ofLines, ofSteps, y, height) => {
+    const makeAxis = (top, bottom) =>
       valueAxis(
-        scale,
+        ofLines,
         lines.map(({ values }) => values),
         [],
-        top,
-        bottom,
-      ),
-    HEIGHT,
-  );
+        ...[top, bottom, y],
+      );
+    return drawLines(chart, lines, frame(chart, width, ofSteps, makeAxis, part.x, height));
+  };
+  const unlabelled = { ...ticks, labels: [] };
+  for (const [key, chart] of Object.entries(charts.above)) {
+    const lines = series
+      .filter((one) => one[key])
+      .map((one) => ({ ...one, ...one[key], values: one[key].values.map(Number) }));
+    chart.toggleAttribute("hidden", lines.length === 0);
+    if (lines.length === 0) continue;
+    const isPositive = lines.every(({ values }) => !values.some((value) => value <= 0));
+    const ofLines = { logarithmic: isPositive, low: null, high: null };
+    const { plot } = draw(chart, lines, ofLines, unlabelled, [0, 1], ABOVE_HEIGHT);
+    const at = { x: plot.left + 8, y: plot.bottom - 6, class: "kind" };
+    chart.append(svg("text", at, inWords(key)));
+  }
+  const lines = series.map((one) => ({
+    ...one,
+    steps: one.profiles.steps,
+    values: valuesOf(one),
+  }));
+  const { plot, x } = draw(charts.main, lines, scale, ticks, part.y, HEIGHT);
+  const share = (pixels) => (pixels - plot.left) / (plot.right - plot.left);
+  return { plot, x, steps, step: (pixels) => from + share(pixels) * (to - from) };
+}
+
+function drawLines(chart, lines, { plot, x, inner }) {
   const vertical = (name) =>
-    svg("line", { class: name, y1: plot.top, y2: plot.bottom });
-  const cursor = vertical("cursor");
-  const guide = vertical("guide");
-  guide.setAttribute("visibility", "hidden");
-  chart.append(cursor, guide);
-  for (const { run, style, profiles, values } of lines) {
+    svg("line", { class: name, y1: plot.top, y2: plot.bottom, visibility: "hidden" });
+  inner.append(vertical("cursor"), vertical("guide"));
+  for (const { run, style, steps, values } of lines) {
     const places = Array.from(values, (value, record) => ({
-      x: x(profiles.steps[record]),
+      x: x(steps[record]),
       y: plot.axis.y(value),
       line: plot.axis.line(value),
       kind: plot.axis.kind(value),
@@ -171,20 +204,12 @@ function layOut(chart, { layer, series, scale }, width) {
       svg("path", { class: "series", "data-run": run, d: linePath(places, plot.axis) }),
       svg("path", { class: "marks", d: thinned(places).map(glyph).join("") }),
     );
-    chart.append(group);
+    inner.append(group);
   }
-  const share = (pixels) => (pixels - plot.left) / (plot.right - plot.left);
-  return {
-    x,
-    cursor,
-    guide,
-    steps,
-    step: (pixels) => low + share(pixels) * (high - low),
-  };
+  return { plot, x };
 }
 
-function valuesOf({ profiles, layers }, layer) {
-  const column = layers.indexOf(layer);
+function valuesOf({ profiles, column }) {
   return Float32Array.from(
     profiles.steps,
     (_, record) => profiles.values[record * profiles.width + column],
@@ -206,18 +231,23 @@ function nearest(steps, wanted) {
   return isAfter ? before + 1 : before;
 }
 
-function readingAt({ layer, series }, step) {
+function readingAt({ series }, step) {
   const each = series.map((one) => {
     const record = recordAt(one.profiles, step);
-    return `${one.label} ${record < 0 ? "–" : inShort(valuesOf(one, layer)[record])}`;
+    const others = ABOVE.flatMap((key) => {
+      const at = one[key] ? recordAt(one[key], step) : -1;
+      return at < 0 ? [] : [`${inWords(key)} ${inShort(Number(one[key].values[at]))}`];
+    });
+    const value = record < 0 ? "–" : inShort(valuesOf(one)[record]);
+    return [`${one.label} ${value}`, ...others].join(", ");
   });
-  return `step ${step}: ${each.join(", ")}`;
+  return `step ${step}: ${each.join("; ")}`;
 }
 
-/** For who does not see the lines: where each begins, ends and breaks. */
+/** For those who do not see the lines: where each begins, ends and breaks. */
 function summary({ layer, series }) {
   const each = series.map((one) => {
-    const values = valuesOf(one, layer);
+    const values = valuesOf(one);
     const { steps } = one.profiles;
     const bad = values.findIndex((value) => !Number.isFinite(value));
     const broken = bad < 0 ? "" : `, ${inShort(values[bad])} from step ${steps[bad]}`;

@@ -4,7 +4,7 @@ import { html } from "./dom.js";
 import { createLegend } from "./profile_legend.js";
 import { createProfileChart } from "./profile_chart.js";
 import { inWords } from "./numbers.js";
-import { sides } from "./state.js";
+import { scaleOf, sides } from "./state.js";
 
 const SIDES = ["weight", "gradient"];
 
@@ -44,12 +44,13 @@ export function createProfileView({ open, read }) {
     none.textContent =
       shown.runs.length === 0
         ? "No run is chosen."
-        : "No chosen run has this statistic.";
+        : "No chosen run has this statistic in such a layer.";
     chart.update({
       series: found,
-      scale: catalog.scales[shown.statistic],
+      scale: scaleOf(shown.statistic, shown, catalog),
       step,
       layer: shown.layer,
+      lines: shown.lines,
       title: `${inWords(shown.statistic)} over the depth of the network`,
     });
     legend.update(found);
@@ -86,9 +87,10 @@ export function createWeightsGradientsView({ open, read }) {
       panels[i].title.textContent = inWords(key);
       panels[i].chart.update({
         series: series(key),
-        scale: catalog.scales[key],
+        scale: scaleOf(key, shown, catalog),
         step,
         layer: shown.side === SIDES[i] ? shown.layer : null,
+        lines: shown.lines,
         title: `${inWords(key)} over the depth of the network`,
       });
     }

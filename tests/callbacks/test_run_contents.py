@@ -107,12 +107,29 @@ def test_intended_variances_draw_from_no_generator_of_the_training(tmp_path):
     assert losses(tmp_path) == losses(None)
 
 
+def test_without_a_log_dir_there_is_the_history_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = []
+    options = {"histogram_steps": 1, "on_record": found.append}
+    keras.utils.set_random_seed(0)
+    callback, losses = fit(built(), None, **options)
+    assert list(tmp_path.iterdir()) == []
+    keras.utils.set_random_seed(0)
+    written, same_losses = fit(built(), tmp_path / "logs")
+    assert losses == same_losses
+    assert [record.step for record in found] == written.history.steps.tolist()
+    for key in written.history:
+        np.testing.assert_array_equal(callback.history[key], written.history[key])
+
+
 def test_percentiles_of_every_statistic(tmp_path):
     callback, _ = fit(built(), tmp_path)
     tags = contents(tmp_path)
-    for key in callback.history:
-        expected = np.percentile(callback.history[key], [50, 10, 90], axis=1)
-        for tag, numbers in zip(summary_tags(key), expected, strict=True):
+    for key, values in callback.history.items():
+        is_log10 = not key.endswith("mean")
+        shown = np.log10(values) if is_log10 else values
+        expected = np.percentile(shown, [50, 10, 90], axis=1)
+        for tag, numbers in zip(summary_tags(key, is_log10), expected, strict=True):
             values = [event.value for event in tags.Scalars(tag)]
             np.testing.assert_allclose(values, numbers, rtol=1e-5, atol=1e-12)
 

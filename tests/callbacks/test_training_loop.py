@@ -113,6 +113,8 @@ def in_fit(tmp_path_factory):
 def assert_equal(history, weights, in_fit):
     expected, expected_weights = in_fit
     assert history.steps.tolist() == expected.steps.tolist()
+    np.testing.assert_allclose(history.learning_rates, 0.01, rtol=1e-6)
+    np.testing.assert_allclose(expected.learning_rates, 0.01, rtol=1e-6)
     for key, values in history.items():
         np.testing.assert_allclose(
             values, expected[key], rtol=1e-5, atol=1e-7, err_msg=key
@@ -243,6 +245,34 @@ def test_an_exception_passes_through_and_leaves_nothing_behind(tmp_path):
     (stats,) = everything
     assert stats.history.steps.tolist() == [0]
     assert "apply" not in vars(model.optimizer)
+
+
+def test_runs_of_several_networks_have_their_names(tmp_path):
+    models = [compiled(), compiled()]
+    for model, name in zip(models, ("generator", "discriminator"), strict=True):
+        model.name = name
+    with layer_stats(models[0], tmp_path) as one, layer_stats(models[1], tmp_path):
+        for model in (*models, models[0]):
+            model.train_on_batch(*BATCHES[0])
+    assert one.history.steps.tolist() == [0, 1]
+    for model in models:
+        [file] = (tmp_path / "layer_stats" / model.name).glob("*tfevents*")
+        assert file.stat().st_size
+    assert len(list(tmp_path.rglob("*tfevents*"))) == 2
+
+
+def test_an_optimizer_that_trains_another_model_is_said(tmp_path, caplog):
+    trained, other = network(), network()
+    optimizer = keras.optimizers.Adam(0.01)
+    step = from_scratch(trained, optimizer, is_compiled=False)
+    if BACKEND == "jax":
+        pytest.skip("stateless_apply is given tensors, not variables")
+    with layer_stats(other, tmp_path, optimizer) as stats:
+        step(*BATCHES[0])
+    assert np.isnan(stats.history["gradient_variance"]).all()
+    (warning,) = [r.getMessage() for r in caplog.records if r.name == "keras_initkit"]
+    assert "no gradient of model" in warning
+    assert repr(other.name) in warning
 
 
 def test_within_it_fit_records_too(tmp_path):

@@ -24,7 +24,8 @@ def history(losses, gradient=1.0, weight=1.0, steps=STEPS):
     values[:, 0] = np.broadcast_to(weight, (len(steps), 2))
     values[:, 1] = np.broadcast_to(gradient, (len(steps), 2))
     made = History(["hidden", "output"], ["weight_l2_norm", "gradient_l2_norm"])
-    made.append(Records(steps, values, np.zeros(len(steps), bool), losses))
+    skipped, rates = np.zeros(len(steps), bool), np.full(len(steps), 1e-3)
+    made.append(Records(steps, values, skipped, losses, rates))
     return made
 
 

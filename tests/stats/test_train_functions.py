@@ -369,6 +369,51 @@ def test_a_step_that_logs_no_number_as_its_loss_has_none(tmp_path):
     assert np.isnan(callback.history.losses).tolist() == [True] * 3
 
 
+# -- the learning rate -----------------------------------------------------------------
+
+RATE = 0.1
+SCHEDULE = keras.optimizers.schedules.ExponentialDecay(RATE, 1, 0.5)
+
+
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """As a user writes one, who counts on nothing but the step."""
+
+    def __call__(self, step):
+        return RATE / (1.0 + keras.ops.cast(step, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (RATE, [RATE] * 5),
+        (SCHEDULE, [RATE * 0.5**step for step in range(5)]),
+        (Halving(), [RATE / (1 + step) for step in range(5)]),
+        (lambda: RATE, [np.nan] * 5),
+    ],
+    ids=["number", "schedule", "own_schedule", "own_function"],
+)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_learning_rate_of_each_step(tmp_path, rate, expected, scaled):
+    def optimizer():
+        inner = keras.optimizers.Adam(rate)
+        return keras.optimizers.LossScaleOptimizer(inner) if scaled else inner
+
+    callback = recorder(tmp_path, update_freq=1)
+    model = compiled(optimizer=optimizer())
+    observed = fit(model, callback)
+    rates = callback.history.learning_rates
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    assert_same(observed, fit(compiled(optimizer=optimizer())))
+
+
+def test_the_learning_rate_that_a_callback_sets(tmp_path):
+    callback = recorder(tmp_path, update_freq=1)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: RATE / (1 + epoch))
+    fit(compiled(optimizer="sgd"), callback, scheduler, epochs=2)
+    expected = [RATE] * 5 + [RATE / 2] * 5
+    np.testing.assert_allclose(callback.history.learning_rates, expected, rtol=1e-6)
+
+
 def test_what_failed_is_said_again_in_the_next_fit(tmp_path, caplog, monkeypatch):
     def fail(self, *arguments):
         raise RuntimeError("ours")

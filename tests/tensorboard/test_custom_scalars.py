@@ -23,10 +23,18 @@ def test_a_band_for_each_statistic(tmp_path):
     assert [chart.title for chart in over_depth.chart] == ["b", "a"]
     [series] = over_depth.chart[1].margin.series
     assert (series.lower, series.value, series.upper) == (
-        "summary/a/10th_percentile",
-        "summary/a/median",
-        "summary/a/90th_percentile",
+        "all_layers/a/10th_percentile",
+        "all_layers/a/median",
+        "all_layers/a/90th_percentile",
     )
+
+
+def test_a_band_of_what_lies_decades_apart_is_of_its_logarithm(tmp_path):
+    over_depth, _ = layout(tmp_path, ["update_ratio"], ["a"]).category
+    [chart] = over_depth.chart
+    assert chart.title == "log10_update_ratio"
+    [series] = chart.margin.series
+    assert series.value == "all_layers/log10_update_ratio/median"
 
 
 def test_a_line_for_each_layer_of_those_that_have_scalars(tmp_path):

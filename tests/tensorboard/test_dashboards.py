@@ -86,7 +86,10 @@ def session_groups(get, **column):
 def test_custom_scalars(get):
     layout = get("custom_scalars/layout")
     over_depth, every_layer = layout["category"]
-    assert [chart["title"] for chart in over_depth["chart"]] == [KEY, "weight_mean"]
+    assert [chart["title"] for chart in over_depth["chart"]] == [
+        f"log10_{KEY}",
+        "weight_mean",
+    ]
     [lines] = every_layer["chart"]
     assert lines["multiline"]["tag"] == [f"{KEY}/.*"]
 
@@ -138,7 +141,7 @@ def test_images(get):
 
 
 def test_depth_profile(get):
-    tag = f"depth_profile/{KEY}"
+    tag = f"{KEY}_profile_over_depth/ridges"
     assert "1e-16" in get("histograms/tags")["run"][tag]["description"]
     points = get("histograms/histograms", run="run", tag=tag)
     assert [step for _, step, _ in points] == STEPS.tolist()

@@ -10,7 +10,7 @@ KEY = "gradient_variance"  # on a scale from 1e-16 to 1
 
 def test_a_bin_for_each_layer():
     value = depth_profile_value(KEY, np.array([1e-10, 1e-4, 0]), with_metadata=True)
-    assert value.tag == "depth_profile/gradient_variance"
+    assert value.tag == "gradient_variance_profile_over_depth/ridges"
     np.testing.assert_allclose(
         make_ndarray(value.tensor),
         [[-0.5, 0.5, 6], [0.5, 1.5, 12], [1.5, 2.5, 0]],

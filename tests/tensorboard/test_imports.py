@@ -18,7 +18,7 @@ from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 
 with EventFile(tempfile.mkdtemp()) as file:
     LayerStatsWriter(file, ["weight_variance"], ["a"], "table").write(
-        Records(np.zeros(1), np.ones((1, 1, 1)), np.zeros(1, bool), np.zeros(1))
+        Records(np.zeros(1), np.ones((1, 1, 1)), np.zeros(1, bool), *np.zeros((2, 1)))
     )
     counts = np.ones((1, 1, 1, 2))
     HistogramWriter(file, ["weight"], ["a"], np.arange(3.0)).write(np.zeros(1), counts)

@@ -12,10 +12,15 @@ from tensorboard_plugin_initkit.metadata import parse_plugin_content, summary_ta
 KEYS = ("weight_mean", "weight_variance", "gradient_variance")
 LAYERS = ("net/first", "net/<img onerror=x>")
 STEPS = np.array([0, 1, 50])
+RIDGES = "weight_variance_profile_over_depth/ridges"
 VALUES = np.arange(18.0).reshape(3, 3, 2) / 7
 VALUES[2, 2] = [np.nan, np.inf]
 RECORDS = Records(
-    steps=STEPS, values=VALUES, skipped=np.zeros(3, bool), losses=np.zeros(3)
+    steps=STEPS,
+    values=VALUES,
+    skipped=np.zeros(3, bool),
+    losses=np.zeros(3),
+    learning_rates=np.zeros(3),
 )
 
 
@@ -52,9 +57,10 @@ def test_vectors(accumulator):
 
 def test_scalars_in_the_order_of_the_layers(accumulator):
     tags = sorted(accumulator.Tags()["scalars"])
-    assert [tag for tag in tags if not tag.startswith("summary/")] == [
+    assert [tag for tag in tags if not tag.startswith("all_layers/")] == [
         "gradient_variance/000_net/first",
         "gradient_variance/001_net/<img onerror=x>",
+        "training/learning_rate",
         "training/loss",
         "weight_variance/000_net/first",
         "weight_variance/001_net/<img onerror=x>",
@@ -66,8 +72,10 @@ def test_scalars_in_the_order_of_the_layers(accumulator):
 
 def test_percentiles_over_the_layers(accumulator):
     for row, key in enumerate(KEYS):
-        expected = np.nanpercentile(VALUES[:2, row], [50, 10, 90], axis=1)
-        for tag, numbers in zip(summary_tags(key), expected, strict=True):
+        is_log10 = key != "weight_mean"
+        values = np.log10(VALUES[:2, row]) if is_log10 else VALUES[:2, row]
+        expected = np.nanpercentile(values, [50, 10, 90], axis=1)
+        for tag, numbers in zip(summary_tags(key, is_log10), expected, strict=True):
             events = accumulator.Scalars(tag)
             assert [event.step for event in events] == STEPS.tolist()
             np.testing.assert_allclose([e.value for e in events[:2]], numbers, 1e-6)
@@ -79,9 +87,11 @@ def test_percentiles_leave_out_what_was_never_measured(tmp_path):
     values[2, 0, 4] = np.nan  # as one that explodes
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["gradient_mean"], list("abcdef"), "")
-        writer.write(Records(np.arange(3), values, np.zeros(3, bool), np.zeros(3)))
+        writer.write(
+            Records(np.arange(3), values, np.zeros(3, bool), *np.zeros((2, 3)))
+        )
     accumulator = EventAccumulator(str(tmp_path)).Reload()
-    median, *_ = summary_tags("gradient_mean")
+    median, *_ = summary_tags("gradient_mean", False)
     points = [event.value for event in accumulator.Scalars(median)]
     expected = [*np.nanmedian(values[:2, 0], axis=1), np.nan]
     np.testing.assert_array_equal(points, expected)
@@ -96,7 +106,7 @@ def test_the_first_record_has_a_tag_of_its_own(accumulator):
 
 
 def test_profiles_over_depth(accumulator):
-    events = accumulator.Tensors("depth_profile/weight_variance")
+    events = accumulator.Tensors(RIDGES)
     assert [event.step for event in events] == STEPS.tolist()
     left, right, height = make_ndarray(events[1].tensor_proto).T
     assert (left.tolist(), right.tolist()) == ([-0.5, 0.5], [0.5, 1.5])
@@ -104,17 +114,20 @@ def test_profiles_over_depth(accumulator):
     np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
 
 
-def test_a_loss_is_written_from_the_first_that_is_known_on(tmp_path):
+def test_losses_and_learning_rates_are_written_from_the_first_known_one_on(tmp_path):
     losses = np.array([np.nan, 0.5, np.nan, np.inf])
+    rates = np.array([0.5, 0.25, 0.125, 0])
     values = np.ones((4, 1, 2))
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_mean"], LAYERS, "")
-        writer.write(Records(np.arange(4), values, np.zeros(4, bool), losses))
+        writer.write(Records(np.arange(4), values, np.zeros(4, bool), losses, rates))
         writer.write_epoch(4, {"loss": 0.25, "val_accuracy": 0.75})
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     found = accumulator.Scalars("training/loss")
     assert [event.step for event in found] == [1, 2, 3]
     np.testing.assert_array_equal([event.value for event in found], losses[1:])
+    found = accumulator.Scalars("training/learning_rate")
+    assert [event.value for event in found] == rates.tolist()
     for name, value in (("loss", 0.25), ("val_accuracy", 0.75)):
         [event] = accumulator.Scalars(f"epoch/{name}")
         assert (event.step, event.value) == (4, value)
@@ -157,7 +170,8 @@ def test_a_file_of_100_000_layers_stays_usable(tmp_path):
 def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     count = 3000
     records = Records(
-        np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool), np.zeros(count)
+        *(np.arange(count), np.ones((count, 1, 2)), np.zeros(count, bool)),
+        *np.zeros((2, count)),
     )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
@@ -165,21 +179,23 @@ def test_of_many_records_all_have_vectors_and_few_have_scalars(tmp_path):
     accumulator = EventAccumulator(str(tmp_path), {"tensors": 0, "scalars": 0}).Reload()
     steps = {
         tag: [event.step for event in accumulator.Tensors(tag)]
-        for tag in ("initkit/weight_variance", "depth_profile/weight_variance")
+        for tag in ("initkit/weight_variance", RIDGES)
     }
     scalars = accumulator.Scalars("weight_variance/000_net/first")
     assert steps["initkit/weight_variance"] == list(range(count))
     kept = [step for step in range(count) if is_kept(step, 256)]
     assert [event.step for event in scalars] == kept
     kept = [step for step in range(count) if is_kept(step, 32)]
-    assert steps["depth_profile/weight_variance"] == kept
+    assert steps[RIDGES] == kept
 
 
 def test_what_is_beyond_float32_becomes_infinite(tmp_path):
     values = np.array([[[1e300, -1e39]]])
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["weight_variance"], LAYERS, "")
-        writer.write(Records(np.array([0]), values, np.zeros(1, bool), np.zeros(1)))
+        writer.write(
+            Records(np.array([0]), values, np.zeros(1, bool), *np.zeros((2, 1)))
+        )
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     [event] = accumulator.Tensors("initkit/weight_variance")
     assert make_ndarray(event.tensor_proto).tolist() == [np.inf, -np.inf]
@@ -195,6 +211,7 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         values=np.zeros((1, 2, 100)),
         skipped=np.array([False]),
         losses=np.zeros(1),
+        learning_rates=np.zeros(1),
     )
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, keys, layers, "")
@@ -203,8 +220,8 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         writer.write(records)
         grown = file.path.stat().st_size - size
     # 4 bytes a value, under 120 for the frame, the time and the two tags, and under 50
-    # for each of three percentiles of two statistics.
-    assert 800 < grown < 920 + 6 * 50
+    # for the loss, the learning rate and each of three percentiles of two statistics.
+    assert 800 < grown < 920 + 8 * 50
 
 
 def test_interval(tmp_path):

@@ -16,7 +16,11 @@ STEPS = np.array([0, 1, 50])
 VALUES = np.arange(12.0).reshape(3, 2, 2) / 7
 VALUES[2, 1] = [np.nan, np.inf]
 RECORDS = Records(
-    steps=STEPS, values=VALUES, skipped=np.zeros(3, bool), losses=np.zeros(3)
+    steps=STEPS,
+    values=VALUES,
+    skipped=np.zeros(3, bool),
+    losses=np.zeros(3),
+    learning_rates=np.zeros(3),
 )
 SOURCES = ("weight", "gradient")
 EDGES = np.array([-1.0, -0.1, 0.0, 0.1, 1.0])

@@ -24,9 +24,10 @@ def test_alphabetical_order_of_scalars_is_the_order_of_the_layers(num_layers):
 
 
 def test_summary_tags_are_one_group():
-    tags = metadata.summary_tags(KEY)
+    tags = metadata.summary_tags(KEY, False)
     assert len(set(tags)) == 3
-    assert all(tag.startswith(f"summary/{KEY}/") for tag in tags)
+    assert all(tag.startswith(f"all_layers/{KEY}/") for tag in tags)
+    assert all("/log10_" in tag for tag in metadata.summary_tags(KEY, True))
 
 
 def test_histograms_of_different_sources_are_different_groups():

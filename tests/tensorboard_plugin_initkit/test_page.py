@@ -1,12 +1,15 @@
 """The page in a real browser, on what a real TensorBoard serves."""
 
 import contextlib
+import csv
+import io
 import itertools
 import json
 import shutil
 import time
 import urllib.request
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
@@ -79,8 +82,10 @@ LOSSES = {
     "exploding": [20.0, 1e9, np.nan],
     "breaking": [2.5, 2.5, 2.5],
 }
+RATES = {"calm": [0.01, 0.01, 0.001]}
 ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
 NONE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 SHORT = "of another network"  # it has values of fewer layers than there are names
 # WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
@@ -843,6 +848,7 @@ def extremes(tmp_path_factory, write_run, tensorboard_server):
             tag: numbers[name]
             for tag, numbers in (
                 ("training/loss", LOSSES),
+                ("training/learning_rate", RATES),
                 ("epoch/val_accuracy", ACCURACIES),
                 ("epoch/accuracy", {run: [1.0] * 3 for run in ACCURACIES}),
             )
@@ -1024,6 +1030,297 @@ def test_a_run_and_itself(page, extremes, run):
     cells = list(page.cells("difference"))
     assert {value for (_, _, value), _, _ in cells} == {0}
     assert len({colour for *_, colour in cells}) == 1
+
+
+# Residual networks, whose other layers Keras has counted up from model to model.
+BLOCKS = [f"block_{i}_{part}" for i in range(12) for part in "ab"]
+RESIDUAL = {
+    "first": ["dense", *BLOCKS, "dense_1"],
+    "second": ["dense_1", *BLOCKS, "dense_2"],
+    "other": ["conv2d", *BLOCKS, "conv2d_1"],
+}
+DEEP = len(BLOCKS) + 2
+DEEP_STEPS = [0, 10, 20, 30]
+# Of every other kernel a hundredth.
+ZIGZAG = {
+    run: np.geomspace(1, 1e-3, 4 * DEEP).reshape(4, DEEP).astype("float32")
+    * np.where(np.arange(DEEP) % 2, 1e-2, 1).astype("float32")
+    * factor
+    for run, factor in (("first", 1), ("second", 2), ("other", 4))
+}
+# On both sides of 0, a hundred times smaller in one run.
+SIGNED = {
+    run: np.resize([size, -size], (4, DEEP)).astype("float32")
+    for run, size in (("first", 1e-3), ("second", 1e-5), ("other", 1e-3))
+}
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory, write_run, tensorboard_server):
+    log_dir = tmp_path_factory.mktemp("residual")
+    for run, layers in RESIDUAL.items():
+        statistics = {"gradient_variance": ZIGZAG[run], "gradient_mean": SIGNED[run]}
+        write_run(log_dir / run, DEEP_STEPS, layers, statistics)
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(RESIDUAL))
+        yield url
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_runs_of_one_architecture_are_matched_by_position(page, residual, place):
+    page.open(residual, runs="first,second,other")
+    labels = [label.text for label in page.all(".profile-chart .grid text")]
+    assert any(text.startswith("0 dense / conv") for text in labels)
+    # What Keras calls dense_1 is the last layer of the one and the first of the other.
+    points = page.all("circle.point[data-run=second]")
+    ActionChains(page.driver).move_to_element(points[place]).perform()
+    own = f"second, {RESIDUAL['second'][place]}, "
+    page.wait(lambda: own in page.one("#readout").text)
+    ActionChains(page.driver).click().perform()
+    page.wait(lambda: page.all("path.series"))
+    assert {run for (run,) in page.data("path.series", "run")} == set(RESIDUAL)
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME)
+    reading = page.one("#time-series .reading").text
+    values = (f"{run} {ZIGZAG[run][0, place]:.3g}" for run in sorted(RESIDUAL))
+    assert reading == f"step 0: {'; '.join(values)}"
+
+
+def test_a_layers_course_has_loss_and_learning_rate_above_it(page, extremes):
+    page.open(extremes, runs="calm,zero", layer="net/c")
+    courses = page.data("svg[data-course] path.series", "run")
+    assert courses == [("calm",), ("calm",)]  # the other has recorded neither
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME, Keys.ARROW_RIGHT)
+    assert page.one("#time-series .reading").text == (
+        "step 1: calm 2.1e-8, loss 1, learning rate 0.01; zero 0"
+    )
+    # One axis of steps: the line that marks the step is at one place in all charts.
+    places = {x for (x,) in page.data("#time-series .guide", "x1")}
+    assert len(page.all("#time-series .guide")) == 3
+    assert len(places) == 1
+    page.open(extremes, runs="zero", layer="net/c")
+    assert len(page.all("#time-series svg.chart:not([hidden])")) == 1
+
+
+def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
+    page.open(residual, runs="first")
+    # A line goes on with L: through 12 of each kind; of dense there are two.
+    assert page.path("profile", "first").count("M") == 3
+    assert page.path("profile", "first").count("L") == 11 + 11 + 1
+    names = {text.text for text in page.all("text.kind")}
+    assert names == {"block_*_a", "block_*_b", "dense"}
+    Select(page.one("select#lines")).select_by_value("network")
+    page.wait(lambda: page.path("profile", "first").count("M") == 1)
+
+
+def test_layers_are_found_by_name_or_pattern(page, residual):
+    page.open(residual, runs="first", layers="block_*_b, DENSE")
+    kept = [name for name in RESIDUAL["first"] if name[-1] == "b" or "dense" in name]
+    places = [RESIDUAL["first"].index(name) for name in kept]
+    values = ZIGZAG["first"][-1, places].tolist()
+    assert page.values("first") == dict(zip(kept, values, strict=True))
+    # The axis has their places in the network.
+    labels = [label.text.split()[0] for label in page.all(".profile-chart .grid text")]
+    assert {str(place) for place in places} <= set(labels)
+    page.show("heatmap")
+    page.one("input#layers").clear()
+    page.one("input#layers").send_keys("k_3")
+    page.focus(page.one("[data-heatmap]"))
+    page.press(Keys.HOME)
+    for name in ("block_3_a", "block_3_b"):
+        page.wait(lambda name=name: page.readout()[:2] == (name, 0))
+        page.press(Keys.ARROW_DOWN)
+    assert page.readout()[0] == "block_3_b"
+    page.one("input#layers").send_keys("no such layer")
+    page.wait(lambda: "in such a layer" in page.text())
+
+
+def test_colours_of_a_heatmap_are_fixed_or_those_of_the_values(page, extremes):
+    page.open(extremes, view="heatmap", run="calm")
+    assert "≤ 10⁻¹⁶" in page.one(".heatmap-legend").text
+    ends = {(68, 1, 84, 255), (253, 231, 37, 255)}  # of viridis
+
+    def colours():
+        return {colour for *_, colour in page.cells("calm", 6, 6)}
+
+    assert not ends & colours()
+    Select(page.one("select#colours")).select_by_value("data")
+    page.wait(lambda: "≤" not in page.one(".heatmap-legend").text)
+    assert ends <= colours()
+
+
+def test_a_heatmap_marks_the_layers_at_fault(page, extremes):
+    trouble = [179, 38, 30, 255]
+    for run, at_fault in (("breaking", [1, 1, 0, 0]), ("calm", [0] * 4)):
+        page.open(extremes, view="heatmap", run=run)
+        canvas = page.heatmap(run).find_element(By.TAG_NAME, "canvas")
+        box = page.run("return arguments[0].getBoundingClientRect().toJSON()", canvas)
+        left = next(x for _, (x, _), _ in page.cells(run, 400, 1)) - 6
+        rows = [box["top"] + 7 + 22 * (row + 0.5) for row in range(4)]
+        marks = [
+            any(page.run(PIXEL, canvas, x, y) == trouble for x in range(left - 6, left))
+            for y in rows
+        ]
+        assert marks == [bool(mark) for mark in at_fault]
+    page.focus(page.heatmap("calm"))
+
+
+def tick_texts(page):
+    return {label.text for label in page.all(".profile-chart .grid text")}
+
+
+def heights(page, run):
+    """Where the points of a run are, in pixels."""
+    points = page.data(f"circle.point[data-run={run}]", "cy")
+    return np.array([float(y) for (y,) in points])
+
+
+def test_values_of_both_signs_are_readable_decades_apart(page, residual):
+    page.open(residual, runs="first,second", statistic="gradient_mean")
+    assert {"0", "10⁻³", f"{MINUS}10⁻³"} <= tick_texts(page)
+    assert np.ptp(heights(page, "second")) > 20
+    Select(page.one("select#axis")).select_by_value("linear")
+    page.wait(lambda: "0.001" in tick_texts(page))
+    assert np.ptp(heights(page, "second")) < 5
+    assert f"{MINUS}10⁻³" not in tick_texts(page)
+
+
+def test_the_axis_is_the_readers_choice(page, extremes):
+    page.open(extremes, runs="calm", axis="linear")
+    assert not any(text.startswith("10") for text in tick_texts(page))
+    places = heights(page, "calm")
+    # On a linear axis pixels are proportional to values.
+    assert np.diff(places) / np.diff(CALM[-1]) == pytest.approx(
+        (places[-1] - places[0]) / (CALM[-1, -1] - CALM[-1, 0])
+    )
+    Select(page.one("select#axis")).select_by_value("log")
+    page.wait(lambda: any(text.startswith("10") for text in tick_texts(page)))
+    assert np.diff(heights(page, "calm"), 2) == pytest.approx([0, 0], abs=0.01)
+
+
+def seen(page):
+    """The layers whose points are in sight."""
+    script = (
+        "return [...document.querySelectorAll('circle.point')]"
+        ".filter((c) => c.getAttribute('visibility') !== 'hidden')"
+        ".map((c) => c.dataset.layer)"
+    )
+    return page.run(script)
+
+
+def drag(page, start, end, shift=False):
+    """Between two places, each as shares of the chart's width and height."""
+    box = page.one(".profile-chart .chart").rect
+    for kind, (x, y) in (
+        *(("mouseMoved", start), ("mousePressed", start), ("mouseMoved", end)),
+        ("mouseReleased", end),
+    ):
+        page.command(
+            "Input.dispatchMouseEvent",
+            **{"type": kind, "button": "left", "buttons": int(kind != "mouseReleased")},
+            **{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]},
+            **{"clickCount": 1, "modifiers": 8 * shift},
+        )
+
+
+def test_a_chart_is_zoomed_moved_and_shown_whole(page, residual):
+    page.open(residual, runs="first", statistic="gradient_mean")
+    layers = RESIDUAL["first"]
+    assert seen(page) == layers
+    # The right half, and of its height what is above 0.
+    drag(page, (0.53, 0.02), (0.97, 0.35))
+    right = page.wait(lambda: len(found := seen(page)) < len(layers) and found)
+    values = dict(zip(layers, SIGNED["first"][0], strict=True))
+    assert len(right) in (6, 7)
+    assert all(values[name] > 0 and layers.index(name) >= 12 for name in right)
+    assert not page.all("path.series")  # it was no click
+    drag(page, (0.3, 0.2), (0.9, 0.2), shift=True)
+    page.wait(lambda: layers.index(seen(page)[0]) < layers.index(right[0]))
+    page.one("button.whole").click()
+    page.wait(lambda: seen(page) == layers)
+    assert page.reach("circle.point")
+    page.press(Keys.END, "+", "+")
+    page.wait(lambda: 0 < len(seen(page)) < len(layers))
+    assert layers[-1] in seen(page)
+    page.press("0")
+    page.wait(lambda: seen(page) == layers)
+
+
+def test_all_runs_are_named_at_the_layer_under_the_pointer(page, residual):
+    page.open(residual, runs="first,second,other")
+    point = page.all("circle.point[data-run=first]")[3]
+    ActionChains(page.driver).move_to_element(point).perform()
+    lines = page.wait(lambda: [line.text for line in page.all(".tip text > tspan")])
+    assert lines[0] == BLOCKS[2]
+    assert [line.split()[1] for line in lines[1:]] == ["other:", "second:", "first:"]
+    numbers = [float(line.split()[-1]) for line in lines[1:]]
+    expected = [ZIGZAG[run][-1, 3] for run in ("other", "second", "first")]
+    assert numbers == pytest.approx(expected, rel=0.05)
+    assert "first" in page.one(".tip .strong").text
+
+
+# What the browser would save: the name and the content of each file.
+SAVED = """
+window.saved = [];
+const texts = {};
+URL.createObjectURL = (blob) => {
+  const address = `blob:${Object.keys(texts).length}`;
+  texts[address] = blob.text();
+  return address;
+};
+HTMLAnchorElement.prototype.click = function () {
+  texts[this.getAttribute("href")].then((text) =>
+    window.saved.push([this.download, text]));
+};
+"""
+
+
+def saved(page, button, number=1):
+    page.run(SAVED)
+    page.one(button).click()
+    page.wait(lambda: len(page.run("return window.saved")) == number)
+    return page.run("return window.saved")
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_numbers_that_are_shown_are_downloaded(page, url):
+    page.open(url, runs=f"steps/two,{HOSTILE}", statistic="gradient_variance", step="1")
+    ((name, text),) = saved(page, "#download-csv")
+    assert name == "gradient_variance_step_1.csv"
+    rows = rows_of(text)
+    own = [row for row in rows if row["run"] == "steps/two"]
+    assert [row["layer"] for row in own] == LAYERS
+    values = np.float32([row["value"] for row in own])
+    np.testing.assert_array_equal(values, TWO["gradient_variance"][1])
+    others = [row["layer"] for row in rows if row["run"] == HOSTILE]
+    assert others == [HOSTILE, f'"{HOSTILE}']
+    page.open(url, view="heatmap", run=ODD, statistic="update_ratio", layers="net/d")
+    ((name, text),) = saved(page, "#download-csv")
+    assert name == "update_ratio.csv"
+    rows = rows_of(text)
+    assert [(row["step"], row["number"]) for row in rows] == [(s, "3") for s in "012"]
+    assert [np.float32(row["value"]) for row in rows] == STRANGE[:, 3].tolist()
+
+
+def test_charts_are_downloaded_as_pictures(page, url):
+    page.open(url, view="weights_gradients", runs="steps/one")
+    pictures = saved(page, "#download-picture", 2)
+    assert {name for name, _ in pictures} == {
+        f"weight_variance_gradient_variance_step_100_{i}.svg" for i in (1, 2)
+    }
+    tree = ElementTree.fromstring(pictures[0][1])
+    lines = [e for e in tree.iter() if e.get("class") == "profile"]
+    # It has its colours by itself.
+    assert len(lines) == 1
+    assert "stroke: rgb(" in lines[0].get("style")
+    page.open(url, view="heatmap", run="steps/one")
+    ((name, content),) = saved(page, "#download-picture")
+    assert name == "gradient_variance.png"
+    assert "PNG" in content[:8]
 
 
 def test_the_same_cell_is_outlined_in_all_heatmaps(page, url):

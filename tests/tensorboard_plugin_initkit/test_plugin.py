@@ -206,6 +206,7 @@ def test_runs(ask):
         "last_step": 2**40,
         "findings": None,
         "loss": None,
+        "learning_rate": None,
         "metrics": None,
     }
     assert runs["many"]["last_step"] == 10 * (MANY - 1)

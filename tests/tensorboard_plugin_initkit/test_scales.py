@@ -37,4 +37,4 @@ def test_axis_by_range(key):
 
 
 def test_a_statistic_of_the_users_own_has_the_plain_numbers():
-    assert scale("weight_of_my_own") == (False, None, None)
+    assert scale("weight_of_my_own") == (False, None, None, False)

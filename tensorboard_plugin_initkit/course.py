@@ -1,28 +1,31 @@
-"""How well the runs have learned: their losses, and the metrics of their last epoch."""
+"""The course of the runs: losses, learning rates, and the metrics of the last epoch."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from tensorboard.data.provider import DataProvider, RunTagFilter
 
-from tensorboard_plugin_initkit.metadata import LOSS_TAG, parse_epoch_tag
+from tensorboard_plugin_initkit.lost import without_lost
+from tensorboard_plugin_initkit.metadata import parse_epoch_tag
 
 PLUGIN = "scalars"  # they are scalars as any others
 
 
-def read_losses(
+def read_course(
     provider: DataProvider,
     context: Any,
     experiment: str,
+    tag: str,
     most: int,
     runs: Sequence[str],
 ) -> dict[str, dict[str, list[float]]]:
-    """The loss of each run that has any: its `steps`, ascending, and `values`.
+    """A scalar of each run that has it: its `steps`, ascending, and `values`.
 
     Args:
         provider: where TensorBoard has its data.
         context: of the request.
         experiment: of the request.
+        tag: of the scalar, as `LOSS_TAG`.
         most: how many steps of a run are read.
         runs: the names of those that are read.
     """
@@ -31,13 +34,15 @@ def read_losses(
         experiment_id=experiment,
         plugin_name=PLUGIN,
         downsample=most,
-        run_tag_filter=RunTagFilter(runs=runs, tags=[LOSS_TAG]),
+        run_tag_filter=RunTagFilter(runs=runs, tags=[tag]),
     )
     found = {}
     for run, tags in read.items():
-        by_step = {point.step: point.value for point in tags[LOSS_TAG]}
-        steps = sorted(by_step)
-        found[run] = {"steps": steps, "values": [by_step[step] for step in steps]}
+        points = without_lost(tags[tag])
+        found[run] = {
+            "steps": [point.step for point in points],
+            "values": [point.value for point in points],
+        }
     return found
 
 
