@@ -6,8 +6,10 @@ registers its `run(arguments) -> exit code`.
 
 import argparse
 import os
+import platform
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from typing import NoReturn
 
 from keras_initkit.experiments import (
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         description="See what an initializer does to a network, layer by layer.",
         epilog="`keras-initkit COMMAND --help` explains a command.",
     )
+    parser.add_argument("--version", action="version", version=_versions())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     compare_command.add_parser(commands)
     diagnose_command.add_parser(commands)
@@ -69,3 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     report_command.add_parser(commands)
     study_command.add_parser(commands)
     return parser
+
+
+def _versions() -> str:
+    """One line that says what a report of a fault has to say."""
+    ours, keras = (metadata.version(name) for name in ("keras_initkit", "keras"))
+    return f"keras-initkit {ours} (Keras {keras}, Python {platform.python_version()})"

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import functools
 import json
-import shlex
 from pathlib import Path
 
 import keras
@@ -20,6 +19,7 @@ from keras_initkit.experiments.settings import (
     SHOWCASE,
     Settings,
 )
+from keras_initkit.experiments.tensorboard_line import HELP, show_tensorboard_line
 from keras_initkit.experiments.user_error import UserError
 
 DESCRIPTION = """\
@@ -203,6 +203,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="print the results and all findings as JSON instead of tables",
     )
+    group.add_argument("--open", action="store_true", help=HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -229,7 +230,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     _show(results, titles, dataset)
     print(f"Picture: {output / 'compare.png'}\nTable:   {output / 'compare.csv'}")
-    print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(run_directory))}")
+    show_tensorboard_line(run_directory, arguments.open)
     return 0
 
 

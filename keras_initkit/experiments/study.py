@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from keras_initkit.callbacks.layer_stats import LayerStatsCallback
 from keras_initkit.experiments import mnist_files
 from keras_initkit.experiments.datasets import Dataset, load_dataset
 from keras_initkit.experiments.run_directory import run_directories
+from keras_initkit.experiments.tensorboard_line import HELP, show_tensorboard_line
 from keras_initkit.stats.history import History
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def run_study(
         lab = lab_of(name, options)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{name}: error: {error}\n")
-    show(name, lab, study(lab))
+    show(name, lab, study(lab), options.open)
     return 0
 
 
@@ -207,6 +207,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where pictures go (default: that numbered directory)",
     )
+    parser.add_argument("--open", action="store_true", help=HELP)
 
 
 def lab_of(name: str, options: argparse.Namespace) -> Lab:
@@ -227,10 +228,17 @@ def lab_of(name: str, options: argparse.Namespace) -> Lab:
     return Lab(options.quick, options.seed, options.mnist_path, log_dir, output)
 
 
-def show(name: str, lab: Lab, findings: Findings) -> None:
-    """Prints what a study has found, and where there is more of it."""
+def show(name: str, lab: Lab, findings: Findings, is_open: bool) -> None:
+    """Prints what a study has found, and where there is more of it.
+
+    Args:
+        name: of the study.
+        lab: where it was made.
+        findings: its numbers.
+        is_open: see `show_tensorboard_line`.
+    """
     print_findings(name, findings)
-    print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(lab.log_dir))}")
+    show_tensorboard_line(lab.log_dir, is_open)
 
 
 def print_findings(title: str, findings: Findings) -> None:

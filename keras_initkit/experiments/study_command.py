@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         lab = lab_of(arguments.name, arguments)
     except (ValueError, OSError) as error:
         raise UserError(error) from error
-    show(arguments.name, lab, load_study(arguments.name).study(lab))
+    show(arguments.name, lab, load_study(arguments.name).study(lab), arguments.open)
     return 0
 
 
