@@ -25,6 +25,7 @@ from keras_initkit.experiments.mnist_files import load_mnist
 
 WIDTH = 64
 BATCH_SIZE = 128
+EPOCHS = 4  # the loss that Keras shows is the mean over an epoch
 # The output moves by the sum of what all layers do, each in proportion to its signal.
 RATE_OF_ALL_LAYERS = 0.005
 
@@ -69,6 +70,8 @@ model.fit(
     x_train[:samples],
     y_train[:samples],
     batch_size=BATCH_SIZE,
+    epochs=EPOCHS,
+    steps_per_epoch=options.steps // EPOCHS,
     callbacks=[LayerStatsCallback("logs")],
 )
 _, accuracy = model.evaluate(x_test, y_test, batch_size=500, verbose=0)

@@ -224,11 +224,14 @@ class History(Mapping[str, np.ndarray]):
     def to_pandas(self, shape: str = "long") -> Any:
         """The records as a `pandas.DataFrame`, for which pandas must be installed.
 
-        Example:
+        Examples:
 
-        >>> frame = callback.history.to_pandas()
-        >>> frame.groupby("layer")["gradient_variance"].last()
-        >>> callback.history.to_pandas("wide")["gradient_variance"].plot(logy=True)
+        >>> with layer_stats(model, log_dir=None) as stats:
+        ...     _ = model.train_on_batch(x, y)
+        >>> stats.history.to_pandas()["layer"].tolist()
+        ['dense', 'dense_1', 'dense_2']
+        >>> stats.history.to_pandas("wide")["gradient_variance"].shape
+        (1, 3)
 
         Args:
             shape: `"long"`, a row for each step and layer with the columns of `to_csv`;
@@ -262,9 +265,11 @@ class History(Mapping[str, np.ndarray]):
         Variances, norms, largest values and update ratios have a logarithmic axis, on
         which 0 is a gap, as non-finite values are everywhere.
 
-        Example:
+        Examples:
 
-        >>> callback.history.plot("update_ratio", over="steps", layers="block_*")
+        >>> with layer_stats(model, log_dir=None) as stats:
+        ...     _ = model.train_on_batch(x, y)
+        >>> figure = stats.history.plot("gradient_variance", layers="dense_*")
 
         Args:
             statistic: one of `keys()`.

@@ -36,10 +36,11 @@ def first_made(parent: Path, names: Iterator[str]) -> Path:
     Raises:
         OSError: if it cannot be made.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     while True:
+        directory = parent / next(names)
+        directory.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
-            (directory := parent / next(names)).mkdir()
+            directory.mkdir()
             return directory
 
 

@@ -155,10 +155,12 @@ def test_a_file_of_100_000_layers_stays_usable(tmp_path):
     zeros = np.zeros(count)
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, keys, layers, "")
-        writer.write(Records(np.arange(count), values, zeros.astype(bool), zeros))
+        is_skipped = zeros.astype(bool)
+        writer.write(Records(np.arange(count), values, is_skipped, zeros, zeros))
     assert file.path.stat().st_size < 10 * values.size
     accumulator = EventAccumulator(str(tmp_path), {"tensors": 0}).Reload()
-    assert len(accumulator.Tags()["scalars"]) == 3 * len(keys) + 1  # the loss
+    # The loss and the learning rate belong to all layers.
+    assert len(accumulator.Tags()["scalars"]) == 3 * len(keys) + 2
     sizes = [
         len(metadata.plugin_data.content)
         for metadata in accumulator.summary_metadata.values()

@@ -39,7 +39,7 @@ export function createLineChart(title) {
     const ticks = { low, high, count: 0, slanted: false, labels };
     const values = lines.map(({ ys }) => ys);
     const makeAxis = (top, bottom) => valueAxis(scale, values, [], top, bottom);
-    const { plot, x } = frame(chart, width(), ticks, makeAxis, HEIGHT);
+    const { plot, x } = frame(chart, width(), ticks, makeAxis, undefined, HEIGHT);
     for (const { kind, xs, ys } of lines) {
       const points = ys.map((value, i) => ({
         x: x(xs[i]),
