@@ -1,7 +1,10 @@
-"""What a draw costs: our initializers against the nearest of Keras.
+"""What a draw costs: our initializers against the nearest of Keras, JAX and PyTorch.
 
     python benchmarks/initializer_speed.py
     python benchmarks/initializer_speed.py --sizes 1024 --repeats 20
+    KERAS_BACKEND=torch python benchmarks/initializer_speed.py --sizes 4096
+
+On JAX and PyTorch, `jax.nn.initializers` and `torch.nn.init` are compared, too.
 
 Each draws the kernel of a square Dense layer, `DeltaOrthogonal` that of a convolution
 with 3 x 3 taps, in which Keras has an orthogonal matrix of the channels to draw. A pair
@@ -50,13 +53,20 @@ class Pair(NamedTuple):
 
     Attributes:
         ours: the initializer.
-        theirs: the nearest one of Keras.
+        theirs: the nearest one, of `(shape, dtype)`.
         window: taps of the kernel that ours draws; theirs is always square.
+        name: of theirs, unless it is that of its class.
     """
 
     ours: keras.initializers.Initializer
-    theirs: keras.initializers.Initializer
+    theirs: Callable[..., Any]
     window: tuple[int, ...] = ()
+    name: str = ""
+
+    @property
+    def nearest(self) -> str:
+        """The name of theirs."""
+        return self.name or type(self.theirs).__name__
 
 
 PAIRS = (
@@ -70,6 +80,42 @@ PAIRS = (
     Pair(DeltaOrthogonal(seed=SEED), ORTHOGONAL, WINDOW),
     Pair(ZerO(), keras.initializers.Identity()),
 )
+
+
+def pairs_of_the_backend() -> tuple[Pair, ...]:
+    """The same three kinds of draws by the library under Keras."""
+    truncated = ActivationScaling("relu", seed=SEED)
+    uniform, orthogonal = TorchUniform(seed=SEED), ScaledOrthogonal(seed=SEED)
+    match keras.backend.backend():
+        case "torch":
+            import torch
+
+            def of_torch(fill: Callable[[Any], Any]) -> Callable[..., Any]:
+                return lambda shape, dtype: fill(torch.empty(shape))
+
+            init = torch.nn.init
+            return (
+                Pair(
+                    truncated, of_torch(init.trunc_normal_), (), "torch trunc_normal_"
+                ),
+                Pair(uniform, of_torch(init.uniform_), (), "torch uniform_"),
+                Pair(orthogonal, of_torch(init.orthogonal_), (), "torch orthogonal_"),
+            )
+        case "jax":
+            import jax
+
+            key = jax.random.key(SEED)
+
+            def of_jax(name: str) -> Callable[..., Any]:
+                draw = getattr(jax.nn.initializers, name)()
+                return lambda shape, dtype: draw(key, shape, dtype)
+
+            return (
+                Pair(truncated, of_jax("truncated_normal"), (), "jax truncated_normal"),
+                Pair(uniform, of_jax("uniform"), (), "jax uniform"),
+                Pair(orthogonal, of_jax("orthogonal"), (), "jax orthogonal"),
+            )
+    return ()
 
 
 def seconds(draw: Callable[..., Any], shape: tuple[int, ...]) -> float:
@@ -102,7 +148,7 @@ def print_row(pair: Pair, size: int, repeats: int) -> None:
     shape = " x ".join(map(str, (*pair.window, size, size)))
     print(
         f"| {type(pair.ours).__name__} | {shape} "
-        f"| {1e3 * statistics.median(ours):.1f} | {type(pair.theirs).__name__} "
+        f"| {1e3 * statistics.median(ours):.1f} | {pair.nearest} "
         f"| {1e3 * statistics.median(theirs):.1f} | {median:.2f} "
         f"| {low:.2f} - {high:.2f} |",
         flush=True,
@@ -137,11 +183,11 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, Keras {keras.__version__} on "
         f"{keras.backend.backend()}, {options.repeats} turns:\n\n"
-        "| ours | kernel | ms | Keras | ms | ratio | quartiles |\n"
+        "| ours | kernel | ms | nearest | ms | ratio | quartiles |\n"
         "|---|---|---|---|---|---|---|"
     )
     for size in options.sizes:
-        for pair in PAIRS:
+        for pair in (*PAIRS, *pairs_of_the_backend()):
             print_row(pair, size, options.repeats)
 
 
