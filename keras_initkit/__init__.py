@@ -1,4 +1,4 @@
-"""Initializers and layer statistics for Keras 3, to be seen in TensorBoard."""
+"""Initializers and layer statistics for Keras 3, shown in TensorBoard."""
 
 from keras_initkit.callbacks.dynamic_rescaling import DynamicRescalingCallback
 from keras_initkit.callbacks.layer_stats import LayerStatsCallback

@@ -28,14 +28,15 @@ CHECKS = 3  # a jump is found in so many
 
 
 class DynamicRescalingCallback(keras.callbacks.Callback):
-    """Multiplies kernels by one scalar each, where their scale is found wrong.
+    """Rescales each kernel that has the wrong scale, by one factor for the kernel.
 
     It acts twice, and otherwise leaves the training alone, bit for bit:
 
     - Before the first step of the optimizer, `signal_report` judges the model on the
       first batch. Each kernel that it suspects of `weights_too_large` or
       `weights_too_small` gets the scale that keeps the signal of its activation:
-      `fan_in * mean(W^2) * E[f(u)^2] = 1` for u ~ N(0, 1), which is He's for ReLU.
+      `fan_in * mean(W^2) * E[f(u)^2] = 1` for u ~ N(0, 1). For ReLU, this is the scale
+      of He initialization.
       In a residual network, a kernel that closes one of n branches gets that divided
       by sqrt(n). Kernels of zeros, a small last layer, and networks that normalize
       their activations are not suspect.
@@ -46,8 +47,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
       its optimizer, is put back to the check before. Changes between two calls of
       `fit` are taken for intended.
 
-    What it does, it says in one line of the log. From check to check it keeps a copy of
-    the weights and of the optimizer's moments.
+    The log has one line for each time it acts. From check to check, the callback keeps
+    a copy of the weights and of the optimizer's moments.
 
     A model that starts from trained weights may have other scales than an initializer
     gives. Choose the new layers with `layers=` then. A model that cannot be run on a
@@ -65,8 +66,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     >>> callback = DynamicRescalingCallback(log_dir=None)
     >>> x, y = np.random.normal(size=(128, 64)), np.random.normal(size=(128, 3))
     >>> _ = model.fit(x, y, callbacks=[callback], verbose=0)
-    >>> [(event.step, event.layer) for event in callback.events]
-    [(0, 'dense')]
+    >>> (event,) = callback.events
+    >>> event.step, event.layer
+    (0, 'dense')
 
     Args:
         check_freq: positive integer, in steps of the optimizer.

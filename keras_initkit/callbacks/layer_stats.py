@@ -31,11 +31,11 @@ MAX_PICTURES = 16
 class LayerStatsCallback(keras.callbacks.Callback):
     """Logs weight, gradient and activation statistics of every layer to TensorBoard.
 
-    The gradients are the ones that the optimizer is given: of the training mini-batch,
-    in training mode, without the loss scale, before clipping and weight decay. They are
-    measured inside the compiled training step, and the training is bit-identical to one
-    without the callback. `docs/statistics.md` has the table of all statistics and their
-    keys, what each tab of TensorBoard shows, and the limits.
+    The gradients are those that the optimizer gets: of the training mini-batch, in
+    training mode, without the loss scale, before clipping and weight decay. The
+    callback measures them inside the compiled training step. The training is
+    bit-identical to one without the callback. `docs/statistics.md` lists all statistics
+    and their keys, what each TensorBoard tab shows, and the limits.
 
     Examples:
 
@@ -47,16 +47,16 @@ class LayerStatsCallback(keras.callbacks.Callback):
     Then: `tensorboard --logdir logs`.
 
     Args:
-        log_dir: directory for TensorBoard; give each training run one of its own. With
-            None nothing is written, and there is the history alone.
+        log_dir: directory for TensorBoard; use a separate one for each training run.
+            With None, nothing is written, and only the history is kept.
         update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` is every
             50th step, or fewer if `max_overhead` asks for it. With an integer, exactly
             the steps that it divides are recorded; `"batch"` is the same as 1; with
             `"epoch"` it is the first step of each epoch. A step is the value of
             `optimizer.iterations` before the update, so that steps go on across calls
             of `fit` and resumed runs.
-        warmup_steps: integer >= 0. So many first steps of the optimizer are all
-            recorded, because initialization shows there.
+        warmup_steps: integer >= 0, the number of first steps of the optimizer that are
+            all recorded, because initialization shows there.
         statistics: a list of names: `"mean"`, `"variance"` and `"l2_norm"`, the
             default, `"max_abs"`, `"zero_fraction"` and `"nonfinite_count"` stand for
             the two keys `weight_<name>` and `gradient_<name>`, of which you may also
@@ -85,15 +85,15 @@ class LayerStatsCallback(keras.callbacks.Callback):
             compared with those of others; where recording costs more, the interval is
             widened, which is logged. Nothing is measured where Keras takes several
             steps in one execution. Pictures keep to the same share.
-        flush_secs: how old a record may become, in seconds, before it is in the event
-            file, where it survives even a killed process.
+        flush_secs: the longest time, in seconds, until a record is in the event file.
+            There it survives even if the process is killed.
         on_finding: a function that is called with each new `Finding`, maybe from
             another thread. An exception in it is logged, and the training goes on.
-        stop_on: `"critical"` ends a training that is hopeless, `"warning"` one with any
-            finding, by `model.stop_training`; None ends none.
+        stop_on: `"critical"` ends a hopeless training, and `"warning"` one with any
+            finding, by `model.stop_training`. With None, the callback ends no training.
 
     Attributes:
-        history: `keras_initkit.stats.history.History` of what was recorded so far.
+        history: the `keras_initkit.stats.history.History` of the records so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
             with `history.steps`, `.losses`, `.learning_rates`, `.skipped`, `.layers`;
             `history.plot(statistic, over="steps")`, `history.to_pandas()` and

@@ -22,7 +22,7 @@ from keras_initkit.tensorboard.runs import new_run, runs_with_events
 
 RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
-# So many rows wait at most until a thread is woken to fetch them.
+# Rows that wait at most before a thread wakes to fetch them.
 MAX_WAITING = 64
 # In which run the training of an optimizer is, of which layers: what only this process
 # knows, where nothing was marked before an interrupt.

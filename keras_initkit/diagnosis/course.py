@@ -11,22 +11,22 @@ from keras_initkit.diagnosis.remedies import default_learning_rate, kernel_fix
 from keras_initkit.diagnosis.start import Suspicion
 from keras_initkit.stats.history import History
 
-# A network that learns is below the loss of a constant output by then.
+# By this step, a network that learns is below the loss of a constant output.
 ENOUGH_STEPS = 50
 FIRST_STEPS = 15
 LEARNS_BELOW = 0.97
-# A network that is not suspect may begin higher, and fall slower.
+# A network without suspicions may start higher and learn more slowly.
 HIGH_START, SLOW_FALL = 1.4, 0.7
 DIVERGES_ABOVE = 2.0
-# Of the usual learning rate.
+# Multiples of the usual learning rate.
 HIGH_RATE, LOW_RATE = 30.0, 1 / 30
-# So much of its first loss a training with a sensible learning rate has lost by then.
+# By this step, a sensible learning rate brings the loss below this share of the first.
 SLOW_STEPS = 200
 SLOW_ABOVE = 0.8
 EARLY_RECORDS = 5
-# What a loss can grow from until it is infinite.
+# Problems that can make a loss grow until it is infinite.
 GROW = ("unscaled_data", "weights_too_large", "exploding_gradient")
-# So many records in a row a layer has a gradient of exactly 0.
+# Records in a row in which a dead layer's gradient is exactly 0.
 DEAD_RECORDS = 3
 
 
@@ -37,14 +37,14 @@ def course_findings(
     steps_per_epoch: int | None = None,
     final_loss: float | None = None,
 ) -> list[Finding]:
-    """What is certain by now, in no order.
+    """The findings that are certain by now, in no particular order.
 
     Args:
-        network: as the first batch found it.
-        suspicions: from the start.
-        history: what was recorded so far.
-        steps_per_epoch: after how many steps Keras begins its mean loss anew; None if
-            that is not known.
+        network: the facts from the first batch.
+        suspicions: the suspicions from the first batch.
+        history: the records so far.
+        steps_per_epoch: the number of steps after which Keras restarts its mean loss;
+            None if unknown.
         final_loss: the mean loss of the last epoch, if the training has ended.
     """
     findings = [s.finding for s in suspicions if s.is_certain]
@@ -66,19 +66,19 @@ def course_findings(
         chance = losses[:EARLY_RECORDS].max()
     fails = late > LEARNS_BELOW * chance
     slow = _late_loss(steps, losses, SLOW_STEPS, final_loss) > SLOW_FALL * chance
-    # What grows is not below chance after the first steps, either.
+    # A signal that grows keeps the loss above chance after the first steps, too.
     early = _late_loss(steps, losses, FIRST_STEPS, final_loss)
     first = losses[0] if len(losses) else math.nan
     begins_high = early > chance or first > HIGH_START * network.chance_loss
     if slow:
         findings += uncertain
     elif fails or begins_high:
-        # A signal that shrinks may come through after a hundred steps, and learn.
+        # A network with a shrinking signal may still start to learn after 100 steps.
         findings += [f for f in uncertain if f.problem in GROW]
     if fails and not uncertain:
         findings += _rate(network, steps, losses)
     findings += _slow(network, steps, losses, final_loss)
-    # After it broke down, the last records look dead.
+    # Records after the breakdown look dead.
     kept &= np.cumsum(kept) <= len(steps)
     dead = list(_dead(network, history, kept))
     if dead and dead[0].since > 0:
@@ -96,9 +96,10 @@ def batch_losses(
     array([4., 2., 3.])
 
     Args:
-        steps: the recorded ones.
-        shown: the mean over the epoch so far, after each.
-        steps_per_epoch: None if unknown: then it is what is shown.
+        steps: the recorded steps.
+        shown: the mean loss over the epoch so far, after each of them.
+        steps_per_epoch: the number of steps in an epoch; None if unknown, which returns
+            `shown`.
     """
     if not steps_per_epoch:
         return shown
@@ -119,7 +120,7 @@ def _first_broken(history: History, kept: np.ndarray, losses: np.ndarray) -> int
     # Without any loss all of them are NaN.
     if not np.isnan(losses).all():
         is_broken |= np.isnan(losses)
-    # Any of them tells it of every entry.
+    # Each of these shows a bad value anywhere in a kernel.
     keys = ("weight_l2_norm", "weight_variance", "weight_mean")
     for key in [key for key in keys if key in history][:1]:
         is_broken |= ~np.isfinite(history[key][kept]).all(axis=1)
@@ -134,7 +135,7 @@ def _not_finite(step: int) -> Finding:
         step,
         CRITICAL,
         f"the loss or a kernel is NaN or infinite from step {step} on",
-        "it broke from one record to the next, which NaN in the data does",
+        "it broke from one record to the next, as it does when the data hold NaN",
         "x = np.nan_to_num(x, posinf=0, neginf=0)\n"
         "y = np.nan_to_num(y, posinf=0, neginf=0)",
         "IEEE 754",
@@ -160,7 +161,7 @@ def _why_broken(
 def _late_loss(
     steps: np.ndarray, losses: np.ndarray, enough: int, final_loss: float | None
 ) -> float:
-    """At the end, or else the median from a step on; NaN if there is none yet."""
+    """The final loss, or else the median from a step on; NaN if there is none yet."""
     if final_loss is not None:
         return final_loss
     late = losses[(steps >= enough) & np.isfinite(losses)]
@@ -171,7 +172,7 @@ def _rate(
     network: NetworkFacts, steps: np.ndarray, losses: np.ndarray
 ) -> Iterator[Finding]:
     usual = default_learning_rate(network.optimizer)
-    # Of several records, because batches differ.
+    # Several records, because batches differ.
     first, last = losses[:EARLY_RECORDS].max(), np.median(losses[-EARLY_RECORDS:])
     start = first if math.isnan(network.chance_loss) else network.chance_loss
     rises = last > DIVERGES_ABOVE * max(start, first)
@@ -219,7 +220,7 @@ def _slow(
             f"the loss has gone from {first:.3g} to {late:.3g}; "
             f"learning_rate={network.learning_rate:.3g} (usual for "
             f"{network.optimizer}: {usual:g})",
-            "the updates are too small to get anywhere",
+            "the updates are too small to change the loss much",
             f"learning_rate={usual:g}",
             "Goodfellow, Bengio and Courville, 2016, Deep Learning, section 11.4.1",
         )
@@ -248,8 +249,8 @@ def _dead(
         int(history.steps[kept][first]),
         CRITICAL,
         f"the gradient of {len(names)} layers is exactly 0 in the last "
-        f"{DEAD_RECORDS} records, that of others is not",
-        "no unit of these layers has a slope for any sample, so that they cannot learn",
+        f"{DEAD_RECORDS} records; the gradient of the other layers is not",
+        "no unit of these layers has a slope for any sample, so they cannot learn",
         kernel_fix(network, names) or f"learning_rate={network.learning_rate / 10:.3g}",
         "Lu et al., 2019, Dying ReLU and Initialization",
     )

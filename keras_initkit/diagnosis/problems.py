@@ -1,10 +1,10 @@
-"""The problems that are looked for, and which of them lead to which."""
+"""The problems that the rules look for, and which of them lead to which."""
 
 from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """What is said of a problem wherever it is explained.
+    """The text about a problem, wherever it is explained.
 
     Attributes:
         meaning: what it is.
@@ -17,7 +17,7 @@ class Problem(NamedTuple):
     remedy: str
 
 
-# Causes before effects: a finding further up explains those that it leads to.
+# Causes come before effects: a finding explains the later ones that it leads to.
 PROBLEMS = {
     "non_finite": Problem(
         "NaN or an infinity in the data, the weights or the loss",
@@ -28,11 +28,11 @@ PROBLEMS = {
         "Clean the data: `np.nan_to_num`.",
     ),
     "loss_activation_mismatch": Problem(
-        "last activation, loss and labels do not go together",
+        "the last activation, the loss and the labels do not fit together",
         (
             "softmax over one unit; ReLU before a cross-entropy; logits without "
             "`from_logits=True`; targets that the last activation cannot reach; "
-            "classes without a unit"
+            "classes without an output unit"
         ),
         (
             "Change the activation, number of units or label range that the finding "
@@ -48,10 +48,10 @@ PROBLEMS = {
         "Subtract the mean and divide by the standard deviation.",
     ),
     "symmetric_units": Problem(
-        "units of a layer are equal, and get equal gradients",
+        "units of a layer are equal and get equal gradients",
         (
-            "90 % of a layer's units have the weights and the gradient of another "
-            "one: constant initialization"
+            "90 % of a layer's units have the same weights and the same gradient as "
+            "another unit; constant initialization does this"
         ),
         "Use a random initializer in all layers with equal units.",
     ),
@@ -59,25 +59,30 @@ PROBLEMS = {
         "the kernels amplify the signal until training fails",
         (
             "`fan_in mean(W^2)` is over 6 times what keeps the signal of the "
-            "activation, or the variance of z grows by more than 10^2 over depth"
+            "activation, or the variance of z grows by a factor of more than 10^2 over "
+            "depth"
         ),
         "Use the initializer for the activation and the depth.",
     ),
     "weights_too_small": Problem(
         "the kernels shrink the signal until nothing arrives",
-        "the same in the other direction, 10^3 over depth",
+        (
+            "`fan_in mean(W^2)` is below 0.16 times what keeps the signal of the "
+            "activation, or the variance of z shrinks by a factor of more than 10^3 "
+            "over depth"
+        ),
         "Use the initializer for the activation and the depth.",
     ),
     "saturated_units": Problem(
         "most units are where their activation has no slope",
         (
-            "90 % of the units of a bounded activation have next to no slope in over "
+            "90 % of the units of a bounded activation have almost no slope in over "
             "half of the batch"
         ),
         "Set biases to 0, or make the kernels smaller.",
     ),
     "dead_units": Problem(
-        "most units are 0 for every sample, and get no gradient",
+        "most units are 0 for every sample and get no gradient",
         (
             "90 % of the units are 0 for every sample; or a layer's gradient is "
             "exactly 0 in three records in a row"
@@ -87,29 +92,32 @@ PROBLEMS = {
     "exploding_gradient": Problem(
         "the gradient grows from layer to layer",
         (
-            "the variance of the gradient grows by more than 10^6 from the last "
-            "hidden layer to the first"
+            "the variance of the gradient grows by a factor of more than 10^6 from the "
+            "last hidden layer to the first"
         ),
         "Use the initializer for the activation and the depth.",
     ),
     "vanishing_gradient": Problem(
         "the gradient shrinks from layer to layer",
-        "it shrinks by more than 10^6",
+        (
+            "the variance of the gradient shrinks by a factor of more than 10^6 from "
+            "the last hidden layer to the first"
+        ),
         "Use the initializer for the activation and the depth; replace sigmoid.",
     ),
     "learning_rate_too_high": Problem(
         "the steps are so large that the loss rises",
         (
-            "the loss more than doubles, or is NaN after it grew, or does not fall at "
-            "over 30 times the usual rate"
+            "the loss more than doubles; or it grows and then becomes NaN; or it does "
+            "not fall, at over 30 times the usual rate"
         ),
         "Use the usual rate of the optimizer, or a tenth of yours.",
     ),
     "learning_rate_too_low": Problem(
-        "the steps are so small that the weights stay as they are",
+        "the steps are so small that the weights hardly change",
         (
-            "after 200 steps or at the end the loss is above 0.8 times the first "
-            "ones, at less than 1/30 of the usual rate"
+            "after 200 steps, or at the end, the loss is still above 0.8 times the "
+            "first losses, at less than 1/30 of the usual rate"
         ),
         "Use the usual rate of the optimizer.",
     ),
@@ -117,7 +125,7 @@ PROBLEMS = {
 
 _SCALE = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
 _RATES = ("learning_rate_too_high", "learning_rate_too_low")
-# What a problem leads to, and is therefore folded under it.
+# The problems that each problem leads to. They are folded under it.
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "non_finite": tuple(PROBLEMS),
     "loss_activation_mismatch": (*_SCALE, *_RATES, "non_finite"),
@@ -140,5 +148,5 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
 }
 
 
-# Effects of something else, unless they are there from the beginning.
+# Effects of another problem, unless they are there from the beginning.
 EFFECTS = ("non_finite", "dead_units")

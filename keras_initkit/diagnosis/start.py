@@ -15,7 +15,7 @@ from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 # Decades that a kernel's power may be off what its activation needs. The usual schemes
 # for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
 USUAL_MISFIT = 0.8
-# Beside one that is off by more, a layer is blamed from here on.
+# If another layer exceeds USUAL_MISFIT, a layer is blamed from here on.
 SOME_MISFIT = 0.5
 # Decades over which the variance may shrink, or grow, from the first hidden layer to
 # the last.
@@ -36,7 +36,8 @@ SCALE = ("weights_too_large", "weights_too_small")
 class Suspicion(NamedTuple):
     """A finding, and whether it is certain before any training.
 
-    What is not is a finding only if the training then fails, see `course`.
+    An uncertain suspicion becomes a finding only if the training then fails: see
+    `course`.
     """
 
     finding: Finding
@@ -77,8 +78,8 @@ def _not_finite(network: NetworkFacts) -> Iterator[Suspicion]:
                     CRITICAL,
                     f"{share:.2%} of the entries of {name} in the first batch are NaN "
                     "or infinite (normal: none)",
-                    f"{name} holds values that are not finite, and every weight "
-                    "becomes NaN with the first update",
+                    f"{name} holds values that are not finite, so the first update "
+                    "makes every weight NaN",
                     f"{name} = np.nan_to_num({name}, posinf=0, neginf=0)",
                     "IEEE 754",
                 ),
@@ -94,7 +95,7 @@ def _not_finite(network: NetworkFacts) -> Iterator[Suspicion]:
                 broken,
                 0,
                 CRITICAL,
-                f"the kernels of {len(broken)} layers hold NaN or infinities",
+                f"the kernels of {len(broken)} layers hold NaN or infinite values",
                 "the kernels are not finite before the first update",
                 kernel_fix(network, broken),
                 "IEEE 754",
@@ -148,7 +149,7 @@ def _unscaled_data(network: NetworkFacts) -> Iterator[Suspicion]:
             CRITICAL,
             f"{of}: mean {mean:.3g}, standard deviation {deviation:.3g} (normal: about "
             "0 and 1)",
-            "the inputs are not scaled, and the first layer hands their size on",
+            "the inputs are not scaled, and the first layer passes their size on",
             f"x = (x - {mean:.4g}) / {deviation or 1:.4g}",
             "LeCun et al., 1998, Efficient BackProp, section 4.3",
         ),
@@ -160,7 +161,7 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
     hidden = [layer for layer in network.hidden if layer.units > 1]
     shares = [layer.identical for layer in hidden if layer.identical >= MOST]
     if shares:
-        # Before random kernels the gradients differ, but they are to be mended too.
+        # Layers before random kernels have different gradients, but need the fix too.
         equal = tuple(layer.name for layer in hidden if layer.identical_weights >= MOST)
         yield Suspicion(
             Finding(
@@ -169,8 +170,8 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
                 0,
                 CRITICAL,
                 f"{min(shares):.0%} of the units have the same weights and the same "
-                "gradient as another one (normal: 0 %)",
-                "units that are equal get equal updates, and stay equal for ever",
+                "gradient as another unit (normal: 0 %)",
+                "equal units get equal updates, so they stay equal forever",
                 kernel_fix(network, equal),
                 "Goodfellow, Bengio and Courville, 2016, Deep Learning, section 8.4",
             ),
@@ -180,7 +181,7 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
 
 def misfit(layer: LayerFacts) -> float:
     """Decades that a kernel's power is above what keeps the signal; NaN if unknown."""
-    # Where f is not known, as in recurrent layers, it is taken for one that keeps z.
+    # An unknown f, as in recurrent layers, counts as one that keeps z.
     is_known = math.isfinite(layer.mean_square)
     need = layer.power * (layer.mean_square if is_known else 1.0)
     return math.log10(need) if need > 0 else (-math.inf if need == 0 else math.nan)
@@ -227,11 +228,13 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
                 CRITICAL,
                 f"fan_in mean(W^2) is {10**worst:.3g} times what keeps the signal of "
                 f"its activation (normal: 0.16 to 6); over {len(hidden)} hidden layers "
-                f"the variance of z changes by 10^{drift:+.1f} (normal: 10^-3 to 10^2)",
-                "a step changes kernels of this size by too little: normalization "
+                f"the variance of z changes by a factor of 10^{drift:.1f} (normal: "
+                "10^-3 to 10^2)",
+                "each step changes kernels of this size too little: normalization "
                 "hides their scale from the signal"
                 if network.is_normalized
-                else f"the kernels {verb} the signal by 10^{total:+.1f} in all",
+                else f"together, the kernels {verb} the signal by a factor of "
+                f"10^{abs(total):.1f}",
                 kernel_fix(network, names),
                 "He et al., 2015; Schoenholz et al., 2017",
             ),
@@ -240,14 +243,14 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
 
 
 def _beyond(misfits: dict[str, float], sign: int) -> dict[str, float]:
-    """Those too large, or too small; none if they are as far off as usual schemes."""
+    """Layers that are too large, or too small; none if usual schemes are as far off."""
     beyond = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
     return beyond if any(sign * d > USUAL_MISFIT for d in beyond.values()) else {}
 
 
 def _drift(variances: list[float]) -> float:
     """Decades from the first to the last; 0 if unknown."""
-    # Zeros come from a kernel of zeros, and say nothing of the others.
+    # A zero comes from a kernel of zeros and says nothing about the other layers.
     known = [v for v in variances if v > 0]
     if len(known) < 2:
         return 0.0
@@ -268,7 +271,7 @@ def _dead_or_saturated(network: NetworkFacts) -> Iterator[Suspicion]:
         ]
         if not at_fault:
             continue
-        # Behind a dead layer, those that get only zeros are dead too.
+        # Layers behind a dead layer get only zeros, so they are dead too.
         by_bias = any(_is_moved_by_bias(layer) for layer in at_fault)
         moved = [x for x in network.hidden if by_bias and _is_moved_by_bias(x)]
         at_fault = moved or [x for x in at_fault if x.input_mean_square > 0] or at_fault
@@ -320,8 +323,8 @@ def _gradient(network: NetworkFacts) -> Iterator[Suspicion]:
             0,
             CRITICAL if abs(drift) > 2 * GRADIENT_DRIFT else WARNING,
             f"from {hidden[-1].name} to {hidden[0].name} the variance of the gradient "
-            f"changes by 10^{drift:+.1f} (normal: 10^-3 to 10^3); E[f'(u)^2] is "
-            f"{slope:.3g}",
+            f"changes by a factor of 10^{drift:.1f} (normal: 10^-3 to 10^3); "
+            f"E[f'(u)^2] is {slope:.3g}",
             f"each layer multiplies the gradient by {10 ** (drift / len(hidden)):.2g}",
             in_layers('activation="tanh"', network, names)
             if is_flat

@@ -61,8 +61,8 @@ def load_dataset(
         seed: draws the toy sets. Digits and MNIST are always the same.
         mnist_path: a file or directory that holds MNIST, as in
             `mnist_files.read_mnist`. By default Keras's cache or its download.
-        max_train: take the first so many training samples; all are standardized with
-            the mean and deviation of the whole training set.
+        max_train: number of training samples to take, from the first on. All are
+            standardized with the mean and deviation of the whole training set.
         max_test: the same of the test samples.
 
     Raises:

@@ -39,7 +39,7 @@ class Critical(MatrixDraw):
     Then a plain network with the activation `f` keeps the variance of its gradient from
     layer to layer, and its pre-activations at the variance `q_star`. The smaller
     `q_star`, the closer to linear the network starts, and the deeper it trains:
-    `depth` chooses the variance for a network of so many layers.
+    `depth` chooses the variance for a network of that many layers.
 
     Scale the inputs so that the first layer's pre-activations have that variance, too.
     Behind tanh, ELU or softsign, other variances come to `q_star` by themselves; behind

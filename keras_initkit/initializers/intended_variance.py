@@ -11,7 +11,7 @@ import numpy as np
 from keras_initkit.backends.keras_private import compute_fans
 from keras_initkit.theory.variance import variance
 
-# Of a standard normal distribution that is cut at two standard deviations.
+# The standard deviation of a standard normal distribution cut at two of them.
 _TRUNCATED_VARIANCE = 0.87962566103423978**2
 
 

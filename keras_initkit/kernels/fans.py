@@ -151,7 +151,7 @@ def _of_axes(
 
 
 _layers = keras.layers
-# Which rule holds for the variable of this name in layers of these types.
+# The rule that holds for the variable of this name in layers of these types.
 _RULES: tuple[tuple[tuple[type, ...], str, Any], ...] = (
     ((_layers.EinsumDense,), "kernel", _einsum),
     ((_layers.Conv1D, _layers.Conv2D, _layers.Conv3D), "kernel", _convolution),

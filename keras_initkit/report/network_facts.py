@@ -23,7 +23,7 @@ NORMALIZATIONS = (
     _layers.UnitNormalization,
     _layers.RMSNormalization,
 )
-# Of fewer, a mean says little.
+# With fewer, a mean is too uncertain.
 MIN_SAMPLES = 8
 SUMS = (_layers.Add, _layers.Average)
 

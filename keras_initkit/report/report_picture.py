@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Of Okabe and Ito's palette (2008), told apart with any colour vision.
+# From the palette of Okabe and Ito (2008), which suits any color vision.
 MEASURED, PREDICTED = "#0072B2", "#D55E00"
 # More names than this cannot be read below a panel.
 MAX_NAMES = 24

@@ -97,7 +97,7 @@ class _Activations:
         return samples.average(samples.slopes**2)
 
     def saturated_fraction(self, function: Callable[[Any], Any], z: Any) -> float:
-        """Of units, z of shape (batch, ..., units); NaN if there is no telling."""
+        """Of units, z of shape (batch, ..., units); NaN if unknown."""
         # One position stands for all: the same function is at work there.
         shape = (*(1 for _ in z.shape[1:-1]), z.shape[-1])
         key = id(function), shape

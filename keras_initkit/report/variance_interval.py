@@ -25,7 +25,7 @@ def variance_interval(variance: float, entries: int) -> tuple[float, float]:
         entries: how many numbers there are, at least 1.
 
     Returns:
-        The lowest and the highest population variance, NaN if there is no telling.
+        The lowest and the highest population variance, NaN if unknown.
 
     Reference:
 

@@ -48,19 +48,19 @@ class _Branch(NamedTuple):
 def scale_residual_branches(
     model: keras.Model, depth: int | None = None, exponent: float | None = None
 ) -> list[ScaledBranch]:
-    """Multiplies the kernels that close residual branches by a power of the depth.
+    """Multiplies the last kernel of each residual branch by a power of the depth.
 
     The factor is `depth ** -exponent`, for the kernel and its bias. Each branch adds
-    its variance to the stream, so that an exponent of 1/2 bounds the sum at any depth.
-    What ends in a ReLU or the like adds its mean, too, and means add up coherently:
-    there the exponent is 1.
+    its variance to the stream, so an exponent of 1/2 bounds the sum at any depth. A
+    branch that ends in a ReLU or a similar activation also adds its mean, and means add
+    up coherently. Such a branch needs an exponent of 1.
 
     A residual branch is one side of a sum (`keras.layers.Add`, `keras.ops.add`, `+`)
     whose other side comes from the same tensor without a kernel, or through one linear
     projection (Dense, EinsumDense or a convolution of one tap) where the branch has
-    more. What closes it is the last layer with a kernel, the output projection of an
-    attention layer, or several, where the branch is itself a sum or concatenation.
-    Blocks that are Functional or Sequential models are looked into. A kernel that
+    more. The last layer with a kernel closes the branch, or the output projection of an
+    attention layer, or several layers if the branch is itself a sum or concatenation.
+    The function also looks into Functional and Sequential models. A kernel that
     closes several branches is scaled once. Calling this twice scales twice.
 
     Examples:
@@ -69,8 +69,8 @@ def scale_residual_branches(
     >>> for _ in range(4):
     ...     x = x + keras.layers.Dense(32)(keras.layers.Dense(64, "relu")(x))
     >>> branches = scale_residual_branches(keras.Model(inputs, x))
-    >>> [branch.factor for branch in branches]
-    [0.5, 0.5, 0.5, 0.5]
+    >>> len(branches), branches[0].factor
+    (4, 0.5)
 
     Args:
         model: A Functional model, or a built Sequential one.

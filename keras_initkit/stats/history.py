@@ -144,7 +144,7 @@ class History(Mapping[str, np.ndarray]):
         return Records(*(part[number:] for part in self._records()))
 
     def last(self, count: int) -> Iterator[Record]:
-        """The last so many records, one by one, in the order of the steps."""
+        """The given number of last records, one by one, in the order of the steps."""
         records = self.since(len(self.steps) - count)
         for step, rows, skipped, loss, rate in zip(*records, strict=True):
             yield Record(

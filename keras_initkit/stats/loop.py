@@ -13,7 +13,7 @@ from keras_initkit.stats.faults import harmlessly
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
-# So many rows wait in a graph until a thread comes to read them.
+# Rows that wait in a graph until a thread reads them.
 CAPACITY = 256
 
 

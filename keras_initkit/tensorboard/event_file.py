@@ -20,7 +20,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 
-# Of the TFRecord format, in bytes.
+# Sizes in the TFRecord format, in bytes.
 LENGTH_SIZE, CRC_SIZE = 8, 4
 # In the name of a file: seconds, with or without microseconds.
 _TIME = re.compile(r"tfevents\.(\d{10})(?:\.(\d{6}))?\.")

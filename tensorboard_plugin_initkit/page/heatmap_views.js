@@ -122,7 +122,7 @@ function reasonNotTo(a, b, { readable }) {
   if (a.layers.length !== b.layers.length) {
     return (
       `${a.label} and ${b.label} do not have the same number of layers, ` +
-      "so that there is no difference to show."
+      "so there is no difference to show."
     );
   }
   if (a.profiles.steps.length === 0 || b.profiles.steps.length === 0) {

@@ -119,7 +119,7 @@ class Run:
         """The share of the samples looked at that is classified rightly, 0 to 1."""
         logits = self.look.outputs[-1]
         is_right = logits.argmax(axis=1) == self._seen[1]
-        # Of NaN, argmax is the first class.
+        # The argmax of NaN is the first class.
         return float(np.mean(is_right & np.isfinite(logits).all(axis=1)))
 
     def curve(self) -> list[tuple[int, float]]:

@@ -225,7 +225,7 @@ function createPage(scenes, paceField) {
       }
       const kind = `${scene} ${runs.length}`;
       if (panels.key !== kind) {
-        const titles = runs.length > 1 ? ["First start", "Second start"] : ["What is seen"];
+        const titles = runs.length > 1 ? ["First start", "Second start"] : ["What you see"];
         panels = {
           key: kind,
           trials: titles.map((one, i) =>
