@@ -63,7 +63,7 @@ def study(lab: Lab) -> Findings:
         plot_decision_boundary(panel, model, circles)
         panel.set_title(f"{name}: {findings[name]['train accuracy']:.1%} right")
         if units > 1:
-            # Of the hidden layers: the head's one unit has no other to be like.
+            # Hidden layers only: the head's one unit has no other to be like.
             fractions = run.layers["duplicate_fraction"][:, :2]
             findings[name]["identical units, fewest"] = fractions.min()
             findings[name]["identical units, most"] = fractions.max()

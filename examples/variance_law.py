@@ -20,7 +20,7 @@ from keras_initkit.theory import finite_width_fluctuation
 
 DEPTH = 10
 WIDTH = 100
-# Of the input and of each layer behind it.
+# Widths of the input and of each layer behind it.
 WIDTHS = {
     "equal": (WIDTH,) * (DEPTH + 1),
     "funnel": (512, 256, 128, 64, 32),

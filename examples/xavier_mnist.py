@@ -74,7 +74,7 @@ def study(lab: Lab) -> Findings:
             "test accuracy": accuracy,
             "spread 1": start[0].std(),
             "spread 5": start[-1].std(),
-            # Of all answers, not of units: the share that has next to no slope.
+            # The share of all answers, not of units, that has next to no slope.
             "flat 1": np.mean(np.abs(start[0]) > FLAT),
             "flat 5": np.mean(np.abs(start[-1]) > FLAT),
         }

@@ -56,7 +56,7 @@ def study(lab: Lab) -> Findings:
             "loss before": first,
             "loss after": last,
             "train accuracy": accuracy,
-            # Of the hidden layers: the head's one unit has no other to be like.
+            # Hidden layers only: the head's one unit has no other to be like.
             "identical units": trained.layers["duplicate_fraction"][-1, :2].mean(),
         }
         steps = np.arange(epochs + 1) * STEPS_PER_EPOCH

@@ -8,7 +8,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 
 # How many steps TensorBoard keeps of each statistic: as many as a screen has columns.
-# Of a plugin that is not its own it would keep 100, or 10 with `--load_fast=false`.
+# TensorBoard would keep 100 of a foreign plugin, or 10 with `--load_fast=false`.
 SAMPLES = 1000
 
 

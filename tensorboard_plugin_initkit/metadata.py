@@ -15,7 +15,7 @@ INTERVAL_TAG = "recording/interval"
 # The loss as Keras shows it after each recorded step.
 LOSS_TAG = "training/loss"
 LEARNING_RATE_TAG = "training/learning_rate"
-# Of a text for people, and of the same as JSON.
+# Tags of a text for people, and of the same as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
 # What a finding has, and of which type; a list is one of strings.

@@ -300,7 +300,7 @@ GOOD = {
     "fixed_variance": {"activation": "tanh", "weight_variance": 1.5},
     "max_trainable_depth": {"activation": "tanh", "weight_variance": 1.5},
 }
-# Of two arguments exactly one must be given: this one, unless the other is wrong.
+# Exactly one of two arguments must be given: this one, unless the other is wrong.
 EITHER = {
     "Critical": ("q_star", 0.5, "depth"),
     "LogPriorBias": ("labels", [0, 1], "priors"),

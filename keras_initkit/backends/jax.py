@@ -39,7 +39,7 @@ def trace_of(tensor: Any) -> Any:
 
 def numbers(tensor: Any) -> np.ndarray:
     if isinstance(tensor, jax.Array) and not tensor.is_fully_addressable:
-        # Of several processes each has the whole of what is replicated.
+        # Each process has the whole of what is replicated.
         tensor = tensor.addressable_data(0)
     return np.asarray(tensor)
 

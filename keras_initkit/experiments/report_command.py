@@ -61,7 +61,7 @@ examples:
       --plot report.png
 """
 
-# Of TensorFlow's: colours, and on which device an operation ran.
+# TensorFlow adds colors, and the device on which an operation ran.
 NO_WORDS = re.compile(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?|\[Op:\w*\]")
 
 

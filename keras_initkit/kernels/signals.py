@@ -118,7 +118,7 @@ class ForwardPass:
     def __init__(self, model: keras.Model) -> None:
         self._interception = Interception(model, self._stand_in)
         self._model = model
-        # Of each thread its own: a thread may stand for a replica.
+        # Each thread has its own: a thread may stand for a replica.
         self._caught = threading.local()
 
     def __enter__(self) -> "ForwardPass":

@@ -7,7 +7,7 @@ from typing import Any
 from keras_initkit import backends
 from keras_initkit.stats.measures import widen
 
-# So many places along each axis are looked at: of a large kernel too few to take long.
+# Places along each axis that are looked at: few enough to be quick in a large kernel.
 MAX_PLACES = 32
 
 

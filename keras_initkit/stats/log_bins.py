@@ -39,7 +39,7 @@ def indices(tensor: Any) -> Any:
     """
     flat = ops.cast(ops.reshape(tensor, (-1,)), "float32")
     bits = backends.current().float_bits(flat)
-    # Of a float32 number the sign, 8 bits of exponent, and 2 of the fraction.
+    # A float32 number's sign, 8 bits of exponent, and 2 of the fraction.
     magnitude = ops.right_shift(ops.bitwise_and(bits, 2**31 - 1), 21)
     lowest = (127 + MIN_EXPONENT) * BINS_PER_OCTAVE
     place = ops.clip(magnitude - lowest + 1, 0, BINS_PER_SIGN)

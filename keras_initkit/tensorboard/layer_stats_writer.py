@@ -41,10 +41,10 @@ from tensorboard_plugin_initkit.scales import scale
 
 # What each layer is shown of where TensorBoard has not our tab.
 LAYER_KEYS = ("weight_variance", "gradient_variance")
-# Of 10,000 records about as many are written as TensorBoard keeps: 1000 of a scalar.
+# TensorBoard keeps 1000 values of a scalar. About as many of 10,000 are written.
 # More would only take up its memory, some 370 bytes each.
 MAX_SCALARS, MAX_PROFILES = 256, 32
-# Of a network with more layers they have no scalars of their own, for the same reason.
+# Layers of a larger network have no scalars of their own, for the same reason.
 MAX_LAYERS = 1000
 
 

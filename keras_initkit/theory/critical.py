@@ -12,11 +12,11 @@ from keras_initkit.theory.elementwise import (
 from keras_initkit.theory.gaussian_average import gaussian_samples
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
-# Of q*: a bias variance this little below 0 is 0, as ReLU's is.
+# Share of q*. A bias variance this little below 0 is 0, as ReLU's is.
 _ROUNDING = 1e-6
-# Of q*: a bias variance this far from the one asked for is another one.
+# Share of q*. A bias variance this far from the one asked for is another one.
 _OTHER_BIAS = 1e-3
-# Of the squared singular values of the Jacobian: they deviate by twice their mean.
+# The Jacobian's squared singular values deviate by twice their mean.
 _SINGULAR_VALUE_VARIANCE = 4.0
 _SMALLEST_VARIANCE, _LARGEST_VARIANCE = 1e-8, 1.0
 

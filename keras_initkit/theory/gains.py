@@ -22,7 +22,7 @@ _TORCH_GAINS = {
     keras.activations.relu: math.sqrt(2),
     keras.activations.selu: 3 / 4,
 }
-_LEAKY_RELU_SLOPE = 0.2  # Of keras.activations.leaky_relu.
+_LEAKY_RELU_SLOPE = 0.2  # The default of keras.activations.leaky_relu.
 
 
 class Moments(NamedTuple):

@@ -23,7 +23,7 @@ _INNERMOST_WIDTH = 2**-6
 # A panel that is not resolved at this width holds a jump.
 _SMALLEST_WIDTH = 2**-28
 _MOST_PANELS = 2**16
-# Of the prediction, relative to the largest value.
+# Tolerance of the prediction, relative to the largest value.
 _TOLERANCE = 1e-10
 _ROUNDING_ERRORS = 16
 # Stands for a variance of 0, where a slope has no width to be measured on.

@@ -508,7 +508,7 @@ class TestRefusals:
     @pytest.mark.parametrize("is_normalized", [True, False])
     def test_a_kernel_that_the_next_call_normalizes(self, is_normalized, orthogonal):
         model = sequential(
-            # Of half its variance: behind it, an orthogonal kernel is not enough.
+            # Half its variance: an orthogonal kernel behind it is not enough.
             layers.Dense(8, "relu", name="before"),
             layers.SpectralNormalization(layers.Dense(8, "relu", name="inside")),
         )

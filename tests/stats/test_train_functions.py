@@ -179,7 +179,7 @@ def test_what_another_callback_does_to_the_model_ends_no_recording(
     callback = recorder(tmp_path)
     assert_same(train(callback), bare)
     steps = callback.history.steps.tolist()
-    # Of the callback's own fit are the last seven steps in any case.
+    # The last seven steps belong to the callback's own fit in any case.
     last = 10 + NUM_STEPS_OF.get(meddling, 0)
     assert set(steps) >= {0, 1, *range(last - 7, last)}
 

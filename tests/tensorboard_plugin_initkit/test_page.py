@@ -94,7 +94,7 @@ INTERACTIVE = {
     *("option", "radio", "searchbox", "slider", "spinbutton", "switch", "tab"),
     *("textbox", "treeitem"),
 }
-# Of every piece of text that is seen: how it stands out from what is behind it.
+# The contrast of every visible text with what is behind it.
 CONTRASTS = """
 const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
 const over = ([r, g, b, a = 1], below) =>
@@ -128,7 +128,7 @@ for (const element of document.querySelectorAll("body *")) {
 }
 return found;
 """
-# Of the point of a canvas that is under a point of the window, its colour.
+# The color of the canvas under a point of the window.
 PIXEL = """
 const [canvas, x, y] = arguments;
 const box = canvas.getBoundingClientRect();
@@ -833,7 +833,7 @@ def test_from_an_empty_directory_to_a_live_run(
         page.driver.switch_to.default_content()
         page.wait(lambda: "p.initkit.view=heatmap" in page.driver.current_url)
         assert "#initkit" in page.driver.current_url
-        # Of what TensorBoard itself complains is not our fault.
+        # TensorBoard's own complaints are not our fault.
         page.driver.get("about:blank")
         assert [line for line in page.log() if "plugin/initkit" in line] == []
 
@@ -1041,7 +1041,7 @@ RESIDUAL = {
 }
 DEEP = len(BLOCKS) + 2
 DEEP_STEPS = [0, 10, 20, 30]
-# Of every other kernel a hundredth.
+# A hundredth of every other kernel.
 ZIGZAG = {
     run: np.geomspace(1, 1e-3, 4 * DEEP).reshape(4, DEEP).astype("float32")
     * np.where(np.arange(DEEP) % 2, 1e-2, 1).astype("float32")

@@ -159,7 +159,7 @@ def ask(log_dir, request, tensorboard_server, wait_until):
             return answer
 
         def is_loaded():
-            # Of no run there is anything to come that is not there yet.
+            # No run has anything to come that is not there yet.
             runs = json.loads(ask("runs").body)["runs"]
             last = {run["name"]: run.get("last_step") for run in runs}
             return len(runs) == len(NAMES) and {

@@ -7,7 +7,7 @@ from keras_initkit.stats.statistics import Statistics
 from tensorboard_plugin_initkit.scales import scale
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
-# Of every statistic that is documented, its range.
+# The range of every statistic that is documented.
 RANGES = dict(
     re.findall(
         r"^\| `(\w+)` \|.*\| (any|>= 0|0 to 1) \| (?:yes )?\|$",
