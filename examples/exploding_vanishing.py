@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from keras_initkit import reinitialize, signal_report
 from keras_initkit.experiments.picture import STYLES
 from keras_initkit.experiments.study import Findings, Lab, run_study
-from keras_initkit.theory import calculate_gain, variance_map
+from keras_initkit.theory.profile import signal_profile
 
 LINEAR_GAINS = (0.5, 1.0, 1.5)
 LINEAR_DEPTH = 9
@@ -162,18 +162,9 @@ def relative(signals, gradients):
 
 def theory(activation, weight_variance, depth):
     """The same for infinitely wide layers, and inputs of variance 1: `(depth,)`."""
-    signals, factors = [float(weight_variance)], [1.0]
-    for _ in range(depth - 1):
-        factors.append(weight_variance * mean_square_slope(activation, signals[-1]))
-        signals.append(variance_map(activation, weight_variance, 0.0, signals[-1]))
-    return np.array(signals) / signals[0], np.cumprod(factors)
-
-
-def mean_square_slope(activation, variance):
-    """E[f'(z)^2] for normal z of this variance."""
-    function, deviation = keras.activations.get(activation), math.sqrt(variance)
-    gain = calculate_gain(lambda u: function(deviation * u) / deviation, "backward")
-    return gain**-2
+    first = float(weight_variance)
+    signals, slopes = signal_profile(activation, weight_variance, depth, first)
+    return signals / first, np.cumprod([1.0, *slopes[:-1]])
 
 
 def row(measured, expected):

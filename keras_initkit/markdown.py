@@ -9,7 +9,7 @@ _SPECIAL = re.compile(r"[|!\[\]<>&`*\\]")
 def escaped(text: str) -> str:
     """The text in one line, which Markdown and HTML show as it is.
 
-    Example:
+    Examples:
 
     >>> escaped("a|b")
     'a&#124;b'

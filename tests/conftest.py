@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ import urllib.request
 import keras
 import numpy as np
 import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +167,29 @@ def wait_until():
             time.sleep(0.2)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def driver():
+    """A browser without a window; its tests are skipped where there is none."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    chromedriver = shutil.which("chromedriver")
+    if not (browser and chromedriver):
+        pytest.skip(f"needs chromedriver and one of {', '.join(BROWSERS)}")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (
+        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"),
+        *("--disable-gpu", "--window-size=1280,900", "--lang=en"),
+        *("--disable-background-networking", "--no-first-run"),
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    # With both paths given, selenium has nothing to look for or to download.
+    service = webdriver.ChromeService(executable_path=chromedriver)
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_page_load_timeout(60)
+    yield driver
+    driver.quit()

@@ -38,8 +38,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
       `fan_in * mean(W^2) * E[f(u)^2] = 1` for u ~ N(0, 1). For ReLU, this is the scale
       of He initialization.
       In a residual network, a kernel that closes one of n branches gets that divided
-      by sqrt(n). Kernels of zeros, a small last layer, and networks that normalize
-      their activations are not suspect.
+      by sqrt(n), and the last layer gets the scale of Glorot initialization. Kernels
+      of zeros, a small last layer, and small kernels in networks that normalize their
+      activations are not suspect.
     - At one step in `check_freq`, it compares the norm of each kernel with the norm at
       the check before. Where they differ by a factor of more than 2.5 that the
       optimizer's own steps do not explain, something else has multiplied the kernel.
@@ -182,8 +183,9 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         """
         _, (_, norms), _ = self._records
         norm_of = dict(zip(self._session.plan.layers, norms, strict=True))
+        variables = self._variables()
         for event in jumps:
-            variable = self._variables()[event.layer]
+            variable = variables[event.layer]
             norm = np.linalg.norm(keras.ops.convert_to_numpy(variable.value))
             factor = norm_of[event.layer] / norm
             if abs(np.log10(factor)) > USUAL_MISFIT / 2:

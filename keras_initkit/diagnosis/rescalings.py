@@ -48,9 +48,10 @@ def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Res
         for name in suspicion.finding.layers
     }
     is_large = TOO_LARGE in problems.values()
+    closing = closing_layers(network) if network.is_residual else []
     rescalings = []
     for layer in network.layers:
-        decades = _excess(network, layer)
+        decades = _excess(layer, closing, layer.name == network.output)
         is_hidden_cause = is_large and decades > USUAL_MISFIT
         is_hidden_cause &= not layer.is_scale_invariant
         if math.isfinite(decades) and (layer.name in problems or is_hidden_cause):
@@ -63,12 +64,11 @@ def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Res
     return rescalings
 
 
-def _excess(network: NetworkFacts, layer: LayerFacts) -> float:
+def _excess(layer: LayerFacts, closing: Sequence[str], is_output: bool) -> float:
     """Decades that a kernel's power is above the one that is right in its place."""
-    if layer.name == network.output and math.isfinite(layer.fan_in):
+    if is_output and math.isfinite(layer.fan_in):
         glorot = 2 * layer.fan_in / (layer.fan_in + layer.units)
         return math.log10(layer.power / glorot) if layer.power > 0 else -math.inf
-    closing = closing_layers(network) if network.is_residual else []
     return misfit(layer) + (math.log10(len(closing)) if layer.name in closing else 0.0)
 
 

@@ -34,6 +34,12 @@ IDX_UNSIGNED_BYTE = 0x08
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
+AT_HAND_HELP = (
+    "mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from Keras's "
+    "cache, or else scikit-learn's digits"
+)
+
+
 def is_at_hand(path: str | None = None) -> bool:
     """Whether there is a path to MNIST, or Keras has it and need not download it."""
     if path is not None:

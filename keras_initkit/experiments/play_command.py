@@ -5,7 +5,7 @@ import logging
 import webbrowser
 
 from keras_initkit.experiments.extras import require_extras
-from keras_initkit.experiments.mnist_files import read_mnist
+from keras_initkit.experiments.mnist_files import AT_HAND_HELP, read_mnist
 from keras_initkit.experiments.user_error import UserError
 
 LARGEST_PORT = 2**16 - 1
@@ -37,8 +37,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--mnist-path",
         metavar="FILE",
-        help="mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from "
-        "Keras's cache if it is there, or else scikit-learn's digits",
+        help=AT_HAND_HELP,
     )
     parser.set_defaults(run=run)
 

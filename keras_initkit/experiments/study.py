@@ -186,8 +186,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mnist-path",
         metavar="FILE",
-        help="mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from "
-        "Keras's cache, or else scikit-learn's digits",
+        help=mnist_files.AT_HAND_HELP,
     )
     parser.add_argument(
         "--seed",

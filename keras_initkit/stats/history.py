@@ -190,7 +190,7 @@ class History(Mapping[str, np.ndarray]):
     def short_names(self) -> list[str]:
         """The names of the layers without the outer layers that all lie in.
 
-        Example:
+        Examples:
 
         >>> History(["encoder/block/a", "encoder/head"]).short_names()
         ['block/a', 'head']

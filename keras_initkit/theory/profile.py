@@ -16,7 +16,7 @@ def signal_profile(
     `slopes[l] = sigma_w^2 E[f'(sqrt(q[l]) z)^2]` times that of layer `l + 1`, for
     `z ~ N(0, 1)` and layers of one width.
 
-    Example:
+    Examples:
 
     >>> signal_profile("relu", weight_variance=1.0, depth=3, variance=4.0)
     (array([4., 2., 1.]), array([0.5, 0.5, 0.5]))

@@ -5,7 +5,6 @@ import csv
 import io
 import itertools
 import json
-import shutil
 import time
 import urllib.request
 from urllib.parse import quote
@@ -14,7 +13,6 @@ from xml.etree import ElementTree
 import keras
 import numpy as np
 import pytest
-from selenium import webdriver
 from selenium.common.exceptions import (
     StaleElementReferenceException,
     TimeoutException,
@@ -27,14 +25,6 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from keras_initkit import LayerStatsCallback
 from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
 from tensorboard_plugin_initkit import metadata
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason=f"needs chromedriver and one of {', '.join(BROWSERS)}",
-)
 
 PATIENCE = 20  # seconds
 VIEWS = ("profile", "heatmap", "compare", "weights_gradients", "overview")
@@ -346,25 +336,6 @@ def wait_for_runs(url, number):
             return
         time.sleep(0.1)
     raise AssertionError(f"TensorBoard does not have {number} runs: {runs}")
-
-
-@pytest.fixture(scope="module")
-def driver():
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (
-        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"),
-        *("--disable-gpu", "--window-size=1280,900", "--lang=en"),
-        *("--disable-background-networking", "--no-first-run"),
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # With both paths given, selenium has nothing to look for or to download.
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

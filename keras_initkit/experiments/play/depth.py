@@ -18,7 +18,6 @@ from keras_initkit.experiments.play.scene import (
     optimizer_field,
     rate_field,
 )
-from keras_initkit.experiments.settings import Settings
 from keras_initkit.theory.profile import signal_profile
 from keras_initkit.theory.variance import variance
 
@@ -50,19 +49,12 @@ class Depth(Scene):
     def dataset_arguments(self, values: Values) -> str:
         return '"digits", max_train=1400'
 
-    def settings(self, values: Values) -> Settings:
+    def size(self, values: Values) -> tuple[int, int]:
+        return values["layers"], WIDTH
+
+    def start(self, values: Values) -> str:
         # LeCun's kernels have n Var(W) = 1.
-        factor = math.sqrt(values["variance"])
-        return Settings(
-            (f"lecun_normal*{factor!r}",),
-            depth=values["layers"],
-            width=WIDTH,
-            activation=values["activation"],
-            batch_size=self.batch_size,
-            optimizer=values["optimizer"],
-            learning_rate=values["rate"],
-            seed=values["seed"],
-        )
+        return f"lecun_normal*{math.sqrt(values['variance'])!r}"
 
     def picture(self, run: Run, values: Values) -> dict[str, Any]:
         signal, gradient = measured(run.look)

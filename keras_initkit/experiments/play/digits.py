@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_initkit.experiments.datasets import Dataset, load_dataset
 from keras_initkit.experiments.mnist_files import is_at_hand
-from keras_initkit.experiments.play import lesson
 from keras_initkit.experiments.play.fields import Choice, Values
 from keras_initkit.experiments.play.run import Run
 from keras_initkit.experiments.play.scene import (
@@ -16,8 +15,7 @@ from keras_initkit.experiments.play.scene import (
     optimizer_field,
     rate_field,
 )
-from keras_initkit.experiments.play.starts import INITIALIZER, SCALE, start_name
-from keras_initkit.experiments.settings import Settings
+from keras_initkit.experiments.play.starts import INITIALIZER, SCALE
 
 LAYERS, WIDTH = 5, 64
 SHOWN = 100  # test digits
@@ -59,17 +57,8 @@ class Digits(Scene):
         path = f"mnist_path={self._mnist_path!r}, " if self._mnist_path else ""
         return f'"{self._source}", {path}max_train={TRAIN[self._source]}'
 
-    def settings(self, values: Values) -> Settings:
-        return Settings(
-            (start_name(values["initializer"], values["scale"]),),
-            depth=LAYERS,
-            width=WIDTH,
-            activation=values["activation"],
-            batch_size=self.batch_size,
-            optimizer=values["optimizer"],
-            learning_rate=values["rate"],
-            seed=values["seed"],
-        )
+    def size(self, values: Values) -> tuple[int, int]:
+        return LAYERS, WIDTH
 
     def others(self, dataset: Dataset) -> np.ndarray:
         return dataset.x_test[:SHOWN]
@@ -97,14 +86,6 @@ class Digits(Scene):
         is_known = np.isfinite(logits).all(axis=1)
         predicted = np.where(is_known, logits.argmax(axis=1), NO_DIGIT)
         return {"layers": layers, "predicted": predicted}
-
-    def lesson(self, run: Run, values: Values) -> list[str]:
-        findings = run.findings
-        return [
-            lesson.seen_sentence(run, findings),
-            lesson.cost_sentence(run),
-            lesson.advice_sentence(run, findings),
-        ]
 
 
 def histogram(activations: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from keras_initkit.experiments.decision_boundary import (
     class_probabilities,
     places,
 )
-from keras_initkit.experiments.play import lesson
 from keras_initkit.experiments.play.fields import Choice, Number, Values
 from keras_initkit.experiments.play.run import Run
 from keras_initkit.experiments.play.scene import (
@@ -21,8 +20,7 @@ from keras_initkit.experiments.play.scene import (
     optimizer_field,
     rate_field,
 )
-from keras_initkit.experiments.play.starts import INITIALIZER, SCALE, start_name
-from keras_initkit.experiments.settings import Settings
+from keras_initkit.experiments.play.starts import INITIALIZER, SCALE
 
 CELLS = 40  # places in a row of the decision boundary
 CERTAIN = 255  # a probability of 1, in a byte
@@ -56,17 +54,8 @@ class Plane(Scene):
     def dataset_arguments(self, values: Values) -> str:
         return f'"{values["dataset"]}"'
 
-    def settings(self, values: Values) -> Settings:
-        return Settings(
-            (start_name(values["initializer"], values["scale"]),),
-            depth=values["layers"],
-            width=values["units"],
-            activation=values["activation"],
-            batch_size=self.batch_size,
-            optimizer=values["optimizer"],
-            learning_rate=values["rate"],
-            seed=values["seed"],
-        )
+    def size(self, values: Values) -> tuple[int, int]:
+        return values["layers"], values["units"]
 
     def others(self, dataset: Dataset) -> np.ndarray:
         return places(*_corners(dataset), CELLS)
@@ -95,14 +84,6 @@ class Plane(Scene):
             "region": probabilities.argmax(axis=1),
             "certainty": (CERTAIN * largest).astype(int),
         }
-
-    def lesson(self, run: Run, values: Values) -> list[str]:
-        findings = run.findings
-        return [
-            lesson.seen_sentence(run, findings),
-            lesson.cost_sentence(run),
-            lesson.advice_sentence(run, findings),
-        ]
 
 
 def equal_units(kernel: np.ndarray, gradient: np.ndarray) -> list[list[int]]:

@@ -1,7 +1,6 @@
 """One network in training, drawn anew in place for each start."""
 
 import math
-import tempfile
 from dataclasses import replace
 
 import keras
@@ -135,22 +134,20 @@ class Run:
         self._fit = self._callback = None
 
     def _begin(self) -> None:
-        logs = tempfile.TemporaryDirectory(prefix="keras_initkit_play_")
-        callback = LayerStatsCallback(logs.name, "batch", on_record=self._note)
+        callback = LayerStatsCallback(None, "batch", on_record=self._note)
         x, y = self.dataset.x_train, self.dataset.y_train
         batch_size = self._settings.batch_size
 
         def fit(pause: keras.callbacks.Callback) -> None:
-            with logs:
-                self._network.fit(
-                    x,
-                    y,
-                    batch_size=batch_size,
-                    epochs=math.ceil(MAX_STEPS * batch_size / len(x)),
-                    shuffle=False,
-                    callbacks=[callback, pause],
-                    verbose=0,
-                )
+            self._network.fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=math.ceil(MAX_STEPS * batch_size / len(x)),
+                shuffle=False,
+                callbacks=[callback, pause],
+                verbose=0,
+            )
 
         self._callback = callback
         self._fit = SteppedFit(fit)

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from keras_initkit.experiments.datasets import Dataset
+from keras_initkit.experiments.play import lesson
 from keras_initkit.experiments.play.fields import Choice, Field, Number, Values, second
 from keras_initkit.experiments.play.run import Run
+from keras_initkit.experiments.play.starts import start_name
 from keras_initkit.experiments.settings import LEARNING_RATES, Settings
 
 STARTS = Choice("starts", "Starts", "one", ("one", "two"))
@@ -53,9 +55,27 @@ class Scene:
         """What `load_dataset` loads it with, as Python has it."""
         raise NotImplementedError
 
+    def size(self, values: Values) -> tuple[int, int]:
+        """How many hidden layers the network has, and how many units in each."""
+        raise NotImplementedError
+
+    def start(self, values: Values) -> str:
+        """What `kernel_initializers` calls the start."""
+        return start_name(values["initializer"], values["scale"])
+
     def settings(self, values: Values) -> Settings:
         """The network, and its start as the only initializer."""
-        raise NotImplementedError
+        depth, width = self.size(values)
+        return Settings(
+            (self.start(values),),
+            depth=depth,
+            width=width,
+            activation=values["activation"],
+            batch_size=self.batch_size,
+            optimizer=values["optimizer"],
+            learning_rate=values["rate"],
+            seed=values["seed"],
+        )
 
     def others(self, dataset: Dataset) -> np.ndarray:
         """Samples whose logits the picture needs, `(others, features)`."""
@@ -71,4 +91,9 @@ class Scene:
 
     def lesson(self, run: Run, values: Values) -> list[str]:
         """Three sentences on what is seen now."""
-        raise NotImplementedError
+        findings = run.findings
+        return [
+            lesson.seen_sentence(run, findings),
+            lesson.cost_sentence(run),
+            lesson.advice_sentence(run, findings),
+        ]
