@@ -2,6 +2,7 @@ import re
 import runpy
 from pathlib import Path
 
+import keras
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -13,6 +14,8 @@ def run(tmp_path, monkeypatch, capsys):
 
     def run_example(name, *arguments):
         monkeypatch.chdir(tmp_path)
+        # An example may choose a backend, which no later process is to inherit.
+        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
         monkeypatch.setattr("sys.argv", [name, *arguments])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         return capsys.readouterr().out, tmp_path
