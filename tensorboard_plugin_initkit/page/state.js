@@ -1,5 +1,6 @@
 /** What is shown: what the reader wants, as far as the runs have it. */
 
+import { columnOf } from "./data.js";
 import { isAlternating } from "./layers.js";
 import { onAxis } from "./ranges.js";
 import { shortNames, withoutCounters } from "./numbers.js";
@@ -10,6 +11,8 @@ const LINES = ["network", "kind"];
 const COLOURS = ["fixed", "data"];
 const AXES = ["usual", "log", "symlog", "linear"];
 const FIRST_RUNS = 8;
+const MOST_HISTOGRAMS = 4; // runs, of which each has a chart of its own
+const SOURCES = ["weight", "gradient", "pre_activation"];
 const LISTS = ["runs"];
 
 /**
@@ -123,6 +126,31 @@ export function needs(shown, catalog) {
       .filter((key) => run?.statistics.includes(key))
       .map((key) => [name, key]);
   });
+}
+
+/**
+ * The histograms of the layer whose time series is open, as far as they were recorded:
+ * run, source and the run's own name of the layer.
+ */
+export function histogramsOf(shown, { readable }) {
+  const source = sourceOf(openStatistic(shown));
+  const runs = readable.filter(({ name }) => runsOf(shown).includes(name));
+  return runs
+    .filter(({ histograms }) => histograms?.includes(source))
+    .map((run) => [run, columnOf(shown.layer, run, runs)])
+    .filter(([, column]) => column >= 0)
+    .slice(0, MOST_HISTOGRAMS)
+    .map(([run, column]) => [run.name, source, run.ownNames[column]]);
+}
+
+/** The statistic of the time series. */
+export function openStatistic({ view, statistic, measure, side }) {
+  return view === "weights_gradients" ? `${side}_${measure}` : statistic;
+}
+
+/** What a statistic is of, if histograms of that can be recorded. */
+export function sourceOf(statistic) {
+  return SOURCES.find((source) => statistic?.startsWith(`${source}_`)) ?? null;
 }
 
 /** The statistics that a view shows. */

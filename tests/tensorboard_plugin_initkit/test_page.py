@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import time
 import urllib.request
 from urllib.parse import quote
@@ -1072,6 +1073,95 @@ def test_a_layers_course_has_loss_and_learning_rate_above_it(page, extremes):
     assert len(places) == 1
     page.open(extremes, runs="zero", layer="net/c")
     assert len(page.all("#time-series svg.chart:not([hidden])")) == 1
+
+
+class Kernels(keras.callbacks.Callback):
+    """Keeps a kernel of each step, as it is before the update."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.values = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.values.append(keras.ops.convert_to_numpy(self.layer.kernel).copy())
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    """Runs with histograms of every step, and the kernels that they are of."""
+    log_dir = tmp_path_factory.mktemp("spread")
+    x = np.random.default_rng(0).normal(size=(40, 64))
+    kept = {}
+    for name, rate in (("steady", 1e-9), ("moved", 3.0)):
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64, name="a")])
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        kernels = Kernels(model.layers[0])
+        stats = LayerStatsCallback(log_dir / name, 1, histogram_steps=1)
+        model.fit(x, x[::-1], batch_size=8, verbose=0, callbacks=[stats, kernels])
+        kept[f"{name}/layer_stats"] = kernels.values
+    return log_dir, kept
+
+
+@pytest.fixture(scope="module")
+def spread(kernels, tensorboard_server):
+    log_dir, kept = kernels
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(kept))
+        yield url, kept
+
+
+def test_a_layers_values_are_seen_over_the_steps(page, spread):
+    url, kept = spread
+    page.open(url, statistic="weight_variance", layer="a")
+    drawn = page.data("svg[data-spread]", "spread", "steps")
+    assert sorted(drawn) == sorted((run, "5") for run in kept)
+    assert page.text().count("To see how the values are spread") == 0
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME)
+    for step in range(5):
+        words = page.one("#time-series .reading").text
+        assert words.startswith(f"step {step}: ")
+        for run, values in kept.items():
+            label = run.partition("/")[0]
+            low, high = map(
+                float,
+                re.search(
+                    rf"{label} .*?half .*? from (\S+) to ([^;]+)", words
+                ).groups(),
+            )
+            # A bin reaches no further than to 1.25 times its smaller edge.
+            quartiles = np.percentile(values[step], [25, 75])
+            np.testing.assert_allclose([low, high], quartiles, rtol=0.25)
+        page.press(Keys.ARROW_RIGHT)
+
+
+def test_the_picture_of_a_layers_values_shows_where_they_lie(
+    page, tmp_path, write_run, tensorboard_server
+):
+    edges, counts = np.arange(-2.0, 3.0), np.zeros((2, 1, 4))
+    counts[0, 0, 3], counts[1, 0, 0] = 9, 7  # all above 1, then all below -1
+    write_run(
+        *(tmp_path / "run", [0, 10], ["a"], {"gradient_variance": np.ones((2, 1))}),
+        histograms={"gradient": (edges, counts)},
+    )
+    with tensorboard_server(tmp_path) as url:
+        wait_for_runs(url, 1)
+        page.open(url, layer="a")
+        paths = [d for (d,) in page.data(".distribution path", "d")]
+    assert paths[:-1] == [""] * 7  # each step has one bin, which is the darkest
+    places = re.findall(r"M([\d.]+),([\d.]+)h[\d.]+v([\d.]+)", paths[-1])
+    (x0, top0, tall0), (x1, top1, tall1) = np.array(places, float)
+    assert x0 < x1
+    assert top0 + tall0 < top1
+    assert tall0 == pytest.approx(tall1, abs=0.2)
+
+
+def test_how_to_record_histograms_is_said_where_there_are_none(page, url):
+    page.open(url, statistic="weight_variance", layer="net/b")
+    assert 'LayerStatsCallback(histogram_steps="epoch")' in page.text()
+    page.open(url, statistic="update_ratio", layer="net/b")
+    assert not page.one("#time-series .hint").is_displayed()
 
 
 def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
