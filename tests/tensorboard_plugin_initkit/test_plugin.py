@@ -58,8 +58,8 @@ COUNTS[:, 0] = [0, 5, 0, 2]
 COUNTS[1, 0] = 0
 COUNTS[:, 1] = [1, 2, 3, 2**53]
 BAD_HISTOGRAMS = {
-    "bad/histogram: flat": make_tensor_proto([1.0, 2.0, 3.0]),
     "bad/histogram: NaN": make_tensor_proto([[0.0, 1.0, np.nan]]),
+    "bad/histogram: flat": make_tensor_proto([1.0, 2.0, 3.0]),
     "bad/histogram: words": make_tensor_proto([["a", "b", "c"]]),
 }
 TWO = TensorShapeProto(dim=[TensorShapeProto.Dim(size=2)])
