@@ -5,9 +5,11 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 import time
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -25,6 +27,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from keras_initkit import LayerStatsCallback
 from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
+from keras_initkit.experiments.datasets import load_dataset
 from tensorboard_plugin_initkit import metadata
 
 PATIENCE = 20  # seconds
@@ -32,6 +35,8 @@ VIEWS = ("profile", "heatmap", "compare", "weights_gradients", "overview")
 HOSTILE = "<img src=x onerror=window.pwned=1>"
 ODD = "odd, 100%2C"  # of a list of names, a comma might be the end of one
 STEPS = [0, 1, 2, 10, 50, 100]
+# Names the directory of the pictures in the documentation, to take them anew.
+PICTURES = "KERAS_INITKIT_PICTURES"
 LAYERS = ["net/a", "net/b", "net/c", "net/d"]
 RNG = np.random.default_rng(0)
 ONE, TWO = (
@@ -1440,3 +1445,78 @@ def test_a_run_keeps_its_colour(page, tmp_path, write_run, tensorboard_server):
         after = page.run(colours)
         assert {name: after[name] for name in before} == before
         assert len(set(after.values())) == 3
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory, tensorboard_server):
+    """Five starts of a deep network, on the digits."""
+    log_dir = tmp_path_factory.mktemp("digits")
+    data = load_dataset("digits")
+    starts = {
+        **{name: name for name in ("glorot_uniform", "he_normal", "lecun_normal")},
+        "normal_0.02": keras.initializers.RandomNormal(stddev=0.02, seed=0),
+        "normal_0.3": keras.initializers.RandomNormal(stddev=0.3, seed=0),
+    }
+    for name, start in starts.items():
+        keras.utils.set_random_seed(0)
+        hidden = [
+            keras.layers.Dense(64, "relu", kernel_initializer=start, name=f"hidden_{i}")
+            for i in range(16)
+        ]
+        head = keras.layers.Dense(10, name="head")
+        model = keras.Sequential([keras.Input((64,)), *hidden, head])
+        model.compile(
+            "adam",
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,  # compiling takes longer than the training
+        )
+        stats = LayerStatsCallback(log_dir / name, 5, histogram_steps=10)
+        x, y = data.x_train, data.y_train
+        model.fit(x, y, batch_size=64, epochs=10, verbose=0, callbacks=[stats])
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(starts))
+        yield url
+
+
+@pytest.fixture
+def save(page, tmp_path):
+    """A function that saves a picture of an element; into `docs/` if that is wanted."""
+    directory = Path(os.environ.get(PICTURES, tmp_path))
+
+    def save(name, css="main"):
+        (directory / name).write_bytes(page.one(css).screenshot_as_png)
+
+    return save
+
+
+@pytest.mark.slow
+def test_the_picture_of_findings_and_a_depth_profile(page, digits, save):
+    page.resize(1425, 835)
+    page.open(digits, step="100")
+    text = " ".join(page.text().split())
+    assert "normal_0.02 weights too small in hidden_0 … hidden_15" in text
+    assert "normal_0.3 weights too large in hidden_0 … hidden_15" in text
+    assert "glorot_uniform, he_normal, lecun_normal: no problem was found." in text
+    css = "circle.point[data-run^=he_normal][data-layer=hidden_7]"
+    ActionChains(page.driver).move_to_element(page.one(css)).perform()
+    page.wait(lambda: "he_normal, hidden_7, step 100" in page.text())
+    save("tab.png")
+
+
+@pytest.mark.slow
+def test_the_picture_of_two_runs(page, digits, save):
+    page.resize(1425, 1100)
+    a, b = "he_normal/layer_stats", "normal_0.02/layer_stats"
+    page.open(digits, view="compare", a=a, b=b)
+    assert len(page.all("[data-heatmap] canvas")) == 3
+    save("two_runs.png")
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_layer_over_the_steps(page, digits, save):
+    page.resize(1425, 1700)
+    runs = ["glorot_uniform/layer_stats", "he_normal/layer_stats"]
+    page.open(digits, runs=",".join(runs), layer="hidden_8")
+    assert page.data("[data-spread]", "spread") == [(run,) for run in runs]
+    save("layer.png", "#time-series")
