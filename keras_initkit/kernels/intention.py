@@ -37,7 +37,7 @@ class Intention(NamedTuple):
         return None if math.isnan(self.low) else self.low <= variance <= self.high
 
 
-def intention(layer: Any, kernel: KernelFans) -> Intention:
+def intention_of(layer: Any, kernel: KernelFans) -> Intention:
     """What a kernel of a layer was drawn from, by the layer or by a remedy since."""
     shape = tuple(kernel.variable.shape)
     initializer = kernel_initializer(layer, kernel)
@@ -73,19 +73,15 @@ def intended_variances(
         (see `intended_variance`).
     """
     made_by = owners(model)
-    pairs = [(_known(made_by[id(v)], v)) for v in variables]
-    return np.array(
-        [
-            math.nan if known.is_met(variance) is False else known.variance
-            for known, variance in zip(pairs, map(float, at_start), strict=True)
-        ],
-        "float64",
-    )
+    intentions = [_known_intention(made_by[id(v)], v) for v in variables]
+    pairs = zip(intentions, map(float, at_start), strict=True)
+    was_set = [intention.is_met(variance) is False for intention, variance in pairs]
+    return np.where(was_set, math.nan, [i.variance for i in intentions])
 
 
-def _known(layer: Any, variable: Any) -> Intention:
+def _known_intention(layer: Any, variable: Any) -> Intention:
     try:
         [kernel] = [k for k in kernel_fans(layer) if k.variable is variable]
-        return intention(layer, kernel)
+        return intention_of(layer, kernel)
     except Exception:  # no kernel, or whatever a layer of the user's own raises here
         return Intention()

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_initkit import backends
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
-from keras_initkit.kernels.intention import intention
+from keras_initkit.kernels.intention import intention_of
 from keras_initkit.kernels.kernel import owners
 from keras_initkit.kernels.origin import initializer_name
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
@@ -108,7 +108,7 @@ class _Activations:
 
 
 def _of_weights(layer: Any, kernel: KernelFans) -> dict[str, Any]:
-    intended = intention(layer, kernel)
+    intended = intention_of(layer, kernel)
     measured = variance(kernel.variable)
     fan_in = kernel.fan_in
     return {

@@ -60,7 +60,8 @@ def reinitialize(
             from patterns, as of file names, of a layer's name or path to identifiers,
             of which the first that matches is taken. All other weights keep their own.
             An initializer without a seed, such as a function, is called as it is. The
-            layers' configs go on naming the initializers that they were built with.
+            layers' configs go on naming the initializers that they were built with;
+            `signal_report` names those that were drawn from.
         optimizer: "reset" starts the state of the optimizer again, iterations included;
             the learning rate stays as it is now. "keep" leaves it.
 

@@ -6,7 +6,7 @@ from keras import layers
 
 from keras_initkit.kernels import origin
 from keras_initkit.kernels.fans import kernel_fans
-from keras_initkit.kernels.intention import intention
+from keras_initkit.kernels.intention import intention_of
 from keras_initkit.kernels.origin import initializer_name, note_factors, note_origin
 
 
@@ -16,7 +16,7 @@ def network(**options):
 
 def intended(model):
     [kernel] = kernel_fans(model)
-    return intention(model.layers[0], kernel)
+    return intention_of(model.layers[0], kernel)
 
 
 def test_factors_are_multiplied():
