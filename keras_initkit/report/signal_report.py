@@ -111,8 +111,8 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     `saturated_fraction` | of units with next to no slope f'(z) on over half of it
 
     A remedy is `lsuv`, `reinitialize`, `scale_residual_branches` or
-    `DynamicRescalingCallback`, in this process. Kernels that were trained, loaded or set
-    are not as intended.
+    `DynamicRescalingCallback`, in this process. Kernels that were trained, loaded or
+    set are not as intended.
 
     All variances are population variances, over samples, positions and units. A
     prediction is for independent weights of mean 0, one layer ahead of what was

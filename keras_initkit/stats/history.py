@@ -338,7 +338,7 @@ class History(Mapping[str, np.ndarray]):
         }
 
     def _records(self) -> Records:
-        """All but those that were lost; found on demand, for appending must be cheap."""
+        """All but the lost ones; found on demand, for appending must be cheap."""
         if self._kept is None or self._kept[0] != self.num_records:
             records = self._all()
             kept = self._is_kept(records)

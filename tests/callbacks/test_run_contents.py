@@ -77,7 +77,7 @@ def intended(log_dir):
 
 def test_what_a_rescaling_intends(tmp_path):
     model = built()
-    large = keras.initializers.RandomNormal(stddev=1.0)
+    large = keras.initializers.RandomNormal(stddev=2.0)
     reinitialize(model, seed=0, initializers={model.layers[0].name: large})
     before = keras.ops.convert_to_numpy(model.layers[0].kernel)
     rescaling = DynamicRescalingCallback(log_dir=None)
@@ -85,8 +85,8 @@ def test_what_a_rescaling_intends(tmp_path):
     model.fit(X, Y, batch_size=20, verbose=0, callbacks=[stats, rescaling])
     [event] = rescaling.events
     assert event.layer == "dense"
-    # He's scale of this very kernel; its own draw of stddev 1 is not exactly 1.
-    expected = 2 / 8 / np.mean(before**2)
+    # The factor brings this very kernel to He's scale; it was drawn from 2^2.
+    expected = 2**2 * 2 / 8 / np.mean(before**2)
     np.testing.assert_allclose(intended(tmp_path)[0], expected, rtol=1e-5)
 
 
