@@ -9,8 +9,8 @@ ReLU units, each such kernel multiplies the mean square of the signal, and of th
 gradient, by about 64 * 0.02^2 / 2 = 0.013, where He's keep it. So the first gradient of
 the generator's first kernel has a norm of 0.1 to 0.9 with He's, and 3e-8 to 8e-8 with
 0.02 (five runs: seed 0 on three backends, seeds 1 and 2 on JAX). Adam divides by the
-size of the gradient, so it learns all the same, but later: after 1,500 steps, 81 to 87 %
-of the points are on the ring with He's, and 52 to 83 % with 0.02.
+size of the gradient, so the generator learns all the same, but later: after 1,500
+steps, 81 to 87 % of the points are on the ring with He's, and 52 to 83 % with 0.02.
 """
 
 import argparse
