@@ -99,13 +99,11 @@ class ProfileReader:
             ]
             for tag in tags
         )
-        if start and (not points or start[0].step < points[0].step):
-            points = start[:1] + points
-        points = without_lost(points)
+        points = without_lost([*without_lost(start)[:1], *points])
         values = np.array([p.numpy for p in points], "f4")
         return Profiles(
             np.array([p.step for p in points], "f8"),
-            np.array(intended[0].numpy, "f4")
+            np.array(intended[-1].numpy, "f4")
             if intended
             else np.full(num_layers, np.nan, "f4"),
             values.reshape(len(points), num_layers),

@@ -13,6 +13,7 @@ from keras_initkit import arguments
 from keras_initkit.diagnosis.finding import listed
 from keras_initkit.diagnosis.rescalings import Rescaling, of_jumps, of_start
 from keras_initkit.diagnosis.start import USUAL_MISFIT
+from keras_initkit.kernels.origin import note_factors
 from keras_initkit.kernels.selection import Selector, check_selectors
 from keras_initkit.report.first_batch import first_suspicions, log
 from keras_initkit.rescale.snapshot import Snapshot
@@ -202,6 +203,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             by = f"{min(factors):.3g}" + f" to {max(factors):.3g}" * (len(done) > 1)
             said = f"the kernels of {_names(done)} were multiplied by {by}"
             self._note(done, said)
+            note_factors(self._model, [(variables[e.layer], e.factor) for e in done])
 
     def _variables(self) -> dict[str, Any]:
         plan = self._session.plan

@@ -14,7 +14,7 @@ from typing import Any
 from keras_initkit import backends
 from keras_initkit.callbacks.heartbeat import Heartbeat
 from keras_initkit.diagnosis.diagnosis import Diagnosis
-from keras_initkit.kernels.intended_variance import intended_variances
+from keras_initkit.kernels.intention import intended_variances
 from keras_initkit.kernels.selection import layer_table
 from keras_initkit.stats.history import Histograms, History, Record, Records
 from keras_initkit.stats.session import Session
@@ -22,6 +22,7 @@ from keras_initkit.tensorboard.runs import new_run, runs_with_events
 
 RUN_NAME = "layer_stats"
 PICTURED = "gradient_variance"
+INTENDED = "weight_variance"
 # Rows that wait at most before a thread wakes to fetch them.
 MAX_WAITING = 64
 # In which run the training of an optimizer is, of which layers: what only this process
@@ -114,7 +115,7 @@ class Recorder:
             self._history = History()
             self._run_directory = None
             self._num_drawn = 0
-        self._first_of_file = self._num_written = len(self._history.steps)
+        self._first_of_file = self._num_written = self._history.num_records
         del self._notes[: self._num_noted]
         self._num_noted = 0
         self._start = None
@@ -160,7 +161,9 @@ class Recorder:
             if len(records.steps):
                 if not self._history.layers:
                     plan = self._session.plan
-                    self._history = History(plan.layers, plan.statistics.keys)
+                    self._history = History(
+                        plan.layers, plan.statistics.keys, plan.accumulates
+                    )
                 self._history.append(records)
             if len(records.steps) or is_over:
                 judged = self._judged(is_over)
@@ -193,8 +196,8 @@ class Recorder:
                 one may take; None to draw it whatever it takes.
         """
         with self._lock:
-            records = self._history.steps
-            if self._file is None or len(records) == self._num_drawn:
+            num_records = self._history.num_records
+            if self._file is None or num_records == self._num_drawn:
                 return
             began = time.monotonic()
             idle = began - self._last_drawing
@@ -203,7 +206,7 @@ class Recorder:
             self._draw(PICTURED)
             self._last_drawing = time.monotonic()
             self._drawing_secs = self._last_drawing - began
-            self._num_drawn = len(records)
+            self._num_drawn = num_records
 
     def note_interval(self, step: int, interval: int) -> None:
         """Records that from this step on one step in `interval` is recorded."""
@@ -272,7 +275,10 @@ class Recorder:
             unwritten = self._history.since(self._num_written)
             for number in range(len(unwritten.steps)):
                 one = slice(number, number + 1)
-                self._file.write(Records(*(part[one] for part in unwritten)))
+                record = Records(*(part[one] for part in unwritten))
+                if not record.steps[0]:
+                    self._write_intended(record)
+                self._file.write(record)
                 self._num_written += 1
             while self._histograms:
                 self._file.write_histograms(*self._histograms[0])
@@ -283,6 +289,14 @@ class Recorder:
                 self._diagnosis = None
         except OSError as error:
             self._note_failure(error)
+
+    def _write_intended(self, start: Records) -> None:
+        plan = self._session.plan
+        keys = list(plan.statistics.keys)
+        if INTENDED in keys:
+            at_start = start.values[0, keys.index(INTENDED)]
+            values = intended_variances(plan.model, plan.variables, at_start)
+            self._file.write_intended(INTENDED, values)
 
     def _note_failure(self, error: OSError) -> None:
         if error.errno == errno.ENOENT:
@@ -315,7 +329,6 @@ class Recorder:
             plan.statistics.keys,
             plan.layers,
             layer_table(plan.layers, plan.variables),
-            intended_variances(plan.model, plan.variables),
         )
 
     def _close_file(self) -> None:

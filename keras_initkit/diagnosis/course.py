@@ -171,11 +171,13 @@ def _late_loss(
 def _rate(
     network: NetworkFacts, steps: np.ndarray, losses: np.ndarray
 ) -> Iterator[Finding]:
+    if not network.optimizer:
+        return  # the loss of an unknown network may rise, as those of a GAN do
     usual = default_learning_rate(network.optimizer)
     # Several records, because batches differ.
     first, last = losses[:EARLY_RECORDS].max(), np.median(losses[-EARLY_RECORDS:])
     start = first if math.isnan(network.chance_loss) else network.chance_loss
-    rises = last > DIVERGES_ABOVE * max(start, first)
+    rises = last > DIVERGES_ABOVE * max(start, first) > 0
     if rises or network.learning_rate > HIGH_RATE * usual:
         yield _too_high(
             network, f"the loss went from {first:.3g} to {last:.3g}", int(steps[0])

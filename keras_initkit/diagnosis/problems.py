@@ -108,8 +108,8 @@ PROBLEMS = {
     "learning_rate_too_high": Problem(
         "the steps are so large that the loss rises",
         (
-            "the loss more than doubles; or it grows and then becomes NaN; or it does "
-            "not fall, at over 30 times the usual rate"
+            "in `fit`, the loss more than doubles; or it grows and then becomes NaN; "
+            "or it does not fall, at over 30 times the usual rate"
         ),
         "Use the usual rate of the optimizer, or a tenth of yours.",
     ),

@@ -4,20 +4,17 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_initkit.initializers.base_draw import BaseDraw, InitializerLike
 from keras_initkit.initializers.critical import Critical
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
-from keras_initkit.initializers.intended_variance import intended_variance
 from keras_initkit.initializers.looks_linear import LooksLinear
+from keras_initkit.initializers.scaled import Scaled
 from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
-from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
 
@@ -60,40 +57,6 @@ class Start(NamedTuple):
                 f"Received: {text}"
             )
         return cls(name, number, text.endswith(RESCALING))
-
-
-@keras.saving.register_keras_serializable(package="keras_initkit.experiments")
-class Scaled(BaseDraw):
-    """Draws of another initializer, times a factor.
-
-    Args:
-        base: the other one, or its identifier.
-        factor: the factor.
-        seed: As in `BaseDraw`.
-        input_axes, output_axes: As in `BaseDraw`.
-    """
-
-    def __init__(
-        self,
-        base: InitializerLike,
-        factor: float,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__(base, seed, input_axes, output_axes)
-        self.factor = factor
-
-    def intended_variance(self, shape: Sequence[int]) -> float:
-        """Returns that of the base, times the factor's square."""
-        base = self._base_with_axes(shape)
-        return self.factor**2 * intended_variance(base, shape)
-
-    def _factor(self, draw: Any) -> Any:
-        return self.factor
-
-    def get_config(self) -> dict[str, Any]:
-        return {"factor": self.factor, **super().get_config()}
 
 
 def kernel_initializers(

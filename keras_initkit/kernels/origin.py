@@ -1,15 +1,18 @@
-"""The initializer that a layer drew a weight from, and its name."""
+"""What a weight was drawn from, by its layer or by a remedy since, and its name."""
 
 import inspect
 import numbers
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_initkit.initializers.intended_variance import with_axes
-from keras_initkit.kernels.fans import KernelFans
+from keras_initkit.initializers.scaled import Scaled
+from keras_initkit.kernels.fans import KernelFans, kernel_fans
+from keras_initkit.kernels.kernel import owners
 
 # A longer text, such as a path, says less than it takes up in a table.
 _MAX_VALUE_LENGTH = 16
@@ -24,6 +27,8 @@ _INITIALIZERS_WITHOUT_ATTRIBUTE: dict[tuple[str, str], Any] = {
     ("BatchNormalization", "renorm_mean"): "zeros",
     ("BatchNormalization", "renorm_stddev"): "ones",
 }
+# What remedies drew kernels from, by the id of a living variable, which has no hash.
+_redrawn: dict[int, Any] = {}
 
 
 def own_initializer(layer: Any, variable: Any) -> Callable[..., Any] | None:
@@ -56,12 +61,43 @@ def _forget_gate_bias(cell: Any) -> Callable[..., Any]:
     return initializer
 
 
-def kernel_initializer(layer: Any, kernel: KernelFans) -> Callable[..., Any] | None:
-    """What a layer drew its kernel from, with its axes; None if unknown.
+def note_origin(variable: Any, initializer: Any) -> None:
+    """From now on, a kernel counts as drawn from this initializer.
 
-    It is for formulas and for its name, not to draw from.
+    Neither a copy of the model nor a saved one knows of it.
     """
-    initializer = own_initializer(layer, kernel.variable)
+    if id(variable) not in _redrawn:
+        weakref.finalize(variable, _redrawn.pop, id(variable))
+    _redrawn[id(variable)] = initializer
+
+
+def note_factors(model: Any, factors: Iterable[tuple[Any, float]]) -> None:
+    """From now on, kernels count as drawn from what they were, times a factor.
+
+    Args:
+        model: a built model.
+        factors: variables of it, each with what it was multiplied by; what is no kernel
+            is passed over.
+    """
+    made_by = owners(model)
+    kernels = {id(kernel.variable): kernel for kernel in kernel_fans(model)}
+    for variable, factor in factors:
+        kernel = kernels.get(id(variable))
+        if kernel is None or factor == 1:
+            continue
+        initializer = kernel_initializer(made_by[id(variable)], kernel)
+        if initializer is not None:
+            note_origin(variable, Scaled(initializer, factor))
+
+
+def kernel_initializer(layer: Any, kernel: KernelFans) -> Callable[..., Any] | None:
+    """What a kernel was drawn from, with its axes; None if unknown.
+
+    That is what a remedy has noted, or else what the layer says. It is for formulas and
+    for its name, not to draw from.
+    """
+    own = own_initializer(layer, kernel.variable)
+    initializer = _redrawn.get(id(kernel.variable), own)
     if isinstance(layer, keras.layers.EinsumDense) and isinstance(
         initializer, keras.initializers.VarianceScaling
     ):
@@ -99,5 +135,7 @@ def _short(value: Any) -> str:
     """A number, a short text or the name of a function; nothing of an array."""
     if callable(value):
         return _name(value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
     text = str(value) if isinstance(value, (str, numbers.Number)) else ""
     return text if len(text) <= _MAX_VALUE_LENGTH else ""

@@ -97,7 +97,7 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     column | what it is
     --|--
     `fan_in` | how many inputs a unit has (`kernel_fans`)
-    `initializer` | what the layer drew the kernel from
+    `initializer` | what the kernel was drawn from, by its layer or a remedy since
     `weight_variance` | of the kernel W, over its entries
     `intended_variance` | that of what the initializer draws; NaN if unknown
     `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
@@ -109,6 +109,10 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     `gradient_variance` | of the gradient with respect to z (not to the kernel)
     `dead_fraction` | of units whose activation f(z) is 0 on the whole batch
     `saturated_fraction` | of units with next to no slope f'(z) on over half of it
+
+    A remedy is `lsuv`, `reinitialize`, `scale_residual_branches` or
+    `DynamicRescalingCallback`, in this process. Kernels that were trained, loaded or
+    set are not as intended.
 
     All variances are population variances, over samples, positions and units. A
     prediction is for independent weights of mean 0, one layer ahead of what was

@@ -8,15 +8,11 @@ import keras
 import numpy as np
 
 from keras_initkit import backends
-from keras_initkit.initializers.intended_variance import (
-    effective_entries,
-    intended_variance,
-)
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
+from keras_initkit.kernels.intention import intention_of
 from keras_initkit.kernels.kernel import owners
-from keras_initkit.kernels.origin import initializer_name, kernel_initializer
+from keras_initkit.kernels.origin import initializer_name
 from keras_initkit.report.signal_pass import KernelSignal, SignalPass
-from keras_initkit.report.variance_interval import variance_interval
 from keras_initkit.stats import measures
 from keras_initkit.stats.row import greatest_slope
 from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_function
@@ -112,21 +108,18 @@ class _Activations:
 
 
 def _of_weights(layer: Any, kernel: KernelFans) -> dict[str, Any]:
-    shape = tuple(kernel.variable.shape)
-    initializer = kernel_initializer(layer, kernel)
-    intended = intended_variance(initializer, shape)
+    intended = intention_of(layer, kernel)
     measured = variance(kernel.variable)
-    low, high = variance_interval(intended, effective_entries(initializer, shape))
     fan_in = kernel.fan_in
     return {
         # Only a stride leaves a fraction.
         "fan_in": int(fan_in) if fan_in == int(fan_in) else fan_in,
-        "initializer": initializer_name(initializer),
+        "initializer": initializer_name(intended.initializer),
         "weight_variance": measured,
-        "intended_variance": intended,
-        "interval_low": low,
-        "interval_high": high,
-        "as_intended": None if math.isnan(low) else low <= measured <= high,
+        "intended_variance": intended.variance,
+        "interval_low": intended.low,
+        "interval_high": intended.high,
+        "as_intended": intended.is_met(measured),
     }
 
 

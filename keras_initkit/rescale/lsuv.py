@@ -10,8 +10,9 @@ import numpy as np
 from keras_initkit import arguments, backends
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.kernels.calls import KernelCall, each_kernel_call
-from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.names import layer_names
+from keras_initkit.kernels.origin import note_factors, note_origin
 from keras_initkit.kernels.random_state import keras_random_state_kept
 from keras_initkit.kernels.selection import Selector, select_variables
 from keras_initkit.report.batch import build_on, check_batch
@@ -138,6 +139,7 @@ class _Sweep:
             id(kernel): (kernel, keras.ops.convert_to_numpy(kernel))
             for kernel in select_variables(model, layers=layers)
         }
+        self._fans = {id(fans.variable): fans for fans in kernel_fans(model)}
         others = [v for v in model.trainable_variables if id(v) not in self._originals]
         self._rows: dict[int, tuple] = {}
         self._treated: dict[int, np.ndarray] = {}
@@ -159,6 +161,7 @@ class _Sweep:
             if isinstance(error, _Refusal):
                 raise ValueError(str(error)) from None
             raise
+        self._note_origins(model)
         names = ("kernel", "before", "after", "factor", "iterations", "converged")
         columns = {
             name: [row[place] for row in self._rows.values()]
@@ -184,7 +187,8 @@ class _Sweep:
     def _rescale(self, call: KernelCall, kernel: Any, start: np.ndarray) -> tuple:
         before = variance = _variance(call)
         if self._orthogonal:
-            start = _orthogonal(call, start)
+            draw = _orthogonal(self._fans[id(kernel)])
+            start = keras.ops.convert_to_numpy(draw(start.shape, str(start.dtype)))
             assign(kernel, start)
             variance = _variance(call)
         factor, iterations = 1.0, 0
@@ -202,6 +206,14 @@ class _Sweep:
             iterations += 1
         is_good = self._is_good(variance)
         return kernel, before, variance, factor, iterations, is_good
+
+    def _note_origins(self, model: keras.Model) -> None:
+        factors = [(kernel, factor) for kernel, _, _, factor, *_ in self._rows.values()]
+        if not self._orthogonal:
+            note_factors(model, factors)
+            return
+        for kernel, factor in factors:
+            note_origin(kernel, _orthogonal(self._fans[id(kernel)], factor))
 
     def _is_good(self, variance: float) -> bool:
         return abs(variance / self._target_variance - 1) <= self._tolerance
@@ -249,12 +261,9 @@ def _variance(call: KernelCall) -> float:
     return variance
 
 
-def _orthogonal(call: KernelCall, start: np.ndarray) -> np.ndarray:
-    axes = next(
-        fans for fans in kernel_fans(call.layer) if fans.variable is call.kernel
-    )
-    draw = ScaledOrthogonal(input_axes=axes.input_axes, output_axes=axes.output_axes)
-    return keras.ops.convert_to_numpy(draw(start.shape, dtype=str(start.dtype)))
+def _orthogonal(fans: KernelFans, gain: float = 1.0) -> ScaledOrthogonal:
+    axes = {"input_axes": fans.input_axes, "output_axes": fans.output_axes}
+    return ScaledOrthogonal(gain, **axes)
 
 
 def _check_untrained(model: keras.Model) -> None:

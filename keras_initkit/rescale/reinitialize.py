@@ -16,7 +16,7 @@ from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.names import Weight
 from keras_initkit.kernels.names import weights as weights_of
-from keras_initkit.kernels.origin import own_initializer
+from keras_initkit.kernels.origin import note_origin, own_initializer
 
 
 def reinitialize(
@@ -60,7 +60,8 @@ def reinitialize(
             from patterns, as of file names, of a layer's name or path to identifiers,
             of which the first that matches is taken. All other weights keep their own.
             An initializer without a seed, such as a function, is called as it is. The
-            layers' configs go on naming the initializers that they were built with.
+            layers' configs go on naming the initializers that they were built with;
+            `signal_report` names those that were drawn from.
         optimizer: "reset" starts the state of the optimizer again, iterations included;
             the learning rate stays as it is now. "keep" leaves it.
 
@@ -84,13 +85,15 @@ def reinitialize(
         )
     fresh_optimizer = _fresh_optimizer(model) if optimizer == "reset" else None
     # All before any: a draw may fail.
-    values = [
-        (weight.variable, _draw(weight, chosen, fans, seed))
+    draws = [
+        (weight.variable, *_draw(weight, chosen, fans, seed))
         for weight in weights
         if id(weight.variable) in chosen or _is_seed_state(weight.variable)
     ]
-    for variable, value in values:
+    for variable, initializer, value in draws:
         variable.assign(value)
+        if id(variable) in fans:
+            note_origin(variable, initializer)
     if fresh_optimizer is not None:
         _restart(model.optimizer, fresh_optimizer)
 
@@ -181,11 +184,12 @@ def _draw(
     chosen: dict[int, Callable[..., Any]],
     fans: dict[int, KernelFans],
     seed: int,
-) -> Any:
+) -> tuple[Any, Any]:
+    """Returns what a weight is drawn from, with its seed and axes, and the draw."""
     variable = weight.variable
     own_seed = _seed_of("/".join(weight.names), seed)
     if _is_seed_state(variable):
-        return ops.convert_to_tensor([own_seed, 0], dtype=variable.dtype)
+        return None, ops.convert_to_tensor([own_seed, 0], dtype=variable.dtype)
     initializer = chosen[id(variable)]
     if isinstance(initializer, keras.initializers.Initializer):
         config = initializer.get_config()
@@ -197,7 +201,7 @@ def _draw(
             initializer = type(initializer).from_config({**config, **known})
         _check_has_values(initializer)
     try:
-        return initializer(variable.shape, dtype=variable.dtype)
+        return initializer, initializer(variable.shape, dtype=variable.dtype)
     except Exception as error:  # whatever the user's own function raises
         if chosen[id(variable)] is own_initializer(weight.layer, variable):
             raise

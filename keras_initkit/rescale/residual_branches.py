@@ -9,6 +9,7 @@ import keras
 from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 from keras_initkit.kernels.fans import kernel_fans
+from keras_initkit.kernels.origin import note_factors
 from keras_initkit.theory.gains import gaussian_moments
 
 # An activation sees tiny inputs behind a scaled kernel. One that is smooth there is
@@ -115,6 +116,7 @@ def scale_residual_branches(
                 scaled.setdefault(id(variable), (variable, record))
     for variable, record in scaled.values():
         variable.assign(variable * record.factor)
+    note_factors(model, [(v, record.factor) for v, record in scaled.values()])
     return list(dict.fromkeys(record for _, record in scaled.values()))
 
 

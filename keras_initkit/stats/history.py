@@ -79,6 +79,9 @@ class History(Mapping[str, np.ndarray]):
     It is a mapping, so that `history.keys()`, `"weight_mean" in history` and
     `dict(history)` do what they do for a dict. In memory it takes 8 bytes a value.
 
+    Where a training goes back, as to a checkpoint, it lives steps again. As in
+    TensorBoard, the records of the weights that were lost are left out.
+
     Examples:
 
     >>> callback = LayerStatsCallback("logs")
@@ -90,15 +93,25 @@ class History(Mapping[str, np.ndarray]):
 
     Attributes:
         layers: the names of the layers, in the order of the second axis.
+        num_records: how many records have come, with those of lost weights.
 
     Args:
         layers: the names of the layers.
         keys: the names of the statistics, such as `"weight_variance"`.
+        accumulates: whether the optimizer accumulates gradients, so that several
+            records of one step belong together.
     """
 
-    def __init__(self, layers: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        layers: Sequence[str] = (),
+        keys: Sequence[str] = (),
+        accumulates: bool = False,
+    ) -> None:
         self.layers = list(layers)
         self._keys = list(keys)
+        self._accumulates = accumulates
+        self.num_records = 0
         self._chunks = [
             Records(
                 np.empty(0, np.int64),
@@ -108,10 +121,12 @@ class History(Mapping[str, np.ndarray]):
                 np.empty(0),
             )
         ]
+        self._kept: tuple[int, Records] | None = None  # and of how many
 
     def append(self, records: Records) -> None:
         """Adds records behind those that are there."""
         self._chunks.append(records)
+        self.num_records += len(records.steps)
 
     @property
     def steps(self) -> np.ndarray:
@@ -140,12 +155,12 @@ class History(Mapping[str, np.ndarray]):
         return self._records().learning_rates
 
     def since(self, number: int) -> Records:
-        """The records from the one with this number on, the first being 0."""
-        return Records(*(part[number:] for part in self._records()))
+        """What has come from the record with this number on, the first being 0."""
+        return Records(*(part[number:] for part in self._all()))
 
     def last(self, count: int) -> Iterator[Record]:
-        """The given number of last records, one by one, in the order of the steps."""
-        records = self.since(len(self.steps) - count)
+        """The given number of records that came last, one by one."""
+        records = self.since(self.num_records - count)
         for step, rows, skipped, loss, rate in zip(*records, strict=True):
             yield Record(
                 int(step),
@@ -323,7 +338,28 @@ class History(Mapping[str, np.ndarray]):
         }
 
     def _records(self) -> Records:
-        """All records in one chunk: joined on demand, for appending must be cheap."""
+        """All but the lost ones; found on demand, for appending must be cheap."""
+        if self._kept is None or self._kept[0] != self.num_records:
+            records = self._all()
+            kept = self._is_kept(records)
+            if not kept.all():
+                records = Records(*(part[kept] for part in records))
+            self._kept = len(kept), records
+        return self._kept[1]
+
+    def _is_kept(self, records: Records) -> np.ndarray:
+        """Which records no later one takes the place of."""
+        steps = records.steps
+        goes_on = steps[1:] > steps[:-1]
+        # The counter of a step that was skipped stands still.
+        may_stand = records.skipped[:-1] | self._accumulates
+        goes_on |= may_stand & (steps[1:] == steps[:-1])
+        back_to = np.where(goes_on, np.iinfo(steps.dtype).max, steps[1:])
+        earliest = np.minimum.accumulate(back_to[::-1])[::-1]  # of all that follow
+        return np.append(steps[:-1] < earliest, np.ones(len(steps[-1:]), bool))
+
+    def _all(self) -> Records:
+        """What has come, in one chunk."""
         if len(self._chunks) > 1:
             self._chunks = [
                 Records(

@@ -166,6 +166,11 @@ class Plan:
         )
         return counter // keras_private.accumulated_steps(self.optimizer)
 
+    @property
+    def accumulates(self) -> bool:
+        """Whether several calls of the optimizer make one step."""
+        return keras_private.accumulated_steps(self.optimizer) > 1
+
     def learning_rate(self) -> Any:
         """The learning rate of the step, before its update: a scalar.
 

@@ -16,8 +16,6 @@ from keras_initkit.tensorboard.layer_heatmap import write_layer_heatmap
 from keras_initkit.tensorboard.layer_stats_writer import LayerStatsWriter
 from keras_initkit.tensorboard.marks import Mark, write_mark
 
-WEIGHT_VARIANCE = "weight_variance"
-
 
 class RunFile:
     """A new file in a run's directory, with what is written once.
@@ -27,7 +25,6 @@ class RunFile:
         keys: names of the statistics.
         layers: names of the layers.
         table: what is known of the layers, in Markdown.
-        intended_variances: of the weights, shape (layers,).
 
     Raises:
         OSError: if it cannot be written, as every method does.
@@ -39,13 +36,10 @@ class RunFile:
         keys: Sequence[str],
         layers: Sequence[str],
         table: str,
-        intended_variances: np.ndarray,
     ) -> None:
         self._file = EventFile(directory)
         try:
             self._writer = LayerStatsWriter(self._file, keys, layers, table)
-            if WEIGHT_VARIANCE in keys:
-                self._writer.write_intended(WEIGHT_VARIANCE, intended_variances)
         except BaseException:
             self._file.close()
             raise
@@ -57,6 +51,10 @@ class RunFile:
     def write(self, records: Records) -> None:
         """Writes an event for each record."""
         self._writer.write(records)
+
+    def write_intended(self, key: str, values: np.ndarray) -> None:
+        """Writes what a statistic of the layers is meant to be at the start."""
+        self._writer.write_intended(key, values)
 
     def write_interval(self, step: int, interval: int) -> None:
         """Writes how many steps lie between two records from this step on."""

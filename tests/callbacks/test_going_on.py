@@ -97,6 +97,50 @@ def test_from_a_checkpoint_before_the_end(log_dir, tmp_path):
     }
 
 
+def test_steps_that_are_lived_twice_are_in_the_history_as_in_tensorboard(
+    log_dir, tensorboard_server, plugin_data, wait_until
+):
+    model, callback = network(), LayerStatsCallback(log_dir, update_freq=1)
+    options = {"batch_size": 20, "shuffle": False, "verbose": 0}
+    model.fit(X, Y, callbacks=[callback], **options)
+    variables = [*model.variables, *model.optimizer.variables]
+    checkpoint = [keras.ops.convert_to_numpy(v) for v in variables]
+    model.fit(X, Y, epochs=2, callbacks=[callback], **options)
+    lost = callback.history["gradient_variance"]
+    for variable, value in zip(variables, checkpoint, strict=True):
+        variable.assign(value)
+    model.optimizer.learning_rate = 0.02
+    model.fit(X, Y, epochs=1, callbacks=[callback], **options)
+
+    history = callback.history
+    steps = epochs(0, 2)
+    assert history.steps.tolist() == steps
+    # Up to the first step with the other learning rate, all is as it was.
+    first = STEPS_PER_EPOCH + 1
+    np.testing.assert_array_equal(history["gradient_variance"][:first], lost[:first])
+    assert (history["gradient_variance"][first:] != lost[first : len(steps)]).all()
+    assert steps_of_runs(log_dir) == {FIRST: epochs(0, 3) + epochs(1, 2)}
+    with tensorboard_server(log_dir) as url:
+
+        def scalars():
+            tag = "training/learning_rate"
+            return plugin_data(url, "scalars/scalars", run=FIRST, tag=tag)
+
+        wait_until(lambda: plugin_data(url, "scalars/tags").get(FIRST))
+        wait_until(lambda: len(scalars()) == len(steps))
+        of_tensorboard = [(step, rate) for _, step, rate in scalars()]
+        query = {"run": FIRST, "statistic": "gradient_variance"}
+        of_the_tab = plugin_data(url, "initkit/profiles", **query)
+    rates = history.learning_rates.tolist()
+    assert of_tensorboard == list(zip(steps, rates, strict=True))
+    count, width = np.frombuffer(of_the_tab, "<u4", 2)
+    assert np.frombuffer(of_the_tab, "<f8", count, 8).tolist() == steps
+    values = np.frombuffer(of_the_tab, "<f4", count * width, 8 + 8 * count + 4 * width)
+    np.testing.assert_array_equal(
+        values.reshape(count, width), history["gradient_variance"].astype("float32")
+    )
+
+
 def test_again_and_again(log_dir, tmp_path):
     model = fit(network(), log_dir)
     fit(network(1), log_dir)

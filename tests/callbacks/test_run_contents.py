@@ -12,7 +12,13 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from keras_initkit import DynamicRescaling, LayerStatsCallback
+from keras_initkit import (
+    DynamicRescaling,
+    DynamicRescalingCallback,
+    LayerStatsCallback,
+    lsuv,
+    reinitialize,
+)
 from keras_initkit.callbacks import recorder
 from keras_initkit.tensorboard import run_file
 from tensorboard_plugin_initkit.metadata import intended_tag, summary_tags
@@ -62,6 +68,58 @@ def test_what_the_initializers_intend(tmp_path):
     he, rescaled, glorot = make_ndarray(event.tensor_proto)
     np.testing.assert_allclose([he, glorot], [2 / 8, 2 / 19], rtol=1e-6)
     np.testing.assert_allclose(rescaled, draw.var(), rtol=0.2)
+
+
+def intended(log_dir):
+    *_, event = contents(log_dir).Tensors(INTENDED)
+    return make_ndarray(event.tensor_proto)
+
+
+def test_what_a_rescaling_intends(tmp_path):
+    model = built()
+    large = keras.initializers.RandomNormal(stddev=2.0)
+    reinitialize(model, seed=0, initializers={model.layers[0].name: large})
+    before = keras.ops.convert_to_numpy(model.layers[0].kernel)
+    rescaling = DynamicRescalingCallback(log_dir=None)
+    stats = LayerStatsCallback(tmp_path)
+    model.fit(X, Y, batch_size=20, verbose=0, callbacks=[stats, rescaling])
+    [event] = rescaling.events
+    assert event.layer == "dense"
+    # The factor brings this very kernel to He's scale; it was drawn from 2^2.
+    expected = 2**2 * 2 / 8 / np.mean(before**2)
+    np.testing.assert_allclose(intended(tmp_path)[0], expected, rtol=1e-5)
+
+
+def test_what_lsuv_intends(tmp_path):
+    model = built()
+    lsuv(model, X)
+    kernels = [keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers]
+    fit(model, tmp_path)
+    expected = [np.mean(kernel**2) for kernel in kernels]
+    np.testing.assert_allclose(intended(tmp_path), expected, rtol=1e-5)
+
+
+def test_what_the_weights_of_a_checkpoint_were_meant_to_be_is_unknown(tmp_path):
+    model = built()
+    first, *others = model.get_weights()
+    model.set_weights([first * 3, *others])
+    fit(model, tmp_path)
+    vector = intended(tmp_path)
+    assert np.isnan(vector).tolist() == [True, False, False]
+    # A training that goes on has other weights, but began with these.
+    fit(model, tmp_path, epochs=20)
+    np.testing.assert_array_equal(intended(tmp_path), vector)
+
+
+def test_weights_that_are_drawn_anew_in_one_run(tmp_path):
+    model = built()
+    stats = LayerStatsCallback(tmp_path, update_freq=1)
+    for initializer in ("glorot_uniform", "he_normal"):
+        reinitialize(model, seed=0, initializers=initializer)
+        model.fit(X, Y, batch_size=20, verbose=0, callbacks=[stats])
+    expected = [2 / 8, 2 / 16, 2 / 16]
+    np.testing.assert_allclose(intended(tmp_path), expected, rtol=1e-6)
+    assert stats.history.steps.tolist() == [0, 1, 2]
 
 
 def test_losses_and_metrics(tmp_path):

@@ -84,6 +84,17 @@ def test_a_learning_rate_that_makes_the_loss_rise():
     assert problems(history(rising), suspicions=[SUSPECT]) == ["weights_too_large"]
 
 
+def test_a_loss_that_rises_may_be_that_of_a_gan():
+    rising = CHANCE * (1 + STEPS / 50)
+    assert problems(history(rising), NetworkFacts()) == []
+
+
+def test_a_negative_loss_has_no_multiples():
+    network = NETWORK._replace(chance_loss=math.nan)
+    rising = np.where(STEPS < 50, -1.0, -0.9)
+    assert problems(history(rising), network) == []
+
+
 def test_a_learning_rate_that_changes_nothing():
     network = NETWORK._replace(learning_rate=1e-6)
     assert problems(history(CHANCE), network) == ["learning_rate_too_low"]

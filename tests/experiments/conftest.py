@@ -1,9 +1,11 @@
-"""A tiny MNIST in every form that it comes in, and results made by hand."""
+"""A tiny MNIST in every form that it comes in, results made by hand, and examples."""
 
 import gzip
+import runpy
 import struct
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -44,6 +46,22 @@ def mnist_directory(tmp_path, mnist_arrays) -> Path:
         header = IDX_MAGIC_WITHOUT_RANK + bytes([array.ndim]) + sizes
         (directory / name).write_bytes(gzip.compress(header + array.tobytes()))
     return directory
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs an example; returns what it prints and where it was run."""
+
+    def run_example(name, *arguments):
+        monkeypatch.chdir(tmp_path)
+        # An example may choose a backend, which no later process is to inherit.
+        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+        monkeypatch.setattr("sys.argv", [name, *arguments])
+        example = Path(__file__).parents[2] / "examples" / name
+        runpy.run_path(str(example), run_name="__main__")
+        return capsys.readouterr().out, tmp_path
+
+    return run_example
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,4 @@
 import re
-import runpy
-from pathlib import Path
-
-import keras
-import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs an example; returns what it prints and where it was run."""
-
-    def run_example(name, *arguments):
-        monkeypatch.chdir(tmp_path)
-        # An example may choose a backend, which no later process is to inherit.
-        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
-        monkeypatch.setattr("sys.argv", [name, *arguments])
-        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
-        return capsys.readouterr().out, tmp_path
-
-    return run_example
 
 
 def accuracies(printed):

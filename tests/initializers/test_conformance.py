@@ -20,6 +20,7 @@ from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
 from keras_initkit.initializers.log_prior_bias import LogPriorBias
 from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.pretrained import Pretrained
+from keras_initkit.initializers.scaled import Scaled
 from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.torch_uniform import TorchUniform
@@ -39,6 +40,7 @@ TABLE = {
     LooksLinear: (LooksLinear, DENSE, RANDOM),
     NormalBias: (partial(NormalBias, 0.1), BIAS, RANDOM),
     Pretrained: (partial(Pretrained, VALUES), DENSE, FIXED),
+    Scaled: (partial(Scaled, "he_normal", 3.0), DENSE, RANDOM),
     ScaledDepth: (partial(ScaledDepth, 4), DENSE, RANDOM),
     ScaledOrthogonal: (ScaledOrthogonal, DENSE, RANDOM),
     TorchUniform: (TorchUniform, DENSE, RANDOM),

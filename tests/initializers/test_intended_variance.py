@@ -24,7 +24,7 @@ from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
 from keras_initkit.kernels.random_state import random_state_kept
-from keras_initkit.report.variance_interval import variance_interval
+from keras_initkit.theory.variance_interval import variance_interval
 
 SHAPE = (30, 20)
 CONVOLUTION = (3, 3, 8, 12)

@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 from keras_initkit.kernels.random_state import random_state_kept
+from keras_initkit.report.signal_report import signal_report
 from keras_initkit.rescale.lsuv import lsuv
 
 
@@ -166,6 +167,47 @@ class TestResult:
         assert report.layers == ["dense", "dense_1"]
         assert report["before"][0] == pytest.approx(before[0], rel=1e-4)
         assert report["factor"][0] == pytest.approx(before[0] ** -0.5, rel=1e-4)
+
+    def test_new_kernels_count_as_intended(self):
+        model = dense_stack(4, "relu", width=32)
+        x = normal(500, 8)
+        lsuv(model, x)
+        found = signal_report(model, x)
+        for layer, variance in zip(
+            model.layers, found["intended_variance"], strict=True
+        ):
+            kernel = layer.kernel.numpy()
+            scales = np.linalg.svd(kernel, compute_uv=False)  # all of them are one
+            np.testing.assert_allclose(scales, scales[0], rtol=1e-5)
+            expected = np.sum(scales**2) / kernel.size
+            np.testing.assert_allclose(variance, expected, rtol=1e-5)
+        assert set(found["initializer"]) == {"ScaledOrthogonal"}
+        assert found["as_intended"].tolist() == [True] * 4
+        assert found.findings == []
+
+    def test_a_kernel_that_is_rescaled_counts_as_intended(self):
+        large = keras.initializers.RandomNormal(stddev=1.0)
+        model = dense_stack(4, "relu", width=32, kernel_initializer=large)
+        x = normal(500, 8)
+        before = [layer.kernel.numpy() for layer in model.layers]
+        lsuv(model, x, orthogonal=False)
+        found = signal_report(model, x)
+        factors = [
+            np.mean(layer.kernel.numpy() / kernel)
+            for layer, kernel in zip(model.layers, before, strict=True)
+        ]
+        expected = np.square(factors) * 1.0
+        np.testing.assert_allclose(found["intended_variance"], expected, rtol=1e-5)
+        assert found["as_intended"].tolist() == [True] * 4
+        assert found.findings == []
+
+    def test_what_is_refused_counts_as_before(self):
+        model = sequential(layers.Dense(16), layers.Dense(4))
+        model.layers[1].kernel.assign(np.zeros((16, 4)))
+        with pytest.raises(ValueError, match="constant"):
+            lsuv(model, normal(100, 8), orthogonal=False)
+        found = signal_report(model, normal(100, 8))["intended_variance"]
+        np.testing.assert_allclose(found, [2 / 24, 2 / 20])
 
     def test_a_model_that_is_not_built_yet(self):
         model = keras.Sequential([layers.Dense(4, "relu"), layers.Dense(2)])

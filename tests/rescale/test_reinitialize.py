@@ -11,6 +11,7 @@ from keras_initkit.initializers.looks_linear import LooksLinear
 from keras_initkit.initializers.pretrained import Pretrained
 from keras_initkit.initializers.scaled_depth import ScaledDepth
 from keras_initkit.initializers.zero import ZerO
+from keras_initkit.report.signal_report import signal_report
 from keras_initkit.rescale.reinitialize import reinitialize
 
 layers = keras.layers
@@ -402,3 +403,37 @@ def test_a_kernel_with_one_tap_stays_one(make):
     for layer in (convolution, transposed):
         taps = np.abs(keras.ops.convert_to_numpy(layer.kernel)).sum(axis=(2, 3))
         assert np.argwhere(taps).tolist() == [[1, 1]]
+
+
+def test_the_new_initializers_are_what_is_intended():
+    model = dense_model((64, 64, 3))
+    x = np.random.default_rng(0).normal(size=(32, 6))
+
+    def report():
+        found = signal_report(model, x)
+        assert found["as_intended"].all()
+        return found["intended_variance"].tolist(), found["initializer"].tolist()
+
+    glorot = [2 / (6 + 64), 2 / (64 + 64), 2 / (64 + 3)]
+    he = [2 / 6, 2 / 64, 2 / 64]
+    assert report() == (pytest.approx(glorot), ["GlorotUniform"] * 3)
+    reinitialize(model, seed=1, initializers="he_normal")
+    assert report() == (pytest.approx(he), ["HeNormal"] * 3)
+    last = model.layers[-1].name
+    reinitialize(model, seed=1, initializers={last: "he_normal"})
+    names = ["GlorotUniform", "GlorotUniform", "HeNormal"]
+    assert report() == (pytest.approx([*glorot[:2], he[2]]), names)
+    reinitialize(model, seed=1)
+    assert report() == (pytest.approx(glorot), ["GlorotUniform"] * 3)
+
+
+def test_what_is_intended_has_the_fans_that_were_drawn_with():
+    depthwise = layers.DepthwiseConv2D(3, depthwise_initializer="he_normal")
+    model = keras.Sequential([keras.Input((8, 8, 32)), depthwise])
+    x = np.random.default_rng(0).normal(size=(4, 8, 8, 32))
+    # Keras takes the channels for inputs that are summed over.
+    assert signal_report(model, x)["intended_variance"] == pytest.approx(2 / (9 * 32))
+    reinitialize(model, seed=1)
+    report = signal_report(model, x)
+    assert report["intended_variance"] == pytest.approx(2 / 9)
+    assert report["as_intended"].all()

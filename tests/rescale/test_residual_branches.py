@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_initkit.report.signal_report import signal_report
 from keras_initkit.rescale.residual_branches import scale_residual_branches
 
 layers = keras.layers
@@ -268,3 +269,20 @@ def test_bad_arguments_are_named(arguments, argument):
     model = residual_net(two_layers, 1)
     with pytest.raises(ValueError, match=f"`{argument}` must .*Received: {argument}="):
         scale_residual_branches(**{"model": model, **arguments})
+
+
+def test_scaled_branches_are_as_intended():
+    model = residual_net(two_layers, 9)
+    scale_residual_branches(model)
+    x = np.random.default_rng(0).normal(size=(64, 64))
+    report = signal_report(model, x)
+    he_variance = 2 / 64
+    expected = [he_variance, he_variance / 9] * 9
+    np.testing.assert_allclose(report["intended_variance"], expected)
+    assert report["as_intended"].all()
+    assert report.findings == []
+    scale_residual_branches(model, depth=4)
+    expected = [he_variance, he_variance / 9 / 4] * 9
+    report = signal_report(model, x)
+    np.testing.assert_allclose(report["intended_variance"], expected)
+    assert report["as_intended"].all()

@@ -143,3 +143,63 @@ def test_pandas(history):
         np.testing.assert_array_equal(wide[key], history[key])
     with pytest.raises(ValueError, match="Received: shape='square'"):
         history.to_pandas("square")
+
+
+def lived(*chunks, skipped=(), accumulates=False):
+    """A history of such steps, whose values are the numbers that they came as."""
+    history = History(["a"], ["weight_mean"], accumulates)
+    number = 0
+    for steps in chunks:
+        numbers = np.arange(number, number + len(steps))
+        number += len(steps)
+        history.append(
+            Records(
+                np.array(steps, "int64"),
+                numbers.reshape(-1, 1, 1).astype(float),
+                np.isin(numbers, skipped),
+                numbers.astype(float),
+                np.full(len(steps), 0.5),
+            )
+        )
+    return history
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([[0, 1, 2], [3, 4]], [0, 1, 2, 3, 4]),
+        ([[0, 1, 2, 3], [2, 3, 4]], [0, 1, 4, 5, 6]),
+        ([[0, 50, 100, 150], [150, 200]], [0, 1, 2, 4, 5]),
+        ([[0, 5, 9, 3, 4, 7, 4, 8]], [0, 3, 6, 7]),
+        ([[5, 6], [0]], [2]),
+        ([[0, 1], [], [1]], [0, 2]),
+    ],
+)
+def test_of_steps_that_are_lived_again_the_newer_records_stay(chunks, expected):
+    history = lived(*chunks)
+    steps = [step for chunk in chunks for step in chunk]
+    assert history["weight_mean"][:, 0].tolist() == expected
+    assert history.losses.tolist() == expected
+    assert history.steps.tolist() == [steps[number] for number in expected]
+    # What is written or handed on goes by what has come.
+    assert history.num_records == len(steps)
+    assert history.since(1).steps.tolist() == steps[1:]
+    assert [record.step for record in history.last(1)] == steps[-1:]
+
+
+def test_a_history_that_was_read_before_the_training_went_back():
+    history = lived([0, 1, 2])
+    assert history.steps.tolist() == [0, 1, 2]
+    history.append(history.since(1))
+    assert history.steps.tolist() == [0, 1, 2]
+    history.append(lived([1])._records())
+    assert history.steps.tolist() == [0, 1]
+    assert history["weight_mean"][:, 0].tolist() == [0, 0]
+    assert history.num_records == 6
+
+
+def test_steps_at_which_the_counter_stands_still_stay():
+    assert lived([0, 1, 1, 1, 2], skipped=[1, 2]).steps.tolist() == [0, 1, 1, 1, 2]
+    assert lived([0, 0, 1, 1], accumulates=True).steps.tolist() == [0, 0, 1, 1]
+    again = lived([0, 1, 1, 2, 1, 2], skipped=[1])
+    assert again["weight_mean"][:, 0].tolist() == [0, 4, 5]

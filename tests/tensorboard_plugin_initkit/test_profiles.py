@@ -140,12 +140,28 @@ def test_steps_that_come_back_take_the_place_of_lost_ones():
             steps = [0, 10, 20, 30, 20, 30, 30, 40]
             vectors = np.arange(16.0).reshape(8, 2)
             data = [TensorDatum(s, 0.0, v) for s, v in zip(steps, vectors, strict=True)]
-            return {"run": {TAG: data}}
+            intended = [TensorDatum(0, 0.0, np.full(2, v)) for v in (0.1, 0.2)]
+            return {"run": {TAG: data, INTENDED: intended}}
 
     reader = ProfileReader(Resumed({"run": {}}), 1000)
     profiles = reader.read("context", "id", "run", KEY, num_layers=2)
     assert profiles.steps.tolist() == [0, 10, 20, 30, 40]
     assert profiles.values[:, 0].tolist() == [0, 2, 8, 12, 14]
+    np.testing.assert_array_equal(profiles.intended, np.full(2, 0.2, "float32"))
+
+
+def test_a_start_that_comes_back_takes_the_place_of_the_lost_one():
+    class Begun(FakeProvider):
+        def read_tensors(self, *arguments, **keywords):
+            starts = [TensorDatum(0, 0.0, np.full(2, float(v))) for v in (1, 2)]
+            return {
+                "run": {START: starts, TAG: [TensorDatum(10, 0.0, np.full(2, 3.0))]}
+            }
+
+    reader = ProfileReader(Begun({"run": {}}), 1000)
+    profiles = reader.read("context", "id", "run", KEY, num_layers=2)
+    assert profiles.steps.tolist() == [0, 10]
+    assert profiles.values[:, 0].tolist() == [2, 3]
 
 
 def test_no_more_than_asked_for():

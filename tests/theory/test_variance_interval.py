@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_initkit.report.variance_interval import variance_interval
+from keras_initkit.theory.variance_interval import variance_interval
 
 
 def chi_square_below(x, freedom):

@@ -5,12 +5,19 @@ from keras import layers
 
 from keras_initkit.initializers.dynamic_rescaling import DynamicRescaling
 from keras_initkit.initializers.scaled_depth import ScaledDepth
-from keras_initkit.kernels.intended_variance import intended_variances
+from keras_initkit.kernels.intention import intended_variances
 from keras_initkit.kernels.selection import select_variables
 
 
-def intended(model, include_biases=False):
-    return intended_variances(model, select_variables(model, include_biases))
+def variances(model, include_biases=False):
+    variables = select_variables(model, include_biases)
+    return [float(np.var(keras.ops.convert_to_numpy(v))) for v in variables]
+
+
+def intended(model, include_biases=False, at_start=None):
+    variables = select_variables(model, include_biases)
+    at_start = at_start or variances(model, include_biases)
+    return intended_variances(model, variables, at_start)
 
 
 def test_closed_formulas():
@@ -29,8 +36,18 @@ def test_closed_formulas():
 
 def test_the_kernel_may_have_changed_since():
     model = keras.Sequential([keras.Input((50,)), layers.Dense(200)])
+    at_start = variances(model)
     model.layers[0].kernel.assign(model.layers[0].kernel * 3)
-    np.testing.assert_allclose(intended(model), [2 / 250])
+    np.testing.assert_allclose(intended(model, at_start=at_start), [2 / 250])
+
+
+def test_of_a_kernel_that_was_set_before_the_training_it_is_unknown():
+    stack = [layers.Dense(200), layers.Dense(200, kernel_initializer="zeros")]
+    model = keras.Sequential([keras.Input((50,)), *stack, layers.Dense(200)])
+    for layer in model.layers[:2]:
+        layer.set_weights([np.full(w.shape, 0.5) for w in layer.get_weights()])
+    # Entries that are all alike have no variance: zeros have none either.
+    np.testing.assert_allclose(intended(model), [np.nan, 0, 2 / 400])
 
 
 def test_a_kernel_that_lies_in_several_layers():
