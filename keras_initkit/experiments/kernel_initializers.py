@@ -21,7 +21,7 @@ from keras_initkit.initializers.seeded_draw import SeedLike
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
 
-# A standard deviation that is right for a fan-in of 1 or 2: too large anywhere else.
+# A standard deviation that fits a fan-in of 1 or 2 and is too large for all others.
 LARGE_STDDEV = 1.0
 RESCALING, LSUV = "+rescaling", "lsuv"
 
@@ -30,8 +30,8 @@ class Start(NamedTuple):
     """How a network starts, as the command line names it: `he_normal*3+rescaling`.
 
     Attributes:
-        name: of the initializer.
-        factor: what its kernels are multiplied by.
+        name: name of the initializer.
+        factor: multiplies its kernels.
         rescaling: whether `DynamicRescalingCallback` takes part in the training.
     """
 
@@ -47,7 +47,7 @@ class Start(NamedTuple):
         Start(name='he_normal', factor=3.0, rescaling=True)
 
         Raises:
-            ValueError: if what follows `*` is not a positive number.
+            ValueError: `*` is not followed by a positive number.
         """
         name, _, factor = text.removesuffix(RESCALING).partition("*")
         try:
@@ -56,7 +56,7 @@ class Start(NamedTuple):
             number = 0.0
         if not 0 < number < float("inf"):
             raise ValueError(
-                "Argument `initializers`: what follows `*` must be a positive number. "
+                "Argument `initializers` must have a positive number after `*`. "
                 f"Received: {text}"
             )
         return cls(name, number, text.endswith(RESCALING))
@@ -64,10 +64,10 @@ class Start(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="keras_initkit.experiments")
 class Scaled(BaseDraw):
-    """Draws of another initializer, times a factor.
+    """Multiplies the draws of another initializer by a factor.
 
     Args:
-        base: the other one, or its identifier.
+        base: the other initializer, or its identifier.
         factor: the factor.
         seed: As in `BaseDraw`.
         input_axes, output_axes: As in `BaseDraw`.
@@ -85,7 +85,7 @@ class Scaled(BaseDraw):
         self.factor = factor
 
     def intended_variance(self, shape: Sequence[int]) -> float:
-        """Returns that of the base, times the factor's square."""
+        """Returns the base's intended variance, times the factor's square."""
         base = self._base_with_axes(shape)
         return self.factor**2 * intended_variance(base, shape)
 
@@ -122,7 +122,7 @@ def kernel_initializers(
         `depth + 1` initializers: one for each hidden layer, and the head's.
 
     Raises:
-        ValueError: there is no such initializer, or it is not for this activation.
+        ValueError: there is no such initializer, or it does not fit the activation.
     """
     start = Start.of(text)
     return [
@@ -169,14 +169,14 @@ def _unscaled(name: str, layer: int, depth: int, activation: str, seed: int) -> 
 
 
 def _found(name: str, seed: int) -> Any:
-    """An initializer of Keras, or one of the user's own by `module:Name`."""
+    """An initializer of Keras, or the user's own by `module:Name`."""
     module, is_own, attribute = name.partition(":")
     try:
         found = _imported(module, attribute) if is_own else keras.initializers.get(name)
-    except Exception as error:  # whatever a module of the user's own raises
+    except Exception as error:  # the user's own module raises anything
         raise ValueError(
             "Argument `initializers` must name initializers of this package or of "
-            "Keras, or `module:Name` for one of your own. "
+            "Keras, or `module:Name` for your own. "
             f"Received: {name} ({str(error).splitlines()[0]})"
         ) from error
     make: Any = found if inspect.isclass(found) else type(found)
@@ -196,6 +196,6 @@ def _imported(module: str, attribute: str) -> Any:
 
 
 def _layer_seed(seed: int, layer: int) -> int:
-    # One integer for two shapes can give correlated kernels, so no seed is shared, and
-    # seeds 0 and 1 are not neighbours either.
+    # One integer for two shapes can give correlated kernels, so layers share no seed.
+    # The layers of seeds 0 and 1 share none either.
     return int(np.random.SeedSequence([seed, layer]).generate_state(1)[0])

@@ -194,4 +194,4 @@ def test_the_command(tmp_path, capsys):
     assert runs[0]["findings"] == [callback.findings[0].to_dict()]
     assert main(["diagnose", str(tmp_path / "good")]) == 0
     assert main(["diagnose", str(tmp_path / "none")]) == 2
-    assert "there is no directory" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_missing_array_is_named(tmp_path, mnist_arrays, key):
     arrays = dict(zip(NPZ_KEYS, mnist_arrays, strict=True))
     del arrays[key]
     np.savez(tmp_path / "part.npz", **arrays)
-    with pytest.raises(ValueError, match=rf"part\.npz, which is without {key}$"):
+    with pytest.raises(ValueError, match=rf"part\.npz, which lacks {key}$"):
         read_mnist(tmp_path / "part.npz")
 
 
