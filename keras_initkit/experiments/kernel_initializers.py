@@ -101,22 +101,22 @@ def kernel_initializers(
 ) -> list[keras.initializers.Initializer]:
     """The initializers of one whole network.
 
-    `scaled_depth` is for the kernels that close a residual branch: of the hidden
-    kernels these are all but the first, `depth - 1` of them. The first kernel and the
-    head are `he_normal`. A plain network gets the same, where it is out of place: with
-    no shortcut to carry the signal past them, the small kernels make it vanish.
+    `scaled_depth` is for the last kernel of each residual branch: all hidden kernels
+    but the first, `depth - 1` of them. The first kernel and the head are `he_normal`. A
+    plain network gets the same kernels. No shortcut carries the signal past them, so
+    the signal vanishes.
 
-    `dynamic_rescaling` is told the activation in front of each kernel: none in front
-    of the first. Of `dynamic_rescaling*3` it is the base that is multiplied.
+    `dynamic_rescaling` gets the activation in front of each kernel; there is none in
+    front of the first. `dynamic_rescaling*3` multiplies the base.
 
-    `lsuv` begins with orthogonal kernels; the rest needs a batch.
+    `lsuv` starts with orthogonal kernels; the rest needs a batch.
 
     Args:
         text: a name of `settings.INITIALIZERS`, of this package or of Keras, or
-            `module:Name`, each with a factor such as `*3` and `+rescaling` if wanted.
+            `module:Name`, with an optional factor such as `*3` and `+rescaling`.
         depth: number of hidden layers.
         activation: the identifier of the hidden layers' activation.
-        seed: any non-negative integer; every kernel gets a seed of its own from it.
+        seed: any non-negative integer; every kernel gets its own seed from it.
 
     Returns:
         `depth + 1` initializers: one for each hidden layer, and the head's.
