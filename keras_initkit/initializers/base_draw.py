@@ -23,10 +23,10 @@ class BaseDraw(KernelDraw):
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`.
         seed: Replaces the seed of `base`. An integer draws the same values in each
-            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
-            leaves `base` its own seed; if that has none either, each call draws anew
-            (reproducibly after `keras.utils.set_random_seed`), so that one instance
-            may serve several layers.
+            call. A `keras.random.SeedGenerator` continues from call to call. With
+            `None`, `base` keeps its own seed; if it has none, each call draws new
+            values (reproducibly after `keras.utils.set_random_seed`), so one instance
+            can serve several layers.
         input_axes, output_axes: As in `KernelDraw`; a `base` without them takes these.
     """
 

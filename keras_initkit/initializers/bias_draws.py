@@ -33,10 +33,10 @@ class TorchUniformBias(SeededDraw):
 
     Args:
         fan_in: Number of inputs that each unit sums over, a positive integer.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
 
     Raises:
         ValueError: If an argument is not as above.
@@ -86,10 +86,10 @@ class NormalBias(SeededDraw):
 
     Args:
         stddev: Standard deviation, a finite, non-negative float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
 
     Raises:
         ValueError: If an argument is not as above.

@@ -44,10 +44,10 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
 
     Args:
         gain: Positive, finite float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
         input_axes: Axes of the kernel that a unit sums over; by default all but the
             last. Set by `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`.
         output_axes: Axes of the kernel that an input spreads over; by default all but

@@ -50,11 +50,11 @@ class DynamicRescaling(BaseDraw):
             a part of its window only, on average: multiply it by the strides of all
             axes, so by 4 for `strides=2` in a Conv2DTranspose.
         seed: Replaces the seed of `base`. An integer draws the same values in each
-            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
-            leaves `base` its own seed; if that has none either, each call draws anew
-            (reproducibly after `keras.utils.set_random_seed`), so that one instance
-            may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+            call. A `keras.random.SeedGenerator` continues from call to call. With
+            `None`, `base` keeps its own seed; if it has none, each call draws new
+            values (reproducibly after `keras.utils.set_random_seed`), so one instance
+            can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.

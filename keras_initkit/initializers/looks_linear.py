@@ -70,11 +70,11 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
     Args:
         position: One of `"first"`, `"hidden"` and `"last"`.
         gain: Positive, finite float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
             `(0, 1, 3)`.
         output_axes: Axes of the kernel that an input spreads over. The window of a

@@ -17,10 +17,10 @@ class SeededDraw(keras.initializers.Initializer):
     Drawn in float32 at least and cast last, so that any formula works in any dtype.
 
     Args:
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
     """
 
     def __init__(self, seed: SeedLike = None) -> None:

@@ -51,7 +51,7 @@ class ZerO(CentreDraw):
     ... )
 
     Args:
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
             `(0, 1, 3)`.
         output_axes: Axes of the kernel that an input spreads over. The window of a
