@@ -12,12 +12,12 @@ from keras_initkit.initializers.matrix_draw import MatrixDraw
 class TorchUniform(MatrixDraw):
     """Initializer of kernels as in `torch.nn.Linear` and `torch.nn.Conv2d`.
 
-    Draws from a uniform distribution within `[-limit, limit]`, where
+    It draws from a uniform distribution within `[-limit, limit]`, where
     `limit = 1 / sqrt(fan_in)`: the variance is `1 / (3 * fan_in)`. PyTorch draws the
-    biases from the same distribution, see `TorchUniformBias`.
+    biases from the same distribution; see `TorchUniformBias`.
 
     In `torch.nn.ConvTranspose2d`, PyTorch counts the filters as inputs. So does this
-    class in a Conv2DTranspose, unless it is told the `input_axes`.
+    class in a Conv2DTranspose, unless you pass `input_axes`.
 
     Examples:
 
