@@ -40,7 +40,7 @@ class BaseDraw(KernelDraw):
         self.base = _resolve(base)
         base_config = _config(self.base)
         if seed is None and base_config.get("seed") is not None:
-            # From Keras's attribute: a SeedGenerator continues, but its config restarts.
+            # From the attribute: a SeedGenerator continues, but its config restarts.
             seed = getattr(self.base, "seed", base_config["seed"])
         super().__init__(seed, input_axes, output_axes)
 

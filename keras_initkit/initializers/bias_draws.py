@@ -14,7 +14,7 @@ from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
 class TorchUniformBias(SeededDraw):
     """Initializer of biases as in `torch.nn.Linear` and `torch.nn.Conv2d`.
 
-    Draws from a uniform distribution within `[-limit, limit]`, where
+    It draws from a uniform distribution within `[-limit, limit]`, where
     `limit = 1 / sqrt(fan_in)`, as `TorchUniform` does for the kernel.
 
     Examples:
@@ -71,8 +71,8 @@ class TorchUniformBias(SeededDraw):
 class NormalBias(SeededDraw):
     """Initializer of biases from a normal distribution of mean 0.
 
-    `keras.initializers.RandomNormal`, but that an unseeded instance draws anew in each
-    call. What `Critical.bias_initializer` returns.
+    It is `keras.initializers.RandomNormal`, except that an unseeded instance draws new
+    values in each call. `Critical.bias_initializer` returns it.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""The calls of layers with a kernel, caught one after another in a forward pass."""
+"""Catches the calls of layers with a kernel in a forward pass."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ import keras
 
 from keras_initkit.backends import keras_private
 
-# What is z = W x + b, and an activation of it. The kernel is under the last of these
-# names that the layer has: Dense keeps what LoRA and quantization leave of it aside.
+# Layers of z = W x + b and an activation. The kernel is under the last of these names
+# that the layer has: Dense stores the rest of LoRA and quantization elsewhere.
 LAYERS = (
     keras.layers.Dense,
     keras.layers.EinsumDense,
@@ -34,7 +34,7 @@ class KernelCall(NamedTuple):
         layer: the layer.
         kernel: the variable W.
         inputs: x, shape (batch, ..., channels).
-        call: function from x to a, of the layer as it is now.
+        call: the layer's current function from x to a.
     """
 
     layer: Any
@@ -43,11 +43,11 @@ class KernelCall(NamedTuple):
     call: Callable[[Any], Any]
 
     def run(self) -> Any:
-        """a, with the weights as they are now, shape (batch, ..., units)."""
+        """a with the current weights, shape (batch, ..., units)."""
         return self.call(self.inputs)
 
     def pre_activation(self) -> Any:
-        """z, with the weights as they are now, shape (batch, ..., units)."""
+        """z with the current weights, shape (batch, ..., units)."""
         with activation_replaced(self.layer, keras.activations.linear):
             return self.run()
 

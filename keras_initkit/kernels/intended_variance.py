@@ -1,4 +1,4 @@
-"""The variances that the initializers of a model mean its kernels to have."""
+"""The variances that the initializers of a model intend for its kernels."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from keras_initkit.kernels.origin import kernel_initializer
 
 
 def intended_variances(model: keras.Model, variables: Sequence[Any]) -> np.ndarray:
-    """The variances that kernels are drawn with, whatever has become of them since.
+    """The variances that the initializers of kernels intend, trained or not.
 
     Examples:
 
@@ -27,8 +27,8 @@ def intended_variances(model: keras.Model, variables: Sequence[Any]) -> np.ndarr
         variables: some of its trainable variables.
 
     Returns:
-        float64, shape (variables,); NaN for what is no kernel, and where it is unknown
-        (see `intended_variance`).
+        float64, shape (variables,); NaN for a variable that is no kernel, and if the
+        variance is unknown (see `intended_variance`).
     """
     made_by = owners(model)
     return np.array([_intended(made_by[id(v)], v) for v in variables], "float64")
@@ -39,5 +39,5 @@ def _intended(layer: Any, variable: Any) -> float:
         [kernel] = [k for k in kernel_fans(layer) if k.variable is variable]
         initializer = kernel_initializer(layer, kernel)
         return intended_variance(initializer, variable.shape)
-    except Exception:  # no kernel, or whatever a layer of the user's own raises here
+    except Exception:  # no kernel, or an error in the user's own layer
         return math.nan

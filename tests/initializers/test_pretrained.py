@@ -160,7 +160,7 @@ def test_a_trained_model_loads_without_the_source(source, tmp_path, caplog):
     np.testing.assert_array_equal(draw(initializer), np.zeros((4, 3)))
     (record,) = caplog.records
     assert record.name == "keras_initkit"
-    assert "gives zeros" in record.getMessage()
+    assert "returns zeros" in record.getMessage()
     assert source in record.getMessage()
 
 
