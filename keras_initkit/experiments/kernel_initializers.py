@@ -173,7 +173,7 @@ def _found(name: str, seed: int) -> Any:
     module, is_own, attribute = name.partition(":")
     try:
         found = _imported(module, attribute) if is_own else keras.initializers.get(name)
-    except Exception as error:  # the user's own module raises anything
+    except Exception as error:  # the user's module may raise anything
         raise ValueError(
             "Argument `initializers` must name initializers of this package or of "
             "Keras, or `module:Name` for your own. "

@@ -164,7 +164,7 @@ def _model(path: str) -> Any:
             # Keras warns about the optimizer of an untrained model.
             warnings.simplefilter("ignore")
             return keras.saving.load_model(path)
-    except Exception as error:  # the user's own layers raise anything
+    except Exception as error:  # the user's layers may raise anything
         raise UserError(f"{path} cannot be loaded: {_why_not(error)}") from error
 
 
@@ -183,7 +183,7 @@ def _why_not(error: Exception) -> str:
 def _report(model: Any, x: np.ndarray, y: np.ndarray | None) -> SignalReport:
     try:
         return signal_report(model, x, y)
-    except Exception as error:  # the user's own layers raise anything
+    except Exception as error:  # the user's layers may raise anything
         raise UserError(_first_line(error)) from error
 
 

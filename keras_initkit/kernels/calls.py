@@ -61,14 +61,14 @@ def kernel_of(layer: Any) -> Any:
 def each_kernel_call(
     model: keras.Model, on_call: Callable[[KernelCall], Any]
 ) -> Iterator[None]:
-    """Within it, `on_call` stands in for every call of a layer with a kernel.
+    """A context in which `on_call` replaces every call of a layer with a kernel.
 
-    The layers are met in the order of execution, in nested and subclassed models too,
-    and a shared one at each of its calls.
+    The calls come in the order of execution, even in nested and subclassed models. A
+    shared layer has several.
 
     Args:
         model: a built `keras.Model`.
-        on_call: function of a `KernelCall` to what the layer shall return.
+        on_call: takes a `KernelCall` and returns the output of the layer.
     """
 
     def replace(layer: Any, call: Callable) -> Callable | None:
@@ -84,21 +84,20 @@ def each_kernel_call(
 def each_call(
     model: keras.Model, replace: Callable[[Any, Callable], Callable | None]
 ) -> Iterator[None]:
-    """Within it, the calls of a model's layers, and its own, are replaced.
+    """A context that replaces the calls of a model and its layers.
 
     Args:
         model: a built `keras.Model`.
-        replace: function of a layer and its `call` to what stands in for that; None if
-            it stays.
+        replace: takes a layer and its `call`, and returns a replacement or None.
     """
     with Interception(model, replace):
         yield
 
 
 class Interception:
-    """Stands in for `call` of a model and its layers, while it is entered.
+    """A context that replaces `call` of a model and its layers.
 
-    What stands in is made once, so that entering again is cheap.
+    It makes the replacements once, so entering again is cheap.
 
     Args:
         model: a `keras.Model`, built or not.
@@ -125,7 +124,7 @@ class Interception:
         self._undo = []
 
     def extend(self) -> None:
-        """Looks for layers that were made since."""
+        """Looks for new layers."""
         for layer in keras_private.layers_of(self._model):
             if id(layer) not in self._stand_ins:
                 stand_in = self._replace(layer, layer.call)
@@ -138,15 +137,15 @@ class Interception:
         self._undo.append(
             (attributes, {k: v for k, v in attributes.items() if k == "call"})
         )
-        # Not by setattr: a layer tracks what it is given.
+        # Not by setattr, because a layer tracks its attributes.
         attributes["call"] = stand_in
 
 
 @contextlib.contextmanager
 def activation_replaced(layer: Any, function: Callable[[Any], Any]) -> Iterator[None]:
-    """Within it, a layer has another activation; with a linear one it returns z."""
-    # Not by setattr: a layer tracks what it is given. With PyTorch, an activation that
-    # is a layer is no attribute, and one of that name hides it.
+    """Replaces a layer's activation; with a linear one, the layer returns z."""
+    # Not by setattr, because a layer tracks its attributes. With PyTorch, an activation
+    # that is a layer is no attribute, and an attribute of that name hides it.
     attributes = vars(layer)
     previous = {k: v for k, v in attributes.items() if k == "activation"}
     attributes["activation"] = function

@@ -119,7 +119,7 @@ def _selects(selector: Selector, layers: Sequence[Any], names: Sequence[str]) ->
 def _holds(predicate: Callable[[Any], Any], layer: Any) -> bool:
     try:
         return bool(predicate(layer))
-    except Exception as error:  # the user's own function raises anything
+    except Exception as error:  # the user's function may raise anything
         raise ValueError(
             "Argument `layers` has a function that fails on layer "
             f"{layer.path!r}: {error}. Received: layers={predicate!r}"

@@ -70,7 +70,7 @@ def _is_pure(function: "_ById", shape: tuple[int, ...]) -> bool:
     backend = backends.current()
     try:
         return backend.eagerly(lambda: backend.is_pure(function.function, shape))
-    except Exception:  # the user's own function raises anything
+    except Exception:  # the user's function may raise anything
         return False
 
 

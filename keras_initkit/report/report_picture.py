@@ -47,7 +47,7 @@ def _draw(
         places = np.flatnonzero(is_drawn)
         axes.plot(places, variances[is_drawn], **{"label": "predicted", **style})
     axes.set_yscale("log")
-    # At least two decades: what is nearly the same shall look so.
+    # At least two decades, so nearly equal values look alike.
     low, high = axes.get_ylim()
     middle = np.sqrt(low * high)
     axes.set_ylim(min(low, middle / 10), max(high, middle * 10))

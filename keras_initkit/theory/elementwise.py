@@ -99,7 +99,7 @@ def _require_elementwise(function: ElementwiseFunction, activation: Activation) 
     half = _PROBE[: len(_PROBE) // 2]
     try:
         values, half_values = function(_PROBE), function(half)
-    except Exception as error:  # the user's own function raises anything
+    except Exception as error:  # the user's function may raise anything
         raise ValueError(
             "Argument `activation` must be callable with one array of any shape. "
             f"Received: activation={activation}"
