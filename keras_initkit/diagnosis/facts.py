@@ -25,7 +25,7 @@ class LayerFacts(NamedTuple):
         saturated: share of units without slope in over half of the batch.
         identical_weights: share of units whose column of W and entry of b equal those
             of another unit.
-        identical: share of these whose gradients with respect to z are equal, too.
+        identical: share of units whose gradient with respect to z is equal as well.
         is_scale_invariant: whether it normalizes its own kernel.
     """
 

@@ -77,9 +77,9 @@ def of_jumps(
 ) -> list[Rescaling]:
     """The rescalings that undo jumps of kernels between the last two of three records.
 
-    A kernel jumps if its norm changes by a factor more than 2.5 times the factor before.
-    In powers, which are squares of norms, this is the misfit at which the diagnosis
-    names a kernel at the start.
+    A kernel jumps if its norm changes by more than 2.5 times the factor before. In
+    powers, which are squares of norms, this is the misfit at which the diagnosis names
+    a kernel at the start.
 
     >>> norms = np.array([[8.0, 8.0], [8.1, 8.1], [81.0, 8.2]])
     >>> [event] = of_jumps(["a", "b"], zip([180, 190, 200], norms))

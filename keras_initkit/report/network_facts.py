@@ -142,7 +142,7 @@ def _identical(tensors: Sequence[np.ndarray]) -> float:
     if any(tensor.shape[-1] != units for tensor in tensors):
         return math.nan
     parts = [tensor.reshape(-1, units) for tensor in tensors]
-    # Up to the rounding of float32, which depends on the order of a sum.
+    # Equal up to the rounding of float32, which depends on the order of a sum.
     scaled = [part / (np.abs(part).max() or 1) for part in parts]
     _, inverse, counts = np.unique(
         np.round(np.concatenate(scaled), 5),

@@ -38,11 +38,11 @@ def _draw(
 ) -> None:
     styles: tuple[tuple[np.ndarray, dict[str, Any]], ...] = (
         (measured, {"color": MEASURED, "marker": "o", "label": "measured"}),
-        # No line: it would bridge those that have no prediction.
+        # No line, because it would bridge layers without a prediction.
         (predicted, {"color": PREDICTED, "marker": "X", "ls": "", "zorder": 3}),
     )
     for variances, style in styles:
-        # Without zeros and infinities, which a logarithmic axis has no place for.
+        # Without zeros and infinities, which a logarithmic axis cannot show.
         is_drawn = np.isfinite(variances) & (variances > 0)
         places = np.flatnonzero(is_drawn)
         axes.plot(places, variances[is_drawn], **{"label": "predicted", **style})

@@ -48,7 +48,7 @@ def _reason(function: Callable[[Any], Any], tensor: keras.KerasTensor) -> str:
         result = backends.current().eagerly(
             lambda: keras_private.compute_output_spec(measure, tensor)
         )
-    except Exception as error:  # whatever the user's own function raises
+    except Exception as error:  # the user's function may raise anything
         return f"{type(error).__name__}: {error}"
     if isinstance(result, numbers.Number):
         return ""

@@ -1,4 +1,4 @@
-"""The event file of one training: all that TensorBoard shows of it."""
+"""The event file of one training: everything that TensorBoard shows of it."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -20,17 +20,17 @@ WEIGHT_VARIANCE = "weight_variance"
 
 
 class RunFile:
-    """A new file in a run's directory, with what is written once.
+    """A new file in a run's directory, which starts with the facts of the run.
 
     Args:
-        directory: of the run; it is made if it is not there.
+        directory: the directory of the run; it is made if it does not exist.
         keys: names of the statistics.
         layers: names of the layers.
-        table: what is known of the layers, in Markdown.
-        intended_variances: of the weights, shape (layers,).
+        table: a description of the layers, in Markdown.
+        intended_variances: the intended variances of the weights, shape (layers,).
 
     Raises:
-        OSError: if it cannot be written, as every method does.
+        OSError: if it cannot be written. Every method raises this.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RunFile:
         self._writer.write(records)
 
     def write_interval(self, step: int, interval: int) -> None:
-        """Writes how many steps lie between two records from this step on."""
+        """Writes the number of steps between two records from this step on."""
         self._writer.write_interval(step, interval)
 
     def write_epoch(self, step: int, logs: Mapping[str, float]) -> None:
@@ -67,11 +67,11 @@ class RunFile:
         self._writer.write_epoch(step, logs)
 
     def write_diagnosis(self, step: int, diagnosis: Diagnosis) -> None:
-        """Writes all findings so far, in place of those before."""
+        """Writes all findings so far, which replace those before."""
         write_diagnosis(self._file, step, diagnosis)
 
     def write_mark(self, mark: tuple[int, str]) -> None:
-        """Writes which weights the training has come to, before which step."""
+        """Writes a step and the fingerprint of the weights before it."""
         write_mark(self._file, Mark(*mark))
 
     def write_histograms(self, source: str, histograms: Histograms) -> None:
@@ -86,5 +86,5 @@ class RunFile:
         )
 
     def close(self) -> None:
-        """Closes the file; one that is closed stays so."""
+        """Closes the file, if it is open."""
         self._file.close()
