@@ -212,7 +212,7 @@ def _is_one_hot(target: Any, output: Any) -> bool:
 def _check_class_numbers(target: Any, loss: Any, output: Any) -> None:
     values = np.asarray(keras.ops.convert_to_numpy(target))
     values = values[values != getattr(loss, "ignore_class", None)]
-    # An upper bound: the axis of the classes is almost always the last, but need not be.
+    # An upper bound: the axis of the classes is usually the last, but need not be.
     sizes = [size or np.inf for size in output.shape[1:]] if output is not None else []
     classes = max(sizes, default=np.inf)
     wrong = values[(values < 0) | (values >= classes) | (values % 1 != 0)]

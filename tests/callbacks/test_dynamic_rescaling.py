@@ -565,7 +565,9 @@ def test_a_directory_that_cannot_be_written_stops_nothing(tmp_path, caplog):
     fit(model, callback := ours(tmp_path / "file"))
     assert int(model.optimizer.iterations) == SAMPLES // BATCH
     assert len([e for e in callback.events if e.step == 0]) == 3
-    [message] = [r.getMessage() for r in caplog.records if "continues" in r.getMessage()]
+    [message] = [
+        r.getMessage() for r in caplog.records if "continues" in r.getMessage()
+    ]
     assert str(tmp_path / "file") in message
 
 

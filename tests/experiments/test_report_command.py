@@ -128,7 +128,9 @@ def test_what_is_no_npz_file(command, tmp_path, capsys):
         (tmp_path / "data.npz").write_bytes(content)
         assert command(arrays=None) == 2
         gc.collect()  # An unclosed file would be told now.
-        is_one_line(capsys, ["data.npz cannot be read", "it is no archive, or it is damaged"])
+        is_one_line(
+            capsys, ["data.npz cannot be read", "it is no archive, or it is damaged"]
+        )
 
 
 def test_one_array_in_an_npy_file(command, tmp_path, capsys):
