@@ -1,4 +1,4 @@
-"""The tab: its routes, and what they answer."""
+"""The tab: its routes and their answers."""
 
 import functools
 from collections.abc import Callable
@@ -27,10 +27,10 @@ from tensorboard_plugin_initkit.unreadable import (
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
-# None of our answers is a page: opened as one, it may load, run and frame nothing. The
-# page in the tab is TensorBoard's, with a policy of its own.
+# No answer is a page: opened as one, it may load, run and frame nothing. The page in
+# the tab is TensorBoard's, with its own policy.
 POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-# All that is served from the disk, and as what.
+# The files to serve from the disk, with their types.
 PAGE = {
     "axis.js": "text/javascript",
     "charts.css": "text/css",
@@ -87,8 +87,8 @@ for each of their `statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
     `/index.js` and the other names of `PAGE` | the file
 
-    A parameter that is missing or wrong is answered with 400, a run that is unknown
-    with 404, another method than GET with 405, and a sentence. Every answer has the
+    The answer to a missing or wrong parameter is 400, to an unknown run 404, and to a
+    method other than GET 405, each with a sentence. Every answer has the
     Content-Security-Policy `POLICY`.
     """
 
@@ -113,7 +113,7 @@ for each of their `statistics` its scale
         }
 
     def is_active(self) -> bool:
-        return False  # TensorBoard itself finds out whether there is data of our name
+        return False  # TensorBoard itself looks for data with our name
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         return base_plugin.FrontendMetadata(
@@ -168,8 +168,8 @@ for each of their `statistics` its scale
         if not len(profiles.steps):
             return _sentence(
                 request,
-                f"In run {run!r} two networks were trained, one after the other. "
-                "Give each a directory of its own.",
+                f"Run {run!r} has two networks, trained one after the other. "
+                "Give each its own directory.",
                 400,
             )
         data = profiles.to_bytes()
@@ -177,7 +177,7 @@ for each of their `statistics` its scale
 
 
 def _source(request: wrappers.Request) -> tuple[Any, str]:
-    """Whose request it is, and of which experiment: on hosted TensorBoards of many."""
+    """The context and the experiment of a request, for hosted TensorBoards."""
     environ = request.environ
     return plugin_util.context(environ), plugin_util.experiment_id(environ)
 
@@ -191,7 +191,7 @@ def _guarded(answer: Answer, request: wrappers.Request) -> wrappers.Response:
     if request.method in METHODS:
         response = answer(request)
     else:
-        response = _sentence(request, "Only GET is answered here.", 405)
+        response = _sentence(request, "This route answers only GET.", 405)
         response.headers["Allow"] = ", ".join(METHODS)
     response.headers["Content-Security-Policy"] = POLICY
     return response

@@ -1104,7 +1104,7 @@ def test_layers_are_found_by_name_or_pattern(page, residual):
         page.press(Keys.ARROW_DOWN)
     assert page.readout()[0] == "block_3_b"
     page.one("input#layers").send_keys("no such layer")
-    page.wait(lambda: "in such a layer" in page.text())
+    page.wait(lambda: "in a matching layer" in page.text())
 
 
 def test_colours_of_a_heatmap_are_fixed_or_those_of_the_values(page, extremes):

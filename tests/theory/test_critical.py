@@ -160,7 +160,7 @@ def test_linear_reaches_any_depth():
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "selu", "relu6"])
 def test_what_bends_at_zero_is_referred_to_looks_linear(activation):
-    message = rf"`LooksLinear` is.*Received: activation={activation}$"
+    message = rf"`LooksLinear` for.*Received: activation={activation}$"
     with pytest.raises(ValueError, match=message):
         variances_for_depth(activation, depth=100)
 
