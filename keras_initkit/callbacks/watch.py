@@ -97,6 +97,6 @@ class Watch:
             except Exception:
                 log.warning(
                     "keras_initkit: `on_finding` raised an exception. The training "
-                    "goes on.",
+                    "continues.",
                     exc_info=True,
                 )

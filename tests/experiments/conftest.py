@@ -1,4 +1,4 @@
-"""A tiny MNIST in every form that it comes in, and results made by hand."""
+"""A tiny MNIST in every format, and hand-made results."""
 
 import gzip
 import struct
@@ -48,7 +48,7 @@ def mnist_directory(tmp_path, mnist_arrays) -> Path:
 
 @pytest.fixture(scope="session")
 def make_result():
-    """A function that makes a `RunResult` of a healthy run, but for its arguments."""
+    """A function that makes the `RunResult` of a healthy run, with some changes."""
 
     def make(initializer="he_normal", **fields):
         healthy = {

@@ -10,11 +10,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Runs an example; returns what it prints and where it was run."""
+    """Runs an example; returns its output and its directory."""
 
     def run_example(name, *arguments):
         monkeypatch.chdir(tmp_path)
-        # An example may choose a backend, which no later process is to inherit.
+        # An example may choose a backend, which later processes must not inherit.
         monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
         monkeypatch.setattr("sys.argv", [name, *arguments])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")

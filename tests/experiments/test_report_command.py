@@ -127,7 +127,7 @@ def test_what_is_no_npz_file(command, tmp_path, capsys):
     for content in (b"", b"text", b"PK\x03\x04 no archive", b"\x80\x04 pickled?"):
         (tmp_path / "data.npz").write_bytes(content)
         assert command(arrays=None) == 2
-        gc.collect()  # An unclosed file would be told now.
+        gc.collect()  # An unclosed file would raise a warning now.
         is_one_line(
             capsys, ["data.npz cannot be read", "it is no archive, or it is damaged"]
         )
@@ -160,7 +160,7 @@ def test_wrong_model_is_one_line(command, models, tmp_path, capsys):
 
 
 class Own(layers.Layer):
-    """One that is not registered."""
+    """A layer that is not registered."""
 
     def call(self, x):
         return x
