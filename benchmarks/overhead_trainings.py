@@ -42,7 +42,7 @@ SETTLED_STEPS = 51  # after two records of the default schedule
 STEPS_PER_FIT = 50  # so the first step of each fit is recorded
 STEPS_PER_LEAKING_FIT = 3
 FLUSH_SECS = 3600.0  # longer than a run: nothing is written in another variant's turn
-WHATEVER_IT_COSTS = 1e6  # as `max_overhead`, so that "auto" stays at one step in 50
+WHATEVER_IT_COSTS = 1e6  # a `max_overhead` that keeps "auto" at one step in 50
 MEGABYTE = 1e6
 
 

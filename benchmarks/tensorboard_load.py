@@ -60,7 +60,7 @@ KEYS = tuple(
     for source in ("weight", "gradient")
     for name in ("mean", "variance", "l2_norm")
 )
-SHOWN = "gradient_variance"  # what the page opens with
+SHOWN = "gradient_variance"  # the first view of the page
 SMALL = (10, 50)  # layers and steps of a small run
 EMPTY, OURS, SCALARS = "no data", "ours, vectors", "a scalar per layer"
 LOADERS = {"fast": "true", "slow": "false"}  # values of --load_fast
@@ -190,7 +190,7 @@ def values_of(layers: int, steps: int) -> np.ndarray:
 
 
 def write_ours(directory: Path, layers: int, steps: int) -> None:
-    """As `LayerStatsCallback` does, with its default statistics."""
+    """Writes like `LayerStatsCallback` with its default statistics."""
     values = values_of(layers, steps)
     with EventFile(directory) as file:
         writer = LayerStatsWriter(file, KEYS, layer_names(layers), "")
@@ -201,7 +201,7 @@ def write_ours(directory: Path, layers: int, steps: int) -> None:
 
 
 def write_scalars(directory: Path, layers: int, steps: int) -> None:
-    """As one scalar for each layer and statistic."""
+    """Writes one scalar for each layer and statistic."""
     tags = [f"{key}/{name}" for key in KEYS for name in layer_names(layers)]
     event = Event(summary=Summary(value=[Summary.Value(tag=tag) for tag in tags]))
     with EventFile(directory) as file:

@@ -1,4 +1,4 @@
-"""How deep plain Dense networks still train, by initializer, on the real MNIST.
+"""Measures how deep plain Dense networks train, by initializer, on the real MNIST.
 
     python benchmarks/trainable_depth.py --mnist-path ~/data/mnist.npz
     python benchmarks/trainable_depth.py --networks plain-tanh --depths 10 30 100

@@ -165,7 +165,7 @@ def compare(accuracies, depth, study_seed):
 
 
 def p_value(groups, study_seed):
-    """How often chance alone drives the means of groups at least as far apart.
+    """The probability that chance alone drives the means at least as far apart.
 
     Chance shuffles the numbers in `groups`, `(groups, seeds)`, over all groups.
     """

@@ -65,7 +65,7 @@ def integer(name: str, value: Any, least: int = 1) -> int:
 def is_integer(
     value: Any, least: float = 1, most: float = LARGEST_INTEGER
 ) -> TypeGuard[int]:
-    """Whether a value is an integer of Python or NumPy in a range, not a bool."""
+    """Tells whether a value is an integer of Python or NumPy in a range, not a bool."""
     return _is_a(numbers.Integral, value) and least <= int(value) <= most
 
 

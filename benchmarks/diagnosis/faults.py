@@ -41,7 +41,7 @@ class Fault(NamedTuple):
 
     @property
     def is_initialization(self) -> bool:
-        """Whether it is in the layers before any training."""
+        """Tells whether it is in the layers before any training."""
         return not {HIGH, LOW, UNSCALED, MISMATCH, NON_FINITE} & {*self.problems}
 
 

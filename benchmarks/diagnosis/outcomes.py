@@ -52,7 +52,7 @@ class Outcome:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the fix made the program as good as its twin."""
+        """Tells whether the fix made the program as good as its twin."""
         if self.fixed_points is None or self.twin_points is None:
             return False
         return self.fixed_points >= self.twin_points - POINTS_OF_TWIN
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def is_right(finding: Finding, fault: Fault) -> bool:
-    """Whether a finding names the problem and the layers.
+    """Tells whether a finding names the problem and the layers.
 
     Args:
         finding: the finding.

@@ -206,7 +206,7 @@ def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether a pattern matches a layer."""
+    """Tells whether a pattern matches a layer."""
     return pattern == name or (name != OUTPUT and fnmatch.fnmatch(name, pattern))
 
 

@@ -1,4 +1,4 @@
-"""How often `LayerStatsCallback` finds a fault, and stays quiet if there is none.
+"""Counts how often `LayerStatsCallback` finds a fault, and stays quiet without one.
 
     python benchmarks/diagnosis/run.py --seeds 0 1 2 --json outcomes.json
 

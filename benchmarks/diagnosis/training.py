@@ -82,6 +82,6 @@ def _balanced_accuracy(found: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _has_logits(model: Any) -> bool:
-    """Whether an output of 0 is the middle between two labels."""
+    """Tells whether an output of 0 is the middle between two labels."""
     activation = model.get_layer("output").activation
     return activation in (keras.activations.linear, keras.activations.tanh)

@@ -1,4 +1,4 @@
-"""What the package needs from a framework: one interface, one file for each backend.
+"""The interface to a framework, with one file for each backend.
 
 Everything else in the package uses `keras.ops` or numpy, and names no framework.
 """
@@ -89,7 +89,7 @@ class Backend(Protocol):
         """The bits of each entry of a float32 tensor, int32."""
 
     def count(self, indices: Any, length: int) -> Any:
-        """How often each of 0 to length - 1 occurs in an integer vector, float32."""
+        """The counts of 0 to length - 1 in an integer vector, float32."""
 
     # -- functions ---------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Backend(Protocol):
         """Calls a function so that the compiler does not merge it with the rest."""
 
     def must_recompute(self, tensor: Any) -> bool:
-        """Whether a second reader of a tensor could change what the first one gets.
+        """Tells whether a second reader of a tensor could change the first result.
 
         If so, measurements of the forward pass compute it once more, separately.
         """
@@ -115,7 +115,7 @@ class Backend(Protocol):
         """f'(x) at every entry of a tensor, for an elementwise f."""
 
     def is_pure(self, function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-        """Whether a function of one float32 tensor draws nothing and keeps no state."""
+        """Tells whether a function of a float32 tensor has no draws and no state."""
 
     def gradients(
         self,
@@ -158,7 +158,7 @@ class Backend(Protocol):
         """The next arguments of a train function, within one execution."""
 
     def can_look(self, model: Any) -> bool:
-        """Whether `held` costs almost nothing at this moment."""
+        """Tells whether `held` costs almost nothing at this moment."""
 
     def held(self, model: Any, variable: Any) -> int:
         """The current value of an optimizer's integer variable, in the middle of `fit`.
@@ -200,7 +200,7 @@ class Backend(Protocol):
         """
 
     def is_first_process(self) -> bool:
-        """Whether this process writes, if several train together."""
+        """Tells whether this process writes, if several train together."""
 
     def where_needed(
         self, predicate: Any, compute: Callable[[], Any], otherwise: Any

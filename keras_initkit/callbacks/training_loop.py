@@ -123,6 +123,6 @@ def layer_stats(
 
 
 def _has_gradients(history: History) -> bool:
-    """Whether there is a gradient, or none was asked for."""
+    """Tells whether there is a gradient, or none was asked for."""
     keys = [key for key in history if key.startswith("gradient_")]
     return not keys or not all(np.isnan(history[key]).all() for key in keys)

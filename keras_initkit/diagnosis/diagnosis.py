@@ -27,7 +27,7 @@ class Diagnosis(Sequence[Finding]):
 
     @property
     def is_critical(self) -> bool:
-        """Whether a finding says that the training is hopeless."""
+        """Tells whether a finding says that the training is hopeless."""
         return any(finding.severity == CRITICAL for finding in self)
 
     def __str__(self) -> str:

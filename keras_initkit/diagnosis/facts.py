@@ -99,5 +99,5 @@ class NetworkFacts(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether layers follow each other without shortcut or normalization."""
+        """Tells whether layers follow each other without shortcut or normalization."""
         return not self.is_normalized and not self.is_residual

@@ -45,7 +45,7 @@ class Suspicion(NamedTuple):
 
 
 def suspicions(network: NetworkFacts) -> list[Suspicion]:
-    """What the first batch shows."""
+    """The suspicions from the first batch."""
     rules: tuple[Callable[[NetworkFacts], Iterator[Suspicion]], ...] = (
         _not_finite,
         _loss_mismatch,

@@ -253,7 +253,7 @@ def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) 
 def _outcome(
     loss: float, chance: float, lost_steps: np.ndarray, findings: Sequence[Finding]
 ) -> str:
-    """What went wrong, and the first cause that the diagnosis gives."""
+    """Says what went wrong, with the first cause from the diagnosis."""
     if not math.isfinite(loss):
         step = f" at step {lost_steps[0]}" if len(lost_steps) else ""
         words = f"diverged{step}"

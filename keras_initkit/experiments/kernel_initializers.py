@@ -1,4 +1,4 @@
-"""Which initializer each kernel of the compared network gets, by name."""
+"""Finds the initializer of each kernel in a compared network, by name."""
 
 import importlib
 import inspect
@@ -27,7 +27,7 @@ RESCALING, LSUV = "+rescaling", "lsuv"
 
 
 class Start(NamedTuple):
-    """How a network starts, as the command line names it: `he_normal*3+rescaling`.
+    """The start of a network, as on the command line: `he_normal*3+rescaling`.
 
     Attributes:
         name: name of the initializer.

@@ -41,7 +41,7 @@ AT_HAND_HELP = (
 
 
 def is_at_hand(path: str | None = None) -> bool:
-    """Whether MNIST needs no download: there is a path, or Keras's cache has it."""
+    """Tells whether MNIST needs no download, because of a path or Keras's cache."""
     if path is not None:
         return True
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()

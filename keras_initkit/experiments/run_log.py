@@ -1,4 +1,4 @@
-"""What TensorBoard shows about each run of a comparison, besides its layers."""
+"""The TensorBoard file of each run of a comparison, besides that of its layers."""
 
 import time
 from pathlib import Path

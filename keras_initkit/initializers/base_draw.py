@@ -50,7 +50,7 @@ class BaseDraw(KernelDraw):
 
     @property
     def is_uncorrelated(self) -> bool:
-        """Whether entries have mean 0, and no two of them are correlated."""
+        """Tells whether entries have mean 0, and no two of them are correlated."""
         return is_uncorrelated(self.base)
 
     def _base_with_axes(self, shape: Sequence[int]) -> Any:

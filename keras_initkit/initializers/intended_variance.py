@@ -90,7 +90,7 @@ def effective_entries(initializer: Any, shape: Sequence[int]) -> int:
 
 
 def is_uncorrelated(initializer: Any) -> bool:
-    """Whether all entries are known to have mean 0 and to be uncorrelated."""
+    """Tells whether all entries are known to have mean 0 and to be uncorrelated."""
     if hasattr(initializer, "is_uncorrelated"):
         return initializer.is_uncorrelated
     mean = getattr(initializer, "mean", 0)
@@ -127,7 +127,7 @@ def with_other_axes(
 
 
 def _states_its_variance(kind: type) -> bool:
-    """Whether a class states the variance of its own draws, not of its parent's.
+    """Tells whether a class states the variance of its own draws, not of its parent's.
 
     A subclass that draws in its own way inherits the statement, which may be wrong.
     """

@@ -109,7 +109,7 @@ class Pretrained(keras.initializers.Initializer):
 
     @property
     def is_missing(self) -> bool:
-        """Whether there are no values, because it came with a model."""
+        """Tells whether there are no values, because it came with a model."""
         return self._values is None
 
     def intended_variance(self, shape: Sequence[int]) -> float:

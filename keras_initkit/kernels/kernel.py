@@ -9,7 +9,7 @@ _NOT_KERNELS = ("alpha", "beta", "bias", "gamma", "scale")
 
 
 def is_kernel(layer: Any, variable: Any) -> bool:
-    """Whether a trained weight of a layer is a kernel.
+    """Tells whether a trained weight of a layer is a kernel.
 
     A kernel has two or more axes, and neither its name nor its attribute in the layer
     is that of a slope (`alpha` of PReLU), a shift (`bias`, `beta`) or a scale (`gamma`,

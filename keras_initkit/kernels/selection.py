@@ -1,4 +1,4 @@
-"""Which variables of a model are recorded."""
+"""Selects the variables of a model to record."""
 
 import fnmatch
 import math

@@ -49,7 +49,7 @@ class Signal:
 
     @property
     def has_z(self) -> bool:
-        """Whether z is known without calling the user's own code again."""
+        """Tells whether z is known without calling the user's own code again."""
         return self.caught_z is not None
 
     def z(self) -> Any:
@@ -88,7 +88,7 @@ class _ById:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int | None]) -> bool:
-    """Whether a function of a signal draws nothing and keeps no state."""
+    """Tells whether a function of a signal draws nothing and keeps no state."""
     known = tuple(size or 1 for size in shape)
     return _is_pure(_ById(function), known)
 

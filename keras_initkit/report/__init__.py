@@ -1,1 +1,1 @@
-"""What one batch shows about a model, as a table or picture. Nothing changes it."""
+"""Reports on a model from one batch, as a table or picture. Nothing changes it."""

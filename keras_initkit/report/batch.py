@@ -64,12 +64,12 @@ def _submodels(model: keras.Model) -> str:
 
 
 def has_call(model: keras.Model) -> bool:
-    """Whether the model can run: one that only trains others has no `call`."""
+    """Tells whether the model can run: one that only trains others has no `call`."""
     return type(model).call is not keras.Model.call
 
 
 def is_built(model: keras.Model) -> bool:
-    """Whether the model and all of its layers have their weights."""
+    """Tells whether the model and all of its layers have their weights."""
     return all(layer.built for layer in keras_private.layers_of(model))
 
 

@@ -11,7 +11,7 @@ _THRESHOLD = 0.5
 
 
 def is_scale_invariant(call: KernelCall) -> bool:
-    """Whether the layer normalizes its own kernel, as weight standardization does.
+    """Tells whether the layer normalizes its kernel, as in weight standardization.
 
     Then z = W x + b is the same for twice the kernel, whatever the bias. The check
     changes the kernel and restores it; Keras's own layers need no check.

@@ -196,7 +196,7 @@ class SignalPass:
 
 
 def _is_in_graph(tensor: Any) -> bool:
-    """Whether a tensor holds no numbers, even within a differentiation."""
+    """Tells whether a tensor holds no numbers, even within a differentiation."""
     backend = backends.current()
     return backend.trace_of(backend.outside(tensor)) is not None
 

@@ -1,4 +1,4 @@
-"""What the initialization does to a signal and a gradient, layer by layer."""
+"""Reports what the initialization does to signal and gradient, layer by layer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar

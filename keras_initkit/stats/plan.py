@@ -1,4 +1,4 @@
-"""What to record of the updates of one model, and how to make a row of it."""
+"""Plans the record of a model's updates, and makes rows of it."""
 
 import functools
 import math
@@ -232,7 +232,7 @@ class Plan:
 
 
 def may_skip(optimizer: Any) -> bool:
-    """Whether an optimizer skips steps whose gradients are not finite."""
+    """Tells whether an optimizer skips steps whose gradients are not finite."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 

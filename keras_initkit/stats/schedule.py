@@ -54,7 +54,7 @@ class Schedule:
         self.warmup_steps = arguments.integer("warmup_steps", warmup_steps, least=0)
 
     def selects(self, step: Any, interval: Any = None, epoch_start: Any = 0) -> Any:
-        """Whether a step is recorded: a bool, or a boolean tensor for tensors.
+        """Tells whether a step is recorded: a bool, or a boolean tensor for tensors.
 
         Args:
             step: int or integer scalar tensor.

@@ -142,7 +142,7 @@ class Session:
 
     @property
     def is_attached(self) -> bool:
-        """Whether it is attached: neither detached nor replaced since."""
+        """Tells whether it is attached: neither detached nor replaced since."""
         return self._functions is not None and self._functions.has(self)
 
     def mark_epoch(self) -> None:
@@ -162,7 +162,7 @@ class Session:
             self._functions.choose()
 
     def selects(self, step: Any) -> Any:
-        """Whether it wants anything of a step, which may be a tensor."""
+        """Tells whether it wants anything of a step, which may be a tensor."""
         is_wanted = self._schedule.selects(step, self.interval)
         if self._histograms is not None:
             is_wanted = is_wanted | self._histograms.selects(step)

@@ -26,7 +26,7 @@ class Observer(Protocol):
     fit: object
 
     def wants(self, ahead: int) -> tuple[bool, bool]:
-        """Whether it wants a row, and histograms, of the step `ahead` steps ahead."""
+        """Tells whether it wants a row, and histograms, of the step this far ahead."""
 
     def receive(self, rows: tuple, faults: Faults) -> None:
         """Takes the rows of a wanted step, and the reasons for missing ones."""
@@ -73,7 +73,7 @@ class TrainFunctions:
             vars(model).pop(ATTRIBUTE, None)
 
     def has(self, observer: Observer) -> bool:
-        """Whether the observer was added and not removed since."""
+        """Tells whether the observer was added and not removed since."""
         return any(o is observer for o in self._observers)
 
     def look_first(self, function: Callable[[Any], None]) -> None:
@@ -148,7 +148,7 @@ class TrainFunctions:
         return outputs
 
     def _is_wanted(self, model: Any) -> bool:
-        """Whether an observer wants a step of the next execution."""
+        """Tells whether an observer wants a step of the next execution."""
         steps = range(model.steps_per_execution)
         return any(any(o.wants(n)) for o in self._observers for n in steps)
 

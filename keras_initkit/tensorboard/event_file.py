@@ -176,7 +176,7 @@ def text_value(
 ) -> Summary.Value:
     """A string to read back, which TensorBoard does not show."""
     tensor = TensorProto(dtype=DT_STRING, string_val=[text.encode()])
-    tensor.tensor_shape.SetInParent()  # of rank 0, which is not an unknown one
+    tensor.tensor_shape.SetInParent()  # rank 0, not an unknown rank
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
 
 

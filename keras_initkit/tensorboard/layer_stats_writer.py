@@ -105,7 +105,7 @@ class LayerStatsWriter:
             _metadata(key, layers if key == naming else ()) for key in keys
         ]
         self._num_written = 0
-        self._measured: np.ndarray | None = None  # which values the first record has
+        self._measured: np.ndarray | None = None  # in the first record
         self._known: set[str] = set()  # tags of the whole network with a number so far
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, [keys[row] for row in self._scalar_rows])

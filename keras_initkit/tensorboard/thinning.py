@@ -2,7 +2,7 @@
 
 
 def is_kept(number: int, most: int) -> bool:
-    """Whether to write the record of this number.
+    """Tells whether to write the record of this number.
 
     It keeps all records up to `most`, then every second one up to twice as many, every
     fourth one up to four times as many, and so on. Of n records, it keeps about

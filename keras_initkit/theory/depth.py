@@ -1,4 +1,4 @@
-"""How deep a signal travels through a wide, random network."""
+"""The depth that a signal travels through a wide, random network."""
 
 import math
 from typing import NamedTuple

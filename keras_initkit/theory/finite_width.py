@@ -1,4 +1,4 @@
-"""How far a network of finite width starts from its mean field."""
+"""The deviation of a network of finite width from its mean field."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How much an activation shrinks a standard normal signal, and the matching gain."""
+"""The moments of an activation for a standard normal signal, and its gain."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How a deep, wide, random network changes the variance and correlation of inputs.
+"""The variance and correlation of inputs in a deep, wide, random network.
 
 In a layer `W f(u) + b` with `n` inputs, `weight_variance` is `n Var[W]` (`sigma_w^2`)
 and `bias_variance` is `Var[b]` (`sigma_b^2`). The wider the layer, the closer its

@@ -89,7 +89,7 @@ export function kindsOf(names) {
   return [...kinds].map(([kind, places]) => ({ kind, places }));
 }
 
-/** Whether layers of several kinds take turns, so a line through all is a zigzag. */
+/** Tells whether layers of several kinds take turns, so a line through all is a zigzag. */
 export function isAlternating(names) {
   const many = kindsOf(names).filter(({ places }) => places.length > AFFORDED);
   const kinds = names.map(kindOf);

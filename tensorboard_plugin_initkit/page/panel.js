@@ -40,7 +40,7 @@ const OPTIONS = {
   ],
 };
 
-/** Whether a view has lines of several runs at one step. */
+/** Tells whether a view has lines of several runs at one step. */
 export function hasLines(view) {
   return WITH_LINES.includes(view);
 }

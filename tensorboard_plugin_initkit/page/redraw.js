@@ -1,7 +1,7 @@
 /** Tells when a chart needs a new layout. */
 
 /**
- * Whether something that a layout depends on has changed.
+ * Tells whether something that a layout depends on has changed.
  * @param {{key: Array}?} drawn the current layout; its `key` lists its dependencies
  * @param {Array} key the dependencies of a new layout
  */

@@ -250,7 +250,7 @@ class Page:
         self.run("arguments[0].focus()", element)
 
     def reach(self, css):
-        """Whether the Tab key leads from the top of the page to the element."""
+        """Tells whether the Tab key leads from the top of the page to the element."""
         self.run("document.activeElement.blur(); window.scrollTo(0, 0);")
         for _ in range(60):
             self.press(Keys.TAB)
