@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineErrorParser(
         prog="keras-initkit",
         description="See what an initializer does to a network, layer by layer.",
-        epilog="`keras-initkit COMMAND --help` explains a command.",
+        epilog="See `keras-initkit COMMAND --help` for each command.",
     )
     parser.add_argument("--version", action="version", version=_versions())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

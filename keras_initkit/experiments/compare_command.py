@@ -37,7 +37,7 @@ initializers:
                      ln(number of classes)
   large_normal       normal, standard deviation 1: the signal explodes
   glorot_uniform, he_normal, lecun_normal, orthogonal
-                     as in Keras, as is any other name of an initializer of Keras
+                     as in Keras; so is any other initializer of Keras, by its name
   scaled_depth       ScaledDepth: He, divided by the square root of the number of
                      residual branches, for the last kernel of each branch; the first
                      kernel and the head are He. Use it with --residual. In a plain
@@ -62,7 +62,7 @@ network:
 
 columns of the table:
   test accuracy   on the test set, after training
-  final loss      cross-entropy on the training set (10,000 samples of it at most)
+  final loss      cross-entropy on the training set (at most 10,000 of its samples)
                   after training; chance is ln(number of classes)
   gradient ratio  variance of the first kernel's gradient over the head's, at step 0:
                   far from 1, some layers learn much faster than others. `-` stands
@@ -168,7 +168,7 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         choices=LEARNING_RATES,
         default=Settings.optimizer,
         metavar="NAME",
-        help=f"{', '.join(LEARNING_RATES)} (default: %(default)s: SGD with 0.9)",
+        help=f"{', '.join(LEARNING_RATES)} (default: %(default)s, SGD with 0.9)",
     )
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     group.add_argument(

@@ -21,7 +21,7 @@ of each training is its root cause.
 
 EPILOG = f"""\
 problems:
-{chr(10).join(f"  {name:<24} {problem.meaning}" for name, problem in PROBLEMS.items())}
+{chr(10).join(f"  {name:<25} {problem.meaning}" for name, problem in PROBLEMS.items())}
 
 exit code:
   0  no training has a critical finding

@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `play` to the parser's subcommands."""
     parser = commands.add_parser(
         "play",
-        help="choose, train and watch networks in the browser",
+        help="choose, train and watch networks in your browser",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="port of the page (default: a free one)",
     )
     parser.add_argument(
-        "--open", action="store_true", help="open the page in the browser"
+        "--open", action="store_true", help="open the page in your browser"
     )
     parser.add_argument(
         "--mnist-path",

@@ -6,7 +6,7 @@ import threading
 import webbrowser
 from pathlib import Path
 
-HELP = "start TensorBoard on the new files, and open it in the browser"
+HELP = "start TensorBoard on the new files, and open it in your browser"
 
 
 def show_tensorboard_line(log_dir: Path, is_open: bool) -> None:
