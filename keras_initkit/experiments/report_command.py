@@ -45,8 +45,8 @@ columns of the table, one row for each kernel W in the order of execution:
                    positions and units. Predicted for independent weights, from
                    the layer's input: fan_in mean(W^2) mean(x^2) + mean(b^2)
   gain             the measured z variance over that of the layer before
-  gradient         variance of the gradient with respect to z. Predicted from the
-                   next layer, if only that layer uses f(z)
+  gradient         variance of the gradient with respect to z. Predicted from
+                   the next layer, if only that layer uses f(z)
   dead             share of units whose activation f(z) is 0 for every sample
   saturated        share of units with almost no slope for over half of the
                    samples

@@ -61,7 +61,7 @@ def test_nothing_there(tmp_path, name):
 @pytest.mark.parametrize("name", IDX_NAMES)
 def test_missing_idx_file_is_named(mnist_directory, name):
     (mnist_directory / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"without {re.escape(name)}"):
+    with pytest.raises(FileNotFoundError, match=f"lacks {re.escape(name)}"):
         read_mnist(mnist_directory)
 
 

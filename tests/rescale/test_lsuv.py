@@ -571,9 +571,7 @@ class TestRefusals:
                 self.encoder = sequential(layers.Dense(2))
                 self.decoder = sequential(layers.Dense(8), shape=(2,))
 
-        match = (
-            r"Pass the submodel: model\.encoder, model\.decoder\. Received: model 'p"
-        )
+        match = r"Pass a submodel: model\.encoder, model\.decoder\. Received: model 'p"
         with pytest.raises(ValueError, match=match):
             lsuv(Pair(), normal(50, 8))
         assert lsuv(Pair().encoder, normal(50, 8))["converged"].all()
