@@ -15,6 +15,8 @@ INTERVAL_TAG = "recording/interval"
 # The loss that Keras shows after each recorded step.
 LOSS_TAG = "training/loss"
 LEARNING_RATE_TAG = "training/learning_rate"
+# The end of the group name of a layer's histograms.
+HISTOGRAM = "_histogram"
 # The tags of the findings as text for people, and as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
@@ -96,7 +98,13 @@ def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:
 
     The source is "weight", "gradient" or "pre_activation".
     """
-    return scalar_tag(f"{source}_histogram", number, layer, num_layers)
+    return scalar_tag(f"{source}{HISTOGRAM}", number, layer, num_layers)
+
+
+def parse_histogram_tag(tag: str) -> str | None:
+    """The source of the histograms with this tag; None for other tags."""
+    group = tag.partition("/")[0]
+    return group.removesuffix(HISTOGRAM) if group.endswith(HISTOGRAM) else None
 
 
 def naming_key(keys: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """The tab: its routes and their answers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -12,6 +12,7 @@ from werkzeug import wrappers
 
 from tensorboard_plugin_initkit.course import read_course, read_metrics
 from tensorboard_plugin_initkit.findings import read_findings
+from tensorboard_plugin_initkit.histograms import read_histograms, read_sources
 from tensorboard_plugin_initkit.metadata import (
     LEARNING_RATE_TAG,
     LOSS_TAG,
@@ -39,6 +40,7 @@ PAGE = {
     "controls.css": "text/css",
     "controls.js": "text/javascript",
     "data.js": "text/javascript",
+    "distribution.js": "text/javascript",
     "dom.js": "text/javascript",
     "downloads.js": "text/javascript",
     "findings.css": "text/css",
@@ -82,9 +84,10 @@ class InitkitPlugin(base_plugin.TBPlugin):
     Route | answer
     --|--
     `/runs` | JSON: `runs`, as `ProfileReader.runs` has them, each with its \
-`findings`, `loss`, `learning_rate` and `metrics`, null where none are recorded; and \
-for each of their `statistics` its scale
+`findings`, `histograms`, `loss`, `learning_rate` and `metrics`, null where none are \
+recorded; and for each of their `statistics` its scale
     `/profiles?run=...&statistic=...` | bytes, as `Profiles.to_bytes` makes them
+    `/histograms?run=...&source=...&layer=...` | JSON, as `read_histograms` has it
     `/index.js` and the other names of `PAGE` | the file
 
     The answer to a missing or wrong parameter is 400, to an unknown run 404, and to a
@@ -105,6 +108,7 @@ for each of their `statistics` its scale
         answers: dict[str, Answer] = {
             "/runs": self._runs,
             "/profiles": self._profiles,
+            "/histograms": self._histograms,
             **{f"/{name}": functools.partial(_file, name) for name in PAGE},
         }
         return {
@@ -126,6 +130,7 @@ for each of their `statistics` its scale
         course = functools.partial(read_course, self._provider, *source)
         parts: dict[str, functools.partial[dict[str, Any]]] = {
             "findings": functools.partial(read_findings, self._provider, *source),
+            "histograms": functools.partial(read_sources, self._provider, *source),
             "loss": functools.partial(course, LOSS_TAG, self._most),
             "learning_rate": functools.partial(course, LEARNING_RATE_TAG, self._most),
             "metrics": functools.partial(read_metrics, self._provider, *source),
@@ -143,37 +148,71 @@ for each of their `statistics` its scale
         return http_util.Respond(request, content, "application/json")
 
     def _profiles(self, request: wrappers.Request) -> wrappers.Response:
-        run, key = (request.args.get(name) for name in ("run", "statistic"))
-        if run is None or key is None:
-            return _sentence(
-                request, "The parameters `run` and `statistic` are required.", 400
-            )
+        name, key = _parameters(request, "run", "statistic")
         source = _source(request)
-        runs = {found["name"]: found for found in self._reader.runs(*source)}
-        if run not in runs:
-            return _sentence(request, f"There is no run {run!r}.", 404)
-        if "error" in runs[run]:
-            return _sentence(request, runs[run]["error"], 400)
-        if key not in (known := runs[run]["statistics"]):
-            return _sentence(
-                request,
-                f"Parameter `statistic` must be one of {', '.join(known)}. "
-                f"Received: statistic={key!r}",
-                400,
-            )
-        try:
-            profiles = self._reader.read(*source, run, key, len(runs[run]["layers"]))
-        except UNREADABLE as error:
-            return _sentence(request, why_unreadable(error), 400)
+        run = self._run(source, name)
+        _check("statistic", key, run["statistics"])
+        profiles = _readable(self._reader.read, *source, name, key, len(run["layers"]))
         if not len(profiles.steps):
-            return _sentence(
-                request,
-                f"Run {run!r} has two networks, trained one after the other. "
-                "Give each its own directory.",
-                400,
+            raise _RefusedError(
+                f"Run {name!r} has two networks, trained one after the other. "
+                "Give each its own directory."
             )
         data = profiles.to_bytes()
         return http_util.Respond(request, data, "application/octet-stream")
+
+    def _histograms(self, request: wrappers.Request) -> wrappers.Response:
+        name, of, layer = _parameters(request, "run", "source", "layer")
+        source = _source(request)
+        layers = self._run(source, name)["layers"]
+        sources = read_sources(self._provider, *source, [name]).get(name, [])
+        _check("source", of, sources)
+        _check("layer", layer, layers)
+        content = _readable(
+            read_histograms, self._provider, *source, name, of, layers, layer
+        )
+        return http_util.Respond(request, content, "application/json")
+
+    def _run(self, source: tuple[Any, str], name: str) -> dict[str, Any]:
+        runs = {found["name"]: found for found in self._reader.runs(*source)}
+        if name not in runs:
+            raise _RefusedError(f"There is no run {name!r}.", 404)
+        if "error" in runs[name]:
+            raise _RefusedError(runs[name]["error"])
+        return runs[name]
+
+
+class _RefusedError(Exception):
+    """An answer with a sentence and its code."""
+
+    def __init__(self, sentence: str, code: int = 400) -> None:
+        super().__init__(sentence)
+        self.sentence, self.code = sentence, code
+
+
+def _parameters(request: wrappers.Request, *names: str) -> list[str]:
+    given = [request.args[name] for name in names if name in request.args]
+    if len(given) < len(names):
+        *others, last = (f"`{name}`" for name in names)
+        raise _RefusedError(
+            f"The parameters {', '.join(others)} and {last} are required."
+        )
+    return given
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise _RefusedError(
+            f"Parameter `{name}` must be one of {', '.join(known)}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def _readable(read: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return read(*arguments)
+    except UNREADABLE as error:
+        raise _RefusedError(why_unreadable(error)) from error
 
 
 def _source(request: wrappers.Request) -> tuple[Any, str]:
@@ -188,14 +227,14 @@ def _file(name: str, request: wrappers.Request) -> wrappers.Response:
 
 
 def _guarded(answer: Answer, request: wrappers.Request) -> wrappers.Response:
-    if request.method in METHODS:
+    try:
+        if request.method not in METHODS:
+            raise _RefusedError("This route answers only GET.", 405)
         response = answer(request)
-    else:
-        response = _sentence(request, "This route answers only GET.", 405)
-        response.headers["Allow"] = ", ".join(METHODS)
+    except _RefusedError as refusal:
+        text = refusal.sentence
+        response = http_util.Respond(request, text, "text/plain", code=refusal.code)
+        if refusal.code == 405:
+            response.headers["Allow"] = ", ".join(METHODS)
     response.headers["Content-Security-Policy"] = POLICY
     return response
-
-
-def _sentence(request: wrappers.Request, text: str, code: int) -> wrappers.Response:
-    return http_util.Respond(request, text, "text/plain", code=code)

@@ -114,7 +114,6 @@ def test_get_started_learns_what_it_says(run, mnist):
     assert accuracy == pytest.approx(0.92, abs=0.03)
 
 
-@pytest.mark.slow
 @needs_mnist
 def test_the_readme_shows_what_is_found_and_a_fix_that_works(run, mnist, tmp_path):
     page = ROOT / "README.md"

@@ -20,16 +20,23 @@ export async function fetchCatalog() {
  * @returns {Promise<Profiles>}
  */
 export function fetchProfiles(run, statistic) {
-  const query = new URLSearchParams({ run, statistic });
-  const path = `./profiles?${query}`;
-  if (!cache.has(path)) {
-    const found = answer(path)
-      .then((response) => response.arrayBuffer())
-      .then((buffer) => decode(buffer, ALWAYS_MEASURED.test(statistic)));
-    found.catch(() => cache.delete(path));
-    cache.set(path, found);
-  }
-  return cache.get(path);
+  return kept(`./profiles?${new URLSearchParams({ run, statistic })}`, (response) =>
+    response
+      .arrayBuffer()
+      .then((buffer) => decode(buffer, ALWAYS_MEASURED.test(statistic))),
+  );
+}
+
+/**
+ * The histograms of a layer. After the first time, it does not ask the server.
+ * @param {string} run
+ * @param {string} source "weight", "gradient" or "pre_activation"
+ * @param {string} layer the run's own name for it
+ * @returns {Promise<Histograms>} see distribution.js
+ */
+export function fetchHistograms(run, source, layer) {
+  const query = new URLSearchParams({ run, source, layer });
+  return kept(`./histograms?${query}`, (response) => response.json());
 }
 
 /** Forgets all profiles, so the server is asked again. */
@@ -106,6 +113,15 @@ export function unionOfSteps(several) {
   const all = new Set();
   for (const profiles of several) for (const step of profiles.steps) all.add(step);
   return Float64Array.from(all).sort();
+}
+
+function kept(path, read) {
+  if (!cache.has(path)) {
+    const found = answer(path).then(read);
+    found.catch(() => cache.delete(path));
+    cache.set(path, found);
+  }
+  return cache.get(path);
 }
 
 async function answer(path) {

@@ -3,6 +3,7 @@
 import {
   columnOf,
   fetchCatalog,
+  fetchHistograms,
   fetchProfiles,
   forgetProfiles,
   recordAt,
@@ -20,7 +21,19 @@ import { createPanel, hasLines } from "./panel.js";
 import { createPlayer } from "./player.js";
 import { createTimeSeries } from "./time_series.js";
 import { followLink, followReload, followTheme, readLink, writeLink } from "./host.js";
-import { catalogOf, fromLink, needs, runsOf, scaleOf, settled, statisticsOf, toLink } from "./state.js";
+import {
+  catalogOf,
+  fromLink,
+  histogramsOf,
+  needs,
+  openStatistic,
+  runsOf,
+  scaleOf,
+  settled,
+  sourceOf,
+  statisticsOf,
+  toLink,
+} from "./state.js";
 import { messageOf } from "./messages.js";
 import { inShort, inWords } from "./numbers.js";
 import { setTheme } from "./colours.js";
@@ -49,7 +62,7 @@ function createApp() {
   let wanted = fromLink(readLink());
   let shown = null;
   let catalog = null;
-  let loaded = new Map(); // profiles, or the error, by run and statistic
+  let loaded = new Map(); // profiles and histograms, or the error, by request
   let steps = new Float64Array();
   let reloads = 0; // only the last one counts
   let loads = 0; // likewise
@@ -137,21 +150,27 @@ function createApp() {
     const next = settled(wanted, catalog);
     element.setAttribute("aria-busy", "true");
     const pairs = needs(next, catalog);
-    const found = await Promise.allSettled(pairs.map((pair) => fetchProfiles(...pair)));
+    const triples = histogramsOf(next, catalog);
+    const asked = [...pairs, ...triples];
+    const found = await Promise.allSettled([
+      ...pairs.map((pair) => fetchProfiles(...pair)),
+      ...triples.map((triple) => fetchHistograms(...triple)),
+    ]);
     if (mine !== loads) return;
     element.removeAttribute("aria-busy");
     shown = next;
-    loaded = new Map(pairs.map((pair, i) => [pair.join("\n"), found[i]]));
-    const failures = pairs.flatMap(([run, key], i) =>
+    loaded = new Map(asked.map((names, i) => [names.join("\n"), found[i]]));
+    const failures = asked.flatMap(([run, key], i) =>
       found[i].reason ? [`${run}, ${inWords(key)}: ${found[i].reason.message}`] : [],
     );
-    const isLost = pairs.length > 0 && failures.length === pairs.length;
+    const isLost = pairs.length > 0 && failures.length === asked.length;
     setState(isLost ? "failed" : "ready", failures[0]);
     drawControls();
     if (isLost) return;
     notice.hidden = failures.length === 0;
     setText(notice, failures.join(" "));
-    steps = unionOfSteps(found.flatMap(({ value }) => (value ? [value] : [])));
+    const profiles = found.slice(0, pairs.length);
+    steps = unionOfSteps(profiles.flatMap(({ value }) => (value ? [value] : [])));
     draw();
   }
 
@@ -198,13 +217,17 @@ function createApp() {
   }
 
   function drawTimeSeries() {
-    const { view, layer, side, measure } = shown;
-    const statistic =
-      view === "weights_gradients" ? `${side}_${measure}` : shown.statistic;
+    const { layer } = shown;
+    const statistic = openStatistic(shown);
+    const source = sourceOf(statistic);
     const all = series(statistic);
     const found = all
       .map((one) => ({ ...one, column: columnOf(layer, one, all) }))
-      .filter(({ column }) => column >= 0);
+      .filter(({ column }) => column >= 0)
+      .map((one) => {
+        const names = [one.run, source, one.ownNames[one.column]];
+        return { ...one, histograms: loaded.get(names.join("\n"))?.value };
+      });
     if (found.length === 0) {
       timeSeries.element.hidden = true;
       return;
@@ -214,6 +237,7 @@ function createApp() {
       series: found,
       scale: scaleOf(statistic, shown, catalog),
       statistic: inWords(statistic),
+      source,
       step: steps[position()],
     });
   }

@@ -78,7 +78,7 @@ export function layOut(element, { series, scale, lines }, width, part) {
     const path = (at) =>
       kinds
         .map(({ places }) => places.map((i) => at[i]).filter(Boolean))
-        .map((ofKind) => linePath(ofKind, plot.axis) + (ofKind.length === 1 ? DOT : ""))
+        .map((ofKind) => linePath(ofKind, plot.axis).replace(/^M[^L]*$/, `$&${DOT}`))
         .join("");
     const labels = index > 0 || kinds.length < 2 ? [] : kinds.map(kindLabel);
     inner.append(...labels.map(({ text }) => text));

@@ -1,5 +1,6 @@
 /** The state of the view: what the reader wants, if the runs have it. */
 
+import { columnOf } from "./data.js";
 import { isAlternating } from "./layers.js";
 import { onAxis } from "./ranges.js";
 import { shortNames, withoutCounters } from "./numbers.js";
@@ -10,6 +11,8 @@ const LINES = ["network", "kind"];
 const COLOURS = ["fixed", "data"];
 const AXES = ["usual", "log", "symlog", "linear"];
 const FIRST_RUNS = 8;
+const MOST_HISTOGRAMS = 4; // runs, each with its own chart
+const SOURCES = ["weight", "gradient", "pre_activation"];
 const LISTS = ["runs"];
 
 /**
@@ -123,6 +126,31 @@ export function needs(shown, catalog) {
       .filter((key) => run?.statistics.includes(key))
       .map((key) => [name, key]);
   });
+}
+
+/**
+ * The recorded histograms of the layer with an open time series: run, source and the
+ * run's own name of the layer.
+ */
+export function histogramsOf(shown, { readable }) {
+  const source = sourceOf(openStatistic(shown));
+  const runs = readable.filter(({ name }) => runsOf(shown).includes(name));
+  return runs
+    .filter(({ histograms }) => histograms?.includes(source))
+    .map((run) => [run, columnOf(shown.layer, run, runs)])
+    .filter(([, column]) => column >= 0)
+    .slice(0, MOST_HISTOGRAMS)
+    .map(([run, column]) => [run.name, source, run.ownNames[column]]);
+}
+
+/** The statistic of the time series. */
+export function openStatistic({ view, statistic, measure, side }) {
+  return view === "weights_gradients" ? `${side}_${measure}` : statistic;
+}
+
+/** The source of a statistic, if it can have histograms. */
+export function sourceOf(statistic) {
+  return SOURCES.find((source) => statistic?.startsWith(`${source}_`)) ?? null;
 }
 
 /** The statistics that a view shows. */

@@ -1,6 +1,7 @@
 /** A statistic of one layer over the steps: one line per run. */
 
 import { recordAt, unionOfSteps } from "./data.js";
+import { drawDistribution, quantile } from "./distribution.js";
 import { html, setAttributes, setText, svg, watchedWidth } from "./dom.js";
 import { frame } from "./frame.js";
 import { roundNumbers, valueAxis } from "./axis.js";
@@ -14,6 +15,8 @@ const ABOVE_HEIGHT = 76;
 const ABOVE = ["loss", "learning_rate"]; // shown above the chart
 const MARK_GAP = 12; // pixels between two marks of values without a place on the axis
 
+const HINT =
+  'To see how the values are spread, record them: LayerStatsCallback(histogram_steps="epoch").';
 const HELP =
   "Left and right arrow keys move through the steps, Home and End to the first and the " +
   `last, Escape closes. ${ZOOM_HELP}`;
@@ -22,8 +25,9 @@ const HELP =
  * @param {{onClose: function()}} listeners
  * @returns {{element: HTMLElement, update: function(object), reveal: function()}}
  *   `update` takes the `layer`'s name; the `series` of runs that have it, each with the
- *   `column` of the layer, and its `loss` and `learning_rate` if known; the `scale`, the
- *   `statistic` in words and the `step`. `reveal` scrolls to the chart
+ *   `column` of the layer, its `loss` and `learning_rate` if known, and maybe its
+ *   `histograms`; the `scale`, the `statistic` in words, its `source`, null if it has no
+ *   histograms, and the `step`. `reveal` scrolls to the chart
  */
 export function createTimeSeries({ onClose }) {
   const title = html("h2", {
@@ -44,18 +48,22 @@ export function createTimeSeries({ onClose }) {
       svg("svg", { class: "chart", "data-course": key, "aria-hidden": "true" }),
     ]),
   );
+  const below = html("div");
   const plot = html(
     "div",
     { class: "time-series-chart", role: "application", tabindex: "0" },
     ...Object.values(above),
     chart,
+    below,
   );
+  const hint = html("p", { class: "hint" });
   const element = html(
     "section",
     { id: "time-series", "aria-labelledby": "time-series-title", hidden: true },
     html("header", {}, title, close),
     plot,
     reading,
+    hint,
   );
   const zoom = createZoom(plot, chart, {
     plot: () => drawn.plot,
@@ -75,6 +83,8 @@ export function createTimeSeries({ onClose }) {
     element.hidden = false;
     element.dataset.layer = props.layer;
     setText(title, `${props.layer}: ${props.statistic} over the steps`);
+    hint.hidden = !props.source || props.series.some(({ histograms }) => histograms);
+    setText(hint, hint.hidden ? "" : HINT);
     draw();
   }
 
@@ -94,10 +104,10 @@ export function createTimeSeries({ onClose }) {
       props.scale,
       zoom.part(),
       width(),
-      ...props.series.map((s) => s.profiles),
+      ...props.series.flatMap((s) => [s.profiles, s.histograms]),
     ];
     if (isStale(drawn, key)) {
-      drawn = { key, ...layOut({ main: chart, above }, props, width(), zoom.part()) };
+      drawn = { key, ...layOut({ main: chart, above, below }, props, width(), zoom.part()) };
       plot.setAttribute("aria-label", `${summary(props)} ${HELP}`);
       activate(null);
     }
@@ -145,7 +155,7 @@ export function createTimeSeries({ onClose }) {
 }
 
 /** Draws the charts, one below the other, on one axis of steps. */
-function layOut(charts, { series, scale }, width, part) {
+function layOut(charts, { series, scale, source }, width, part) {
   const steps = unionOfSteps(series.map(({ profiles }) => profiles));
   const [low, high] = [steps[0], steps.at(-1)];
   const [from, to] = part.x.map((share) => low + share * (high - low));
@@ -183,14 +193,26 @@ function layOut(charts, { series, scale }, width, part) {
     values: valuesOf(one),
   }));
   const { plot, x } = draw(charts.main, lines, scale, ticks, part.y, HEIGHT);
+  const spread = series.filter(({ histograms }) => histograms);
+  charts.below.replaceChildren(
+    ...spread.map(({ run, label, style, histograms }) => {
+      const attributes = { class: "chart", "data-spread": run, "aria-hidden": "true" };
+      const one = svg("svg", attributes);
+      const all = spread.map((other) => other.histograms);
+      const horizontal = { width, ticks: unlabelled, part: part.x };
+      const { plot, inner } = drawDistribution(one, histograms, all, style, horizontal);
+      inner.append(...verticals(plot));
+      const at = { x: plot.left + 8, y: plot.bottom - 6, class: "kind" };
+      one.append(svg("text", at, `${inWords(source)} values of ${label}`));
+      return one;
+    }),
+  );
   const share = (pixels) => (pixels - plot.left) / (plot.right - plot.left);
   return { plot, x, steps, step: (pixels) => from + share(pixels) * (to - from) };
 }
 
 function drawLines(chart, lines, { plot, x, inner }) {
-  const vertical = (name) =>
-    svg("line", { class: name, y1: plot.top, y2: plot.bottom, visibility: "hidden" });
-  inner.append(vertical("cursor"), vertical("guide"));
+  inner.append(...verticals(plot));
   for (const { run, style, steps, values } of lines) {
     const places = Array.from(values, (value, record) => ({
       x: x(steps[record]),
@@ -207,6 +229,13 @@ function drawLines(chart, lines, { plot, x, inner }) {
     inner.append(group);
   }
   return { plot, x };
+}
+
+/** The lines at the step that is shown, and at the one that is pointed at. */
+function verticals({ top, bottom }) {
+  return ["cursor", "guide"].map((name) =>
+    svg("line", { class: name, y1: top, y2: bottom, visibility: "hidden" }),
+  );
 }
 
 function valuesOf({ profiles, column }) {
@@ -239,9 +268,17 @@ function readingAt({ series }, step) {
       return at < 0 ? [] : [`${inWords(key)} ${inShort(Number(one[key].values[at]))}`];
     });
     const value = record < 0 ? "–" : inShort(valuesOf(one)[record]);
-    return [`${one.label} ${value}`, ...others].join(", ");
+    return [`${one.label} ${value}`, ...others, ...spreadAt(one, step)].join(", ");
   });
   return `step ${step}: ${each.join("; ")}`;
+}
+
+/** The range of the middle half of the values, from the last histogram up to a step. */
+function spreadAt({ histograms }, step) {
+  const rows = histograms?.bins[recordAt(histograms, step)] ?? [];
+  const [low, high] = [0.25, 0.75].map((share) => quantile(rows, share));
+  if (Number.isNaN(low)) return [];
+  return [`half of the values from ${inShort(low)} to ${inShort(high)}`];
 }
 
 /** A summary for screen readers: where each line begins, ends and breaks. */
@@ -252,7 +289,8 @@ function summary({ layer, series }) {
     const bad = values.findIndex((value) => !Number.isFinite(value));
     const broken = bad < 0 ? "" : `, ${inShort(values[bad])} from step ${steps[bad]}`;
     const at = (record) => `${inShort(values.at(record))} at step ${steps.at(record)}`;
-    return `${one.label}: ${at(0)}, ${at(-1)}${broken}`;
+    const spread = spreadAt(one, steps.at(-1)).map((words) => `, ${words}`);
+    return `${one.label}: ${at(0)}, ${at(-1)}${broken}${spread}`;
   });
   return `${layer} over the steps. ${each.join(". ")}.`;
 }

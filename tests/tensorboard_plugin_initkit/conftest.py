@@ -12,6 +12,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from keras_initkit.diagnosis.diagnosis import Diagnosis
 from keras_initkit.tensorboard.event_file import EventFile
 from keras_initkit.tensorboard.findings import write_diagnosis
+from keras_initkit.tensorboard.histograms import HistogramWriter
 from tensorboard_plugin_initkit import metadata
 
 
@@ -22,8 +23,9 @@ def write_run():
     `statistics` has the values of each key, of shape (steps, layers). With `start`, the
     first of them also has its own tag. `intended` has a vector for some of the keys.
     `content` replaces the content that our writer would write. `findings` is a list of
-    `Finding`; None writes none. `scalars` has the value of each
-    tag at each step.
+    `Finding`; None writes none. `scalars` has the value of each tag at each step, and
+    `histograms` the edges of each source and its counts, of shape (steps, layers,
+    bins).
     """
 
     def write(
@@ -36,6 +38,7 @@ def write_run():
         content=None,
         findings=None,
         scalars=None,
+        histograms=None,
     ):
         if content is None:
             content = metadata.plugin_content(layers)
@@ -50,6 +53,9 @@ def write_run():
                 vectors = {metadata.vector_tag(k): v[i] for k, v in statistics.items()}
                 _add(file, step, vectors, content)
                 _add_scalars(file, step, {t: v[i] for t, v in (scalars or {}).items()})
+            for source, (edges, counts) in (histograms or {}).items():
+                writer = HistogramWriter(file, [source], layers, edges)
+                writer.write(np.array(steps), counts[:, None])
             if findings is not None:
                 write_diagnosis(file, steps[-1], Diagnosis(findings))
 

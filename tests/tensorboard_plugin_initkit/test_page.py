@@ -5,8 +5,11 @@ import csv
 import io
 import itertools
 import json
+import os
+import re
 import time
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -24,6 +27,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from keras_initkit import LayerStatsCallback
 from keras_initkit.diagnosis.finding import CRITICAL, WARNING, Finding
+from keras_initkit.experiments.datasets import load_dataset
 from tensorboard_plugin_initkit import metadata
 
 PATIENCE = 20  # seconds
@@ -31,6 +35,8 @@ VIEWS = ("profile", "heatmap", "compare", "weights_gradients", "overview")
 HOSTILE = "<img src=x onerror=window.pwned=1>"
 ODD = "odd, 100%2C"  # in a list of names, a comma might end one
 STEPS = [0, 1, 2, 10, 50, 100]
+# Names the directory of the pictures in the documentation, to take them anew.
+PICTURES = "KERAS_INITKIT_PICTURES"
 LAYERS = ["net/a", "net/b", "net/c", "net/d"]
 RNG = np.random.default_rng(0)
 ONE, TWO = (
@@ -1074,6 +1080,95 @@ def test_a_layers_course_has_loss_and_learning_rate_above_it(page, extremes):
     assert len(page.all("#time-series svg.chart:not([hidden])")) == 1
 
 
+class Kernels(keras.callbacks.Callback):
+    """Keeps a kernel of each step, as it is before the update."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.values = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.values.append(keras.ops.convert_to_numpy(self.layer.kernel).copy())
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    """Runs with histograms of every step, and the kernels that they are of."""
+    log_dir = tmp_path_factory.mktemp("spread")
+    x = np.random.default_rng(0).normal(size=(40, 64))
+    kept = {}
+    for name, rate in (("steady", 1e-9), ("moved", 3.0)):
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64, name="a")])
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        kernels = Kernels(model.layers[0])
+        stats = LayerStatsCallback(log_dir / name, 1, histogram_steps=1)
+        model.fit(x, x[::-1], batch_size=8, verbose=0, callbacks=[stats, kernels])
+        kept[f"{name}/layer_stats"] = kernels.values
+    return log_dir, kept
+
+
+@pytest.fixture(scope="module")
+def spread(kernels, tensorboard_server):
+    log_dir, kept = kernels
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(kept))
+        yield url, kept
+
+
+def test_a_layers_values_are_seen_over_the_steps(page, spread):
+    url, kept = spread
+    page.open(url, statistic="weight_variance", layer="a")
+    drawn = page.data("svg[data-spread]", "spread", "steps")
+    assert sorted(drawn) == sorted((run, "5") for run in kept)
+    assert page.text().count("To see how the values are spread") == 0
+    page.focus(page.one(".time-series-chart"))
+    page.press(Keys.HOME)
+    for step in range(5):
+        words = page.one("#time-series .reading").text
+        assert words.startswith(f"step {step}: ")
+        for run, values in kept.items():
+            label = run.partition("/")[0]
+            low, high = map(
+                float,
+                re.search(
+                    rf"{label} .*?half .*? from (\S+) to ([^;]+)", words
+                ).groups(),
+            )
+            # A bin reaches no further than to 1.25 times its smaller edge.
+            quartiles = np.percentile(values[step], [25, 75])
+            np.testing.assert_allclose([low, high], quartiles, rtol=0.25)
+        page.press(Keys.ARROW_RIGHT)
+
+
+def test_the_picture_of_a_layers_values_shows_where_they_lie(
+    page, tmp_path, write_run, tensorboard_server
+):
+    edges, counts = np.arange(-2.0, 3.0), np.zeros((2, 1, 4))
+    counts[0, 0, 3], counts[1, 0, 0] = 9, 7  # all above 1, then all below -1
+    write_run(
+        *(tmp_path / "run", [0, 10], ["a"], {"gradient_variance": np.ones((2, 1))}),
+        histograms={"gradient": (edges, counts)},
+    )
+    with tensorboard_server(tmp_path) as url:
+        wait_for_runs(url, 1)
+        page.open(url, layer="a")
+        paths = [d for (d,) in page.data(".distribution path", "d")]
+    assert paths[:-1] == [""] * 7  # each step has one bin, which is the darkest
+    places = re.findall(r"M([\d.]+),([\d.]+)h[\d.]+v([\d.]+)", paths[-1])
+    (x0, top0, tall0), (x1, top1, tall1) = np.array(places, float)
+    assert x0 < x1
+    assert top0 + tall0 < top1
+    assert tall0 == pytest.approx(tall1, abs=0.2)
+
+
+def test_how_to_record_histograms_is_said_where_there_are_none(page, url):
+    page.open(url, statistic="weight_variance", layer="net/b")
+    assert 'LayerStatsCallback(histogram_steps="epoch")' in page.text()
+    page.open(url, statistic="update_ratio", layer="net/b")
+    assert not page.one("#time-series .hint").is_displayed()
+
+
 def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
     page.open(residual, runs="first")
     # A line continues with L: through 12 layers of each kind; dense has two.
@@ -1350,3 +1445,78 @@ def test_a_run_keeps_its_colour(page, tmp_path, write_run, tensorboard_server):
         after = page.run(colours)
         assert {name: after[name] for name in before} == before
         assert len(set(after.values())) == 3
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory, tensorboard_server):
+    """Five starts of a deep network, on the digits."""
+    log_dir = tmp_path_factory.mktemp("digits")
+    data = load_dataset("digits")
+    starts = {
+        **{name: name for name in ("glorot_uniform", "he_normal", "lecun_normal")},
+        "normal_0.02": keras.initializers.RandomNormal(stddev=0.02, seed=0),
+        "normal_0.3": keras.initializers.RandomNormal(stddev=0.3, seed=0),
+    }
+    for name, start in starts.items():
+        keras.utils.set_random_seed(0)
+        hidden = [
+            keras.layers.Dense(64, "relu", kernel_initializer=start, name=f"hidden_{i}")
+            for i in range(16)
+        ]
+        head = keras.layers.Dense(10, name="head")
+        model = keras.Sequential([keras.Input((64,)), *hidden, head])
+        model.compile(
+            "adam",
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,  # compiling takes longer than the training
+        )
+        stats = LayerStatsCallback(log_dir / name, 5, histogram_steps=10)
+        x, y = data.x_train, data.y_train
+        model.fit(x, y, batch_size=64, epochs=10, verbose=0, callbacks=[stats])
+    with tensorboard_server(log_dir) as url:
+        wait_for_runs(url, len(starts))
+        yield url
+
+
+@pytest.fixture
+def save(page, tmp_path):
+    """A function that saves a picture of an element; into `docs/` if that is wanted."""
+    directory = Path(os.environ.get(PICTURES, tmp_path))
+
+    def save(name, css="main"):
+        (directory / name).write_bytes(page.one(css).screenshot_as_png)
+
+    return save
+
+
+@pytest.mark.slow
+def test_the_picture_of_findings_and_a_depth_profile(page, digits, save):
+    page.resize(1425, 835)
+    page.open(digits, step="100")
+    text = " ".join(page.text().split())
+    assert "normal_0.02 weights too small in hidden_0 … hidden_15" in text
+    assert "normal_0.3 weights too large in hidden_0 … hidden_15" in text
+    assert "glorot_uniform, he_normal, lecun_normal: no problem was found." in text
+    css = "circle.point[data-run^=he_normal][data-layer=hidden_7]"
+    ActionChains(page.driver).move_to_element(page.one(css)).perform()
+    page.wait(lambda: "he_normal, hidden_7, step 100" in page.text())
+    save("tab.png")
+
+
+@pytest.mark.slow
+def test_the_picture_of_two_runs(page, digits, save):
+    page.resize(1425, 1100)
+    a, b = "he_normal/layer_stats", "normal_0.02/layer_stats"
+    page.open(digits, view="compare", a=a, b=b)
+    assert len(page.all("[data-heatmap] canvas")) == 3
+    save("two_runs.png")
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_layer_over_the_steps(page, digits, save):
+    page.resize(1425, 1700)
+    runs = ["glorot_uniform/layer_stats", "he_normal/layer_stats"]
+    page.open(digits, runs=",".join(runs), layer="hidden_8")
+    assert page.data("[data-spread]", "spread") == [(run,) for run in runs]
+    save("layer.png", "#time-series")

@@ -25,6 +25,7 @@ from keras_initkit.diagnosis.finding import CRITICAL, Finding
 from keras_initkit.tensorboard.event_file import EventFile
 from tensorboard_plugin_initkit.metadata import (
     FINDINGS_DATA_TAG,
+    histogram_tag,
     plugin_content,
     vector_tag,
 )
@@ -51,6 +52,16 @@ BAD_FINDINGS = {
     "bad/findings: too deep": make_tensor_proto(TOO_DEEP),
     "bad/findings: two": make_tensor_proto(["[]", "[]"]),
 }
+EDGES = np.array([-8.0, -2.0, 0.0, 2.0, 8.0])
+COUNTS = np.zeros((3, 2, 4))
+COUNTS[:, 0] = [0, 5, 0, 2]
+COUNTS[1, 0] = 0
+COUNTS[:, 1] = [1, 2, 3, 2**53]
+BAD_HISTOGRAMS = {
+    "bad/histogram: NaN": make_tensor_proto([[0.0, 1.0, np.nan]]),
+    "bad/histogram: flat": make_tensor_proto([1.0, 2.0, 3.0]),
+    "bad/histogram: words": make_tensor_proto([["a", "b", "c"]]),
+}
 TWO = TensorShapeProto(dim=[TensorShapeProto.Dim(size=2)])
 VAST = TensorShapeProto(dim=[TensorShapeProto.Dim(size=2**62)])
 BAD_VECTORS = {
@@ -63,6 +74,7 @@ BAD_VECTORS = {
 BAD_RUNS = ("bad/content: too deep", *BAD_FINDINGS)
 NAMES = (
     *BAD_RUNS,
+    *BAD_HISTOGRAMS,
     *BAD_VECTORS,
     "intended",
     "many",
@@ -100,8 +112,8 @@ FINDING = Finding(
 )
 
 
-def write_tensor(directory, tag, tensor, content=b""):
-    data = SummaryMetadata.PluginData(plugin_name="initkit", content=content)
+def write_tensor(directory, tag, tensor, content=b"", plugin="initkit"):
+    data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
     metadata = SummaryMetadata(plugin_data=data, data_class=DATA_CLASS_TENSOR)
     value = Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
     with EventFile(directory) as file:
@@ -123,6 +135,7 @@ def log_dir(tmp_path_factory, write_run):
         intended=intended,
         findings=[FINDING],
         scalars={"training/loss": [2, np.inf, np.nan], "epoch/acc": [0.25, 0.5, 0.75]},
+        histograms={"weight": (EDGES, COUNTS)},
     )
     newer = b'{"version": 2, "layers": ["a", "b"]}'
     write_run(log_dir / "newer", range(3), ["a", "b"], first, content=newer)
@@ -131,6 +144,10 @@ def log_dir(tmp_path_factory, write_run):
     for name, tensor in BAD_FINDINGS.items():
         write_run(log_dir / name, range(3), ["a", "b"], first)
         write_tensor(log_dir / name, FINDINGS_DATA_TAG, tensor)
+    for name, tensor in BAD_HISTOGRAMS.items():
+        write_run(log_dir / name, range(3), ["a", "b"], first)
+        tag = histogram_tag("gradient", 0, "a", 2)
+        write_tensor(log_dir / name, tag, tensor, plugin="histograms")
     for name, tensor in BAD_VECTORS.items():
         write_tensor(log_dir / name, vector_tag(KEY), tensor, plugin_content("ab"))
     for name, begin in zip(REUSED, (0, 3), strict=True):
@@ -205,6 +222,7 @@ def test_runs(ask):
         "statistics": sorted([KEY, HOSTILE_KEY]),
         "last_step": 2**40,
         "findings": None,
+        "histograms": None,
         "loss": None,
         "learning_rate": None,
         "metrics": None,
@@ -216,6 +234,7 @@ def test_runs(ask):
         "steps": [0, 1, 2],
         "values": [2, "Infinity", "NaN"],  # as TensorBoard writes them in JSON
     }
+    assert runs["intended"]["histograms"] == ["weight"]
     assert runs["intended"]["metrics"] == {"acc": 0.75}
     assert runs["newer"].keys() >= {"name", "error"}
     assert "layers" not in runs["newer"]
@@ -314,20 +333,65 @@ def test_wrong_parameters(ask, query):
         assert "`statistic`" in answer.text
 
 
+def test_histograms_are_what_was_written(ask):
+    query = {"run": "intended", "source": "weight"}
+    answer = ask("histograms", layer="a", **query)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    # From the first bin that is not empty to the last; none where all are.
+    bins = [[-2, 0, 5], [0, 2, 0], [2, 8, 2]]
+    found = {"steps": [0, 1, 2], "bins": [bins, [], bins]}
+    assert json.loads(answer.body) == found
+    all_bins = np.transpose([EDGES[:-1], EDGES[1:], COUNTS[0, 1]]).tolist()
+    answer = ask("histograms", layer="b", **query)
+    assert json.loads(answer.body)["bins"] == 3 * [all_bins]
+
+
+@pytest.mark.parametrize("run", BAD_HISTOGRAMS)
+def test_malformed_histograms_are_answered_with_a_sentence(ask, run):
+    answer = ask("histograms", run=run, source="gradient", layer="a")
+    assert_is_sentence(answer, 400)
+    assert answer.text.startswith("The statistics cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"source": None},
+        {"layer": None},
+        {"source": "gradient"},
+        {"source": ""},
+        {"layer": "c"},
+        {"layer": "../a"},
+        {"run": "newer"},
+    ],
+)
+def test_wrong_parameters_of_histograms(ask, wrong):
+    query = {"run": "intended", "source": "weight", "layer": "a", **wrong}
+    query = {name: value for name, value in query.items() if value is not None}
+    answer = ask("histograms", **query)
+    assert_is_sentence(answer, 400)
+    if "run" not in wrong:
+        assert f"`{next(iter(wrong))}`" in answer.text
+
+
 @pytest.mark.parametrize("run", ["", "none", "..", "many/", "strange", "<script>"])
 def test_unknown_runs(ask, run):
     assert_is_sentence(ask("profiles", run=run, statistic=KEY), 404)
+    assert_is_sentence(ask("histograms", run=run, source="weight", layer="a"), 404)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-@pytest.mark.parametrize("route", ["runs", "profiles", "index.js", "style.css"])
+@pytest.mark.parametrize(
+    "route", ["runs", "profiles", "histograms", "index.js", "style.css"]
+)
 def test_no_answer_can_be_misused_as_a_page(ask, route, method):
     policy = ask(route, method).headers["Content-Security-Policy"].split("; ")
     assert {"default-src 'none'", "frame-ancestors 'none'", "sandbox"} <= set(policy)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("route", ["runs", "profiles", "index.js"])
+@pytest.mark.parametrize("route", ["runs", "profiles", "histograms", "index.js"])
 def test_only_reading(ask, route, method):
     assert_is_sentence(ask(route, method), 405)
 

@@ -1,5 +1,6 @@
 """The page in a real browser, on real trainings."""
 
+import faulthandler
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-PATIENCE = 30  # seconds
+PATIENCE = 90  # seconds, enough for a busy machine
 WIDE, NARROW = (1280, 1000), (400, 800)
 PIXELS = """
 const canvas = arguments[0];
@@ -45,7 +46,9 @@ class Page:
     def wait(self, condition):
         deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
-            assert time.monotonic() < deadline, self.text("body")
+            if time.monotonic() > deadline:
+                faulthandler.dump_traceback()  # where the server's threads stand
+                pytest.fail(self.text("body"))
             time.sleep(0.03)
         return found
 
