@@ -1,4 +1,4 @@
-"""What recording costs: time per training step, compiling, memory, disk.
+"""Measures the costs of recording: time per training step, compiling, memory, disk.
 
     python benchmarks/callback_overhead.py
     python benchmarks/callback_overhead.py --backend jax --networks 4x2048
@@ -7,24 +7,24 @@
     python benchmarks/callback_overhead.py --leak
     python benchmarks/callback_overhead.py --profile
 
-Every variant is a `model.fit` of the same dense network on MNIST-shaped input, batch
-128, 469 steps an epoch, with Adam.
+Every variant is a `model.fit` of the same dense network on MNIST-shaped input, with
+batches of 128, 469 steps per epoch, and Adam.
 
 Table 1: time per step, as a ratio to no callback. The variants take turns of 5 steps in
-an order that rotates, so that a slow moment of the machine meets all of them. A turn
-ends when the device is done. Ten turns, 50 steps, are one period of the default
-schedule and one round, at whose end the records are fetched and written, which counts
-too. A ratio is that of one round; the table has the median and the quartiles over all
-rounds, and the ratio of the sums, which the ends of epochs are in. "Steps a record" is
-what the callback chose, or was told. Each repeat builds everything anew in a process of
-its own, because where the memory of a network happens to lie matters more than what is
-measured here: "no callback, again" is how far two equal trainings differ.
+a rotating order, so a slow moment of the machine affects all of them. A turn ends when
+the device is done. Ten turns, 50 steps, are one period of the default schedule and one
+round. At its end, the records are fetched and written, which also counts. Each round
+has a ratio. The table shows the median and the quartiles over all rounds, and the ratio
+of the sums, which includes the ends of epochs. "Steps per record" is the interval of
+the callback. Each repeat builds everything again in its own process, because the place
+of a network in memory matters more than the measured effect: "no callback, again" shows
+how far two equal trainings differ.
 
-Table 2: each variant alone in a process, beyond no callback. Seconds from the call of
-`fit` to the end of the first step and of the 51st, by which every function of the
-variant is compiled; the greatest memory of the process; and what the event file grows
-by with each record after that. A smallest network is trained before, so that what the
-framework loads once does not count, here and in table 3.
+Table 2: each variant alone in a process, beyond no callback. It shows the seconds from
+the call of `fit` to the end of the first step and of the 51st, when every function of
+the variant is compiled; the peak memory of the process; and the growth of the event
+file with each record after that. A tiny network is trained first, so one-time costs of
+the framework do not count, here and in table 3.
 
 Table 3: seconds from the call of `fit` to the end of its first step, which is recorded,
 in three fits of the same model, beyond no callback: with the same callback in all of
@@ -34,7 +34,7 @@ Table 4, with --leak: MB by which a process grows with each model that is traine
 three steps and forgotten (`keras.backend.clear_session()`), beyond no callback. It
 needs Linux.
 
-With --profile: the ops that a step of TensorFlow has because of the callback.
+With --profile: the ops that the callback adds to a step of TensorFlow.
 """
 
 import argparse
@@ -52,7 +52,7 @@ MODELS = 20
 
 
 class Variant(NamedTuple):
-    """What is measured: see `overhead_trainings.make_callback`."""
+    """A variant to measure: see `overhead_trainings.make_callback`."""
 
     name: str
     kind: str
@@ -80,7 +80,7 @@ LEAKING = Variant(
 
 
 def in_new_process(function: str, *arguments: Any) -> Any:
-    """What a function of `overhead_trainings` returns in a process of its own.
+    """Calls a function of `overhead_trainings` in its own process.
 
     The module imports Keras, which this process does not.
     """
@@ -108,18 +108,18 @@ def print_steps(options: argparse.Namespace) -> None:
         f"1. Time per step, {options.repeats} x {options.rounds} rounds of 50 steps",
         "network",
         "variant",
-        "ms a step",
+        "ms per step",
         "ratio",
         "quartiles",
         "ratio of sums",
-        "steps a record",
+        "steps per record",
     )
     variants = [BASELINE, AGAIN, *options.variants]
     for network in options.networks:
         times: dict[str, list[float]] = {v.name: [] for v in variants}
         intervals: dict[str, list[int]] = {v.name: [] for v in variants}
         for repeat in range(options.repeats):
-            # The network that is built first has the best place in memory.
+            # The first network has the best place in memory.
             first = repeat % len(variants)
             order = variants[first:] + variants[:first]
             measured = in_new_process(
@@ -158,7 +158,7 @@ def print_alone(options: argparse.Namespace) -> None:
         "s to the first step",
         "s to step 51",
         "peak memory, MB",
-        "bytes a record",
+        "bytes per record",
     )
     for network in options.networks:
         plain: dict[str, float] = {}
@@ -220,7 +220,7 @@ def print_leak(options: argparse.Namespace) -> None:
         f"4. Memory left behind, {options.leak} models in a row",
         "network",
         "variant",
-        "MB a model",
+        "MB per model",
         "beyond no callback",
     )
     for network in options.networks:
@@ -235,14 +235,14 @@ def print_leak(options: argparse.Namespace) -> None:
 
 
 def print_profile(options: argparse.Namespace) -> None:
-    """The ops of a step, and whose they are."""
+    """The ops of a step, and their origin."""
     print_head(
         "Ops of a step",
         "network",
         "without a callback",
         "ours between records",
         "ours on a recorded step",
-        "steps between records that Keras's own function did not take",
+        "steps between records without Keras's own function",
     )
     for network in options.networks:
         print_row(network, *map(str, in_new_process("profile", network, DEFAULT)))
@@ -275,18 +275,18 @@ def parse() -> argparse.Namespace:
         nargs="+",
         default=["*"],
         metavar="PATTERN",
-        help="names of the list below, or patterns as of file names (default: all)",
+        help="names from the list below, or patterns as for file names (default: all)",
     )
     add(
         "--others",
         action="store_true",
-        help="compare with what others do, too; TensorFlow only",
+        help="also compare with other tools; TensorFlow only",
     )
     for option, default, what in (
-        ("--repeats", 5, "processes for each network of table 1; 0: no such table"),
+        ("--repeats", 5, "processes for each network of table 1; 0: no table 1"),
         ("--rounds", 8, "rounds of 50 steps in each of them"),
-        ("--alone", 3, "processes for each line of table 2; 0: no such table"),
-        ("--fits", 3, "processes for each line of table 3; 0: no such table"),
+        ("--alone", 3, "processes for each line of table 2; 0: no table 2"),
+        ("--fits", 3, "processes for each line of table 3; 0: no table 3"),
     ):
         help_text = f"{what} (default: {default})"
         add(option, type=int, metavar="N", default=default, help=help_text)
@@ -296,18 +296,18 @@ def parse() -> argparse.Namespace:
         nargs="?",
         const=MODELS,
         metavar="N",
-        help=f"table 4 and no other, with so many models (default: {MODELS})",
+        help=f"only table 4, with this many models (default: {MODELS})",
     )
-    add("--profile", action="store_true", help="the ops of a step, and no table")
+    add("--profile", action="store_true", help="the ops of a step, without a table")
     options = parser.parse_args()
     if options.backend != "tensorflow":
         for name in ("jit", "others", "profile"):
             if getattr(options, name):
-                parser.error(f"--{name} is for --backend tensorflow")
+                parser.error(f"--{name} needs --backend tensorflow")
     if options.profile and options.jit:
-        parser.error("--profile cannot look into a step that is one XLA op: --jit")
+        parser.error("--profile cannot look into one XLA op: omit --jit")
     if options.leak is not None and options.leak < MODELS // 4:
-        parser.error(f"--leak takes {MODELS // 4} models at least")
+        parser.error(f"--leak needs at least {MODELS // 4} models")
     options.variants = [
         variant
         for variant in (*OURS, *(OTHERS if options.others else ()))
@@ -318,7 +318,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    os.environ["KERAS_BACKEND"] = options.backend  # of the processes to come
+    os.environ["KERAS_BACKEND"] = options.backend  # for the processes to come
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python "

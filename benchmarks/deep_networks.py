@@ -1,4 +1,4 @@
-"""Dense networks that are traced once and take many initializations."""
+"""Dense networks that are traced once for many initializations."""
 
 import math
 import sys
@@ -25,7 +25,7 @@ PUBLISHED_BIAS_VARIANCE = 0.05
 
 
 class Architecture(NamedTuple):
-    """What z is, and which initializers are for it."""
+    """The formula of z, and the initializers for it."""
 
     residual: bool
     activation: str
@@ -64,8 +64,8 @@ ARCHITECTURES = {
 class DeepNetwork:
     """A network of `dense_network` on images of digits, trained by plain SGD.
 
-    It is built and traced once. Each training starts from newly drawn values in the
-    same variables; plain SGD keeps nothing of the training before.
+    It is built and traced once. Each training starts from new values in the same
+    variables; plain SGD keeps no state from the training before.
 
     Args:
         name: one of `ARCHITECTURES`.
@@ -96,7 +96,7 @@ class DeepNetwork:
         self.model.predict(x, EVALUATION_BATCH_SIZE, verbose=0)
 
     def initialize(self, name: str, seed: int, x: np.ndarray) -> None:
-        """Draws all weights anew.
+        """Draws new weights.
 
         Args:
             name: one of the architecture's initializers.
@@ -120,9 +120,9 @@ class DeepNetwork:
             lsuv(self.model, x, orthogonal=False)
 
     def train(self, x: np.ndarray, y: np.ndarray, learning_rate: float) -> int:
-        """One pass in the order given; returns after how many steps it ended.
+        """Makes one pass in the given order; returns the number of steps.
 
-        That is fewer than there are batches where the loss was not finite any more.
+        They are fewer than the batches if the loss stopped being finite.
         """
         self.model.optimizer.learning_rate = learning_rate
         stop = StopAtNonFiniteLoss()
@@ -136,7 +136,7 @@ class DeepNetwork:
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Stops the training; `steps` is how many were taken."""
+    """Stops the training; `steps` counts its steps."""
 
     steps = 0
 
@@ -154,11 +154,11 @@ def weight_initializers(
     Args:
         name: as in `ARCHITECTURES`.
         depth: number of hidden layers.
-        activation: that of the network.
-        input_variance: mean square of a pixel; only Critical is told.
+        activation: the network's activation.
+        input_variance: mean square of a pixel; only Critical gets it.
         seed: non-negative.
     """
-    # It goes on from draw to draw, so that one initializer serves many layers.
+    # It continues from draw to draw, so one initializer serves many layers.
     draws = keras.random.SeedGenerator(seed)
     zeros = keras.initializers.Zeros()
     match name:
@@ -166,7 +166,7 @@ def weight_initializers(
             return [gaussian_critical(activation, draws)] * (depth + 1)
         case "critical":
             others = Critical(activation, depth=depth, seed=draws)
-            # In place of the images, which its docstring wants to be scaled to q_star.
+            # Instead of scaling the images to q_star.
             variance = others.q_star - others.bias_variance
             first = ScaledOrthogonal(math.sqrt(variance / input_variance), seed=draws)
             biases = others.bias_initializer
@@ -194,7 +194,7 @@ def weight_initializers(
 def gaussian_critical(
     activation: str, draws: keras.random.SeedGenerator
 ) -> tuple[Initializer, Initializer]:
-    """What was published as critical: independent weights, at one point for all depths.
+    """The published critical initialization: independent weights, one point for all.
 
     Reference:
 

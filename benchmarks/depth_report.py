@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from keras_initkit.experiments.picture import STYLES
 
-# Always the same colour for the same initializer, in every panel.
+# Each initializer has the same color in every panel.
 STYLE_OF = {
     "he_normal": STYLES[1],
     "glorot_uniform": STYLES[2],
@@ -35,7 +35,7 @@ PUBLISHED = {10: 0.81, 30: 0.81, 60: 0.69, 100: 0.50}
 
 
 def markdown(study: Study, results: Results) -> str:
-    """A table for each accuracy and network: the medians, `-` where they are not known.
+    """A table for each accuracy and network: the medians, or `-` if unknown.
 
     Rows are initializers, columns depths.
     """
@@ -70,12 +70,12 @@ def _spreads(
 
 
 def _short(accuracy: float) -> str:
-    """As they were published: .81, and 1.00."""
+    """The published format: .81, and 1.00."""
     return f"{accuracy:.2f}".removeprefix("0")
 
 
 def write_csv(study: Study, results: Results, path: Path) -> None:
-    """One row for each number of the tables, with the range over the seeds."""
+    """Writes a row for each number of the tables, with the range over the seeds."""
     spread = ("median", "min", "max")
     columns = [f"{field}_{kind}" for field in ACCURACIES for kind in spread]
     head = ("network", "depth", "width", "initializer", "learning_rate", *columns)

@@ -1,4 +1,4 @@
-"""Which runs `trainable_depth.py` consists of, and what came out of them."""
+"""The runs of `trainable_depth.py`, and their results."""
 
 import json
 import statistics
@@ -10,12 +10,12 @@ from deep_networks import ARCHITECTURES
 
 LEARNING_RATES = (1e-3, 1e-2, 1e-1)
 WIDTH = 300
-# Both as published: a thousand layers of 300 units would take hours.
+# Both are as published: a thousand layers of 300 units would take hours.
 NARROW_WIDTH, NARROW_FROM_DEPTH = 128, 1000
 
 
 class Cell(NamedTuple):
-    """What one number of the table stands for."""
+    """One number of the table."""
 
     network: str
     depth: int
@@ -24,7 +24,7 @@ class Cell(NamedTuple):
 
 
 class Run(NamedTuple):
-    """All that decides one training."""
+    """Everything that determines one training."""
 
     network: str
     depth: int
@@ -36,13 +36,13 @@ class Run(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a training; accuracies from 0 to 1.
+    """The result of a training, with accuracies from 0 to 1.
 
     Attributes:
-        train_accuracy: on a part of the images that it was trained on.
-        held_out_accuracy: on the part of the training set that is held out.
+        train_accuracy: on a part of the training images.
+        held_out_accuracy: on the held-out part of the training set.
         test_accuracy: on the test set.
-        steps_taken: fewer than `Run.steps` where the loss was not finite any more.
+        steps_taken: fewer than `Run.steps` if the loss stopped being finite.
         seconds: drawing, training and evaluating, but not building and tracing.
     """
 
@@ -62,10 +62,10 @@ class Spread(NamedTuple):
 
 
 class Results:
-    """The runs that are made, in a file to which each is added at once.
+    """The finished runs, in a file that gets each at once.
 
     Args:
-        path: of JSON lines; it need not exist.
+        path: a file of JSON lines, which need not exist.
 
     Attributes:
         outcomes: by run.
@@ -89,15 +89,15 @@ class Results:
 
 @dataclass(frozen=True)
 class Study:
-    """The runs to be made.
+    """The runs to make.
 
     Args:
-        networks: names out of `ARCHITECTURES`.
+        networks: names from `ARCHITECTURES`.
         depths: numbers of hidden layers, in the order to run them.
         initializers: the only ones to run; None for all of each network.
         seeds: the first one chooses the learning rate.
-        steps: of each training.
-        width: of all networks; None for 300, and 128 from depth 1000 on.
+        steps: the steps of each training.
+        width: the width of all networks; None for 300, and 128 from depth 1000.
     """
 
     networks: tuple[str, ...]
@@ -120,7 +120,7 @@ class Study:
         ]
 
     def cells(self, network: str, depth: int) -> list[Cell]:
-        """Those of one network at one depth."""
+        """The cells of one network at one depth."""
         return [
             Cell(network, depth, self.width_of(depth), name)
             for name in self.initializers_of(network)
@@ -135,7 +135,7 @@ class Study:
         return [Run(*cell, learning_rate, seed, self.steps) for seed in self.seeds[1:]]
 
     def chosen_rate(self, cell: Cell, results: Results) -> float | None:
-        """The best on the held out images; None if not all rates are tried yet."""
+        """The best rate on the held-out images; None if some are not tried yet."""
         runs = self.selection(cell)
         if not all(run in results.outcomes for run in runs):
             return None
@@ -143,7 +143,7 @@ class Study:
         return best.learning_rate
 
     def outcomes(self, cell: Cell, results: Results) -> list[Outcome]:
-        """One for each seed; none at all if they are not all there yet."""
+        """The outcome of each seed; empty if some are missing."""
         rate = self.chosen_rate(cell, results)
         if rate is None:
             return []
@@ -154,7 +154,7 @@ class Study:
         return [results.outcomes[run] for run in runs]
 
     def spread(self, cell: Cell, results: Results, field: str) -> Spread | None:
-        """Of one field of the outcomes; None if they are not all there yet."""
+        """The spread of one field of the outcomes; None if some are missing."""
         values = [getattr(o, field) for o in self.outcomes(cell, results)]
         if not values:
             return None

@@ -1,23 +1,22 @@
-"""Does DynamicRescalingCallback mend wrong scales, and leave healthy ones alone.
+"""Does DynamicRescalingCallback repair wrong scales, and leave healthy ones alone?
 
     python benchmarks/dynamic_rescaling.py --mnist-path ~/data/mnist.npz
     python benchmarks/dynamic_rescaling.py --networks relu digits --seeds 0
 
-Ten networks are trained for 400 steps of 64 samples: on 5,000 images of MNIST, on
-scikit-learn's digits, or to reproduce the images. A network starts as it should; with
-all kernels times a factor; or with one of them, the first, the middle or the last,
-times a factor. Or it starts as it should and the middle kernel is multiplied before
-step 201, which is the worst time: it is a check's interval of ten steps until the
-callback sees it.
+The benchmark trains ten networks for 400 steps of 64 samples: on 5,000 images of MNIST,
+on scikit-learn's digits, or to reproduce the images. A network has a healthy start; or
+all kernels are multiplied by a factor; or one of them is, the first, the middle or the
+last. Or it has a healthy start, and the middle kernel is multiplied before step 201.
+This is the worst time: the callback sees it a whole interval of ten steps later.
 
 The score is the accuracy on test images in percent, or for the autoencoder the share of
 their variance that it reproduces. A loss that is not finite ends a training, and the
-score is what the weights still do. A difference is to the same seed with the healthy
+score is that of the last weights. A difference is to the same seed with the healthy
 start and without the callback. After a shock, the loss is that of 512 training images,
-and it is back when it is not above 1.05 times what it was before the shock, within 50
-steps of the check; so it is measured every ten steps.
+measured every ten steps. It is back when it is at most 1.05 times the loss before the
+shock, within 50 steps of the check.
 
-Each training is a line of JSON in `--output`, to which other runs may add theirs.
+Each training adds a line of JSON to `--output`. Other runs may add theirs.
 """
 
 import argparse
@@ -109,7 +108,7 @@ def convolutional() -> keras.Model:
 
 
 class Network(NamedTuple):
-    """A network, and the initializers of its hidden layers that belong to it."""
+    """A network, and the matching initializers of its hidden layers."""
 
     build: Callable[[], keras.Model]
     starts: dict[str, Any]
@@ -151,14 +150,14 @@ NETWORKS = {
 
 
 class Case(NamedTuple):
-    """What is done to a network.
+    """A change to a network.
 
     Attributes:
         kind: `"healthy"`, `"all"`, `"one"` or `"shock"`.
         start: the name of its start.
-        place: which of its kernels is multiplied, by its number.
-        factor: by what.
-        has_callback: whether the callback is there.
+        place: the number of the kernel that is multiplied.
+        factor: the factor.
+        has_callback: whether it trains with the callback.
     """
 
     kind: str
@@ -190,7 +189,7 @@ class Shock(keras.callbacks.Callback):
         self, kernel: Any, factor: float, check_freq: int, x: Any, y: Any
     ) -> None:
         super().__init__()
-        # The next recorded step, before whose follower the callback acts.
+        # The next recorded step; the callback acts before the step after it.
         self.check = check_freq * math.ceil(SHOCK_STEP / check_freq)
         self.kernel, self.factor, self.samples = kernel, factor, (x, y)
         self.step = 0

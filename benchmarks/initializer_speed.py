@@ -1,18 +1,17 @@
-"""What a draw costs: our initializers against the nearest of Keras, JAX and PyTorch.
+"""Times draws: our initializers against the nearest of Keras, JAX and PyTorch.
 
     python benchmarks/initializer_speed.py
     python benchmarks/initializer_speed.py --sizes 1024 --repeats 20
     KERAS_BACKEND=torch python benchmarks/initializer_speed.py --sizes 4096
 
-On JAX and PyTorch, `jax.nn.initializers` and `torch.nn.init` are compared, too.
+With JAX and PyTorch, it also compares `jax.nn.initializers` and `torch.nn.init`.
 
-Each draws the kernel of a square Dense layer, `DeltaOrthogonal` that of a convolution
-with 3 x 3 taps, in which Keras has an orthogonal matrix of the channels to draw. A pair
-takes turns, so that a slow moment of the machine meets both, and who is first changes
-from turn to turn. The ratio is that of one turn; the table shows medians, and the
-quartiles of the ratio.
+Each initializer draws the kernel of a square Dense layer. `DeltaOrthogonal` draws that
+of a convolution with 3 x 3 taps, while Keras draws an orthogonal matrix of the
+channels. A pair takes turns in changing order, so a slow moment of the machine affects
+both. Each turn has a ratio. The table shows medians, and the quartiles of the ratio.
 
-What a constructor costs, which is called once for many layers, is left out.
+Constructors do not count, because one serves many layers.
 """
 
 import argparse
@@ -49,13 +48,13 @@ ORTHOGONAL = keras.initializers.Orthogonal(seed=SEED)
 
 
 class Pair(NamedTuple):
-    """One of ours, and what it is compared with.
+    """One of our initializers, and the one to compare it with.
 
     Attributes:
         ours: the initializer.
-        theirs: the nearest one, of `(shape, dtype)`.
+        theirs: the nearest one, a function of `(shape, dtype)`.
         window: taps of the kernel that ours draws; theirs is always square.
-        name: of theirs, unless it is that of its class.
+        name: the name of theirs, unless it is that of its class.
     """
 
     ours: keras.initializers.Initializer
@@ -83,7 +82,7 @@ PAIRS = (
 
 
 def pairs_of_the_backend() -> tuple[Pair, ...]:
-    """The same three kinds of draws by the library under Keras."""
+    """The same three kinds of draws from the library below Keras."""
     truncated = ActivationScaling("relu", seed=SEED)
     uniform, orthogonal = TorchUniform(seed=SEED), ScaledOrthogonal(seed=SEED)
     match keras.backend.backend():
@@ -119,7 +118,7 @@ def pairs_of_the_backend() -> tuple[Pair, ...]:
 
 
 def seconds(draw: Callable[..., Any], shape: tuple[int, ...]) -> float:
-    """How long a draw takes until its values are there."""
+    """The time of a draw, until its values are there."""
     begin = time.perf_counter()
     keras.ops.convert_to_numpy(draw(shape, dtype="float32"))
     return time.perf_counter() - begin
@@ -133,7 +132,7 @@ def measure(pair: Pair, size: int, repeats: int) -> tuple[list[float], list[floa
     ]
     times: dict[Any, list[float]] = {pair.ours: [], pair.theirs: []}
     for draw, shape in turns:
-        seconds(draw, shape)  # the first one has kernels to load
+        seconds(draw, shape)  # the first draw loads code
     for _ in range(repeats):
         for draw, shape in turns:
             times[draw].append(seconds(draw, shape))

@@ -1,13 +1,13 @@
-"""What lsuv costs as a network gets deeper: linear, where the usual way is not.
+"""Times lsuv on deeper and deeper networks: linear, unlike the usual way.
 
     python benchmarks/lsuv_depth.py
     python benchmarks/lsuv_depth.py --depths 10 20 --repeats 1
 
-The usual way makes a model of the network up to each layer, and runs it anew in each
-iteration: the sum of all depths, and so quadratic. Both begin with the same orthogonal
-kernels of a plain ReLU network, and end with the same weights, which is checked. The
-table shows medians; a first, small network, in which TensorFlow loads its kernels, does
-not count.
+The usual way makes a model of the network up to each layer, and runs it again in each
+iteration, so its time is quadratic in the depth. Both ways start with the same
+orthogonal kernels of a plain ReLU network. The benchmark checks that they end with the
+same weights. The table shows medians. A first, small network does not count, because
+TensorFlow loads its kernels.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SEED = 1
 
 
 def network(depth: int) -> keras.Model:
-    """Dense layers whose ReLU is apart, so that their outputs are pre-activations."""
+    """Dense layers with separate ReLUs, so their outputs are pre-activations."""
     keras.utils.set_random_seed(SEED)
     hidden = inputs = keras.Input((WIDTH,))
     for _ in range(depth):
@@ -53,7 +53,7 @@ def by_lsuv(model: keras.Model, x: np.ndarray) -> None:
 
 
 def by_textbook(model: keras.Model, x: np.ndarray) -> None:
-    """As the paper's pseudocode is mostly written down: the network up to a layer."""
+    """Most implementations of the paper's pseudocode: run the network up to a layer."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense):
             up_to_layer = keras.Model(model.inputs, layer.output)
@@ -65,7 +65,7 @@ def by_textbook(model: keras.Model, x: np.ndarray) -> None:
 
 
 def seconds(way: Callable, depth: int, x: np.ndarray) -> tuple[float, list[np.ndarray]]:
-    """How long a way takes with a new network, and the weights that it ends with."""
+    """The time of one way with a new network, and its final weights."""
     model = network(depth)
     begin = time.perf_counter()
     way(model, x)

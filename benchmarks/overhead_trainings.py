@@ -1,6 +1,6 @@
 """The trainings that `callback_overhead.py` measures, each call in a new process.
 
-Keras is imported here, and so the environment variable KERAS_BACKEND must be set.
+This module imports Keras, so the environment variable KERAS_BACKEND must be set.
 """
 
 import collections
@@ -29,34 +29,34 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
     from tensorflow.python.eager import context
 
-    tf.get_logger().setLevel("ERROR")  # it warns of many models in one process
+    tf.get_logger().setLevel("ERROR")  # it warns about many models in one process
 
 PIXELS, DIGITS, BATCH_SIZE = 784, 10, 128
 STEPS_PER_EPOCH = 469  # 60,000 images
 STEPS_PER_TURN, TURNS_PER_ROUND = 5, 10
 STEPS_PER_ROUND = STEPS_PER_TURN * TURNS_PER_ROUND
 FIRST_STEP_AFTER_WARM_UP = 20  # of the default schedule
-# Until all functions are compiled, and "auto" has compared recorded steps with others.
+# After this, all functions are compiled, and "auto" has compared recorded steps.
 WARM_UP_STEPS = 100
-SETTLED_STEPS = 51  # two records of the default schedule lie behind them
-STEPS_PER_FIT = 50  # so that the first step of each fit is recorded
+SETTLED_STEPS = 51  # after two records of the default schedule
+STEPS_PER_FIT = 50  # so the first step of each fit is recorded
 STEPS_PER_LEAKING_FIT = 3
-FLUSH_SECS = 3600.0  # longer than a run: nothing is written in somebody else's turn
-WHATEVER_IT_COSTS = 1e6  # as `max_overhead`, so that "auto" stays at one step in 50
+FLUSH_SECS = 3600.0  # longer than a run: nothing is written in another variant's turn
+WHATEVER_IT_COSTS = 1e6  # a `max_overhead` that keeps "auto" at one step in 50
 MEGABYTE = 1e6
 
 
 class Training(keras.callbacks.Callback):
-    """A `fit` in a thread of its own, which pauses and is taken up again.
+    """A `fit` in its own thread, which pauses and resumes.
 
     It is the last callback of that `fit`. A pause begins when the device is done.
 
     Args:
         model: a compiled model.
-        callback: what is measured; None for nothing.
+        callback: the callback to measure, or None.
 
     Attributes:
-        callback: the same.
+        callback: as given.
         seconds_to_first_step: from the call of `fit` to the end of its first step.
     """
 
@@ -74,7 +74,7 @@ class Training(keras.callbacks.Callback):
         self.seconds_to_first_step = self._result()
 
     def run(self, steps: int) -> float:
-        """Takes so many steps; returns the seconds that it took."""
+        """Takes this many steps; returns the seconds."""
         self._orders.put(steps)
         return self._result()
 
@@ -85,7 +85,7 @@ class Training(keras.callbacks.Callback):
         self._thread.join()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # `self.model` would copy the whole state of a training with JAX.
+        # With JAX, `self.model` would copy the whole state of the training.
         model: Any = self._model
         if self._steps_left == 0:
             counter = keras_private.raw_iterations(model.optimizer)
@@ -112,7 +112,7 @@ class Training(keras.callbacks.Callback):
 
 
 class TapeCallback(keras.callbacks.Callback):
-    """The usual workaround: the gradient once more, outside of the training step."""
+    """The usual workaround: computes the gradient again, outside the training step."""
 
     def __init__(self, wrap: Callable[[Any], Any] = lambda function: function) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def epoch(steps: int = STEPS_PER_EPOCH) -> dict[str, Any]:
     """Arguments of `fit`: the same batch over and over."""
     x, y = batch()
     options = {"shuffle": False, "verbose": 0}
-    if BACKEND == "tensorflow":  # which would copy arrays for each `fit`
+    if BACKEND == "tensorflow":  # it would copy arrays for each `fit`
         data = tf.data.Dataset.from_tensors((x, y)).cache().repeat(steps)
         return {"x": data, **options}
     x, y = np.tile(x, (steps, 1)), np.tile(y, steps)
@@ -155,7 +155,7 @@ def dense_network(network: str, jit: bool) -> keras.Model:
     depth, width = map(int, network.split("x"))
     # Keras walks through the layers of a model by recursion.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 20 * depth))
-    # Seeds of their own: with `set_random_seed` TensorFlow forgets compiled functions.
+    # Separate seeds: with `set_random_seed`, TensorFlow drops compiled functions.
     hidden = [
         layers.Dense(width, "relu", kernel_initializer=keras.initializers.HeNormal(n))
         for n in range(depth)
@@ -174,10 +174,10 @@ def make_callback(
     """The callback of a `callback_overhead.Variant`, which writes to a new directory.
 
     Args:
-        variant: which callback.
-        directory: where the new directory is made.
-        jit: whether what the callback compiles is compiled by XLA.
-        **options: more arguments of a `LayerStatsCallback`.
+        variant: the variant.
+        directory: the parent of the new directory.
+        jit: whether the callback compiles with XLA.
+        **options: further arguments of `LayerStatsCallback`.
     """
     directory = tempfile.mkdtemp(dir=directory)
     match variant.kind:
@@ -196,7 +196,7 @@ def make_callback(
 
 
 def load_framework(jit: bool) -> None:
-    """Trains a smallest network: what is loaded for the first `fit` does not count."""
+    """Trains a tiny network, so the costs of the first `fit` do not count."""
     Training(dense_network("1x1", jit), None).stop()
 
 
@@ -240,14 +240,14 @@ def measure_together(
 
 
 def fetch(training: Training) -> float:
-    """Fetches and writes what was recorded; returns the seconds that it took."""
+    """Fetches and writes the records; returns the seconds."""
     began = time.perf_counter()
     _ = getattr(training.callback, "history", None)
     return time.perf_counter() - began
 
 
 def measure_alone(network: str, variant: Any, jit: bool) -> dict[str, float]:
-    """Seconds to the first step and to step 51, peak memory, bytes a record."""
+    """Seconds to the first step and to step 51, peak memory, bytes per record."""
     load_framework(jit)
     with tempfile.TemporaryDirectory() as directory:
         callback = make_callback(
@@ -270,16 +270,16 @@ def measure_alone(network: str, variant: Any, jit: bool) -> dict[str, float]:
 
 
 def written(callback: Any, directory: str) -> tuple[int, int]:
-    """The bytes that ours has written so far, and the records."""
+    """The bytes that our callback has written so far, and the records."""
     if not isinstance(callback, LayerStatsCallback):
         return 0, 0
-    records = len(callback.history.steps)  # which are written by that
+    records = len(callback.history.steps)  # this also writes them
     files = Path(directory).rglob("events.out.*")
     return sum(file.stat().st_size for file in files), records
 
 
 def peak_memory() -> float:
-    """The greatest resident set that this process has had, in MB."""
+    """The largest resident set of this process so far, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
 
@@ -291,10 +291,10 @@ def measure_fits(
 
     Args:
         network: as in `dense_network`.
-        variant: which callback.
-        is_new: whether each call gets a new callback, or all of them the same.
+        variant: the variant.
+        is_new: whether each call gets a new callback.
         fits: number of calls.
-        jit: whether the step is compiled by XLA.
+        jit: whether XLA compiles the step.
     """
     load_framework(jit)
     seconds = []
@@ -332,13 +332,13 @@ def measure_leak(network: str, variant: Any, models: int, jit: bool) -> float:
 
 
 class Profile(keras.callbacks.Callback):
-    """Collects which ops TensorFlow runs in steps whose function is called first.
+    """Collects the ops that TensorFlow runs in steps whose function is called first.
 
     Args:
         steps: numbers of the steps.
 
     Attributes:
-        ops: for each of the steps how many ops of each type it has. A function that is
+        ops: for each of the steps, the number of ops of each type. A function that is
             not inlined is one op.
         functions: the train function of every step.
     """
@@ -364,12 +364,12 @@ class Profile(keras.callbacks.Callback):
 
 
 def profile(network: str, variant: Any) -> tuple[int, int, int, int]:
-    """How many ops a step has, and how many more where a callback records.
+    """The number of ops in a step, and the additional ones with a callback.
 
     Returns:
-        The ops of a step without a callback; how many others it has between records;
-        how many others on a recorded step; and how many steps between the records were
-        not taken by the very function that Keras had made.
+        The ops of a step without a callback; the additional ones between records; the
+        additional ones on a recorded step; and the number of steps between records that
+        Keras's own function did not take.
     """
     first, between = 0, FIRST_STEP_AFTER_WARM_UP
     plain, ours = Profile(first), Profile(first, between)

@@ -1,30 +1,29 @@
-"""What TensorBoard takes to load and show our vectors: disk, time, memory.
+"""Measures what TensorBoard needs for our vectors: disk, time, memory.
 
     python benchmarks/tensorboard_load.py
     python benchmarks/tensorboard_load.py --layers 20 --steps 1000 --rounds 1
     python benchmarks/tensorboard_load.py --loaders fast
 
-The same statistics of a long training of a deep network are written in two ways: as
-`LayerStatsCallback` writes them, and as one scalar tag for each layer and statistic, in
-one event a step, which is the shortest way of writing those. A real TensorBoard loads
-each, with its fast loader and with the slow one.
+The benchmark writes the same statistics of a long training of a deep network in two
+ways: as `LayerStatsCallback` writes them, and as one scalar tag for each layer and
+statistic, in one event per step, which is the shortest way to write those. A real
+TensorBoard loads each, with its fast loader and with the slow one.
 
-The first table has the seconds from the moment when TensorBoard prints its address
+The first table shows the seconds from the moment when TensorBoard prints its address
 until it serves the last step, and the resident memory of all of its processes two
-seconds later, also as what it is beyond that with an empty log directory. All take
-turns, so that a slow moment of the machine meets all of them; the table shows medians
-over the rounds.
+seconds later, in total and beyond an empty log directory. All take turns, so a slow
+moment of the machine affects all of them. The table shows medians over the rounds.
 
-The second table has what our tab costs on top of that: for several such runs, and for
-as many small ones, the time from opening the page to its being ready in headless
-Chromium (the page alone, without TensorBoard's own around it), the time that one of its
-requests takes, and the memory that TensorBoard has grown by, with the runs and again
-with the requests of all views of the page. Without Chromium only requests are timed.
+The second table shows the additional costs of our tab, for several such runs and for as
+many small ones: the time from opening the page until it is ready in headless Chromium
+(the page alone, without TensorBoard around it), the time of one request, and the growth
+of TensorBoard's memory, with the runs and again with the requests of all views of the
+page. Without Chromium, only requests are timed.
 
-The last line is what every TensorBoard start pays for the tab, data or none: the
-import of the plugin's loader, behind the module of TensorBoard that it imports itself.
+The last line is the cost of the tab at every start of TensorBoard, with or without
+data: the import of the plugin's loader, after the TensorBoard module that it imports.
 
-Memory is read from /proc: it needs Linux.
+Memory comes from /proc, so the benchmark needs Linux.
 """
 
 import argparse
@@ -61,9 +60,9 @@ KEYS = tuple(
     for source in ("weight", "gradient")
     for name in ("mean", "variance", "l2_norm")
 )
-SHOWN = "gradient_variance"  # what the page opens with
+SHOWN = "gradient_variance"  # the first view of the page
 SMALL = (10, 50)  # layers and steps of a small run
-EMPTY, OURS, SCALARS = "no data", "ours, vectors", "a scalar a layer"
+EMPTY, OURS, SCALARS = "no data", "ours, vectors", "a scalar per layer"
 LOADERS = {"fast": "true", "slow": "false"}  # values of --load_fast
 SETTLING = 2  # seconds after which memory is read
 PATIENCE = 1800  # seconds
@@ -71,7 +70,7 @@ REQUESTS = 20
 OPENINGS = 10
 IMPORTS = 15
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# When the page was ready, in milliseconds after it was asked for.
+# The time until the page is ready, in milliseconds after the request.
 WATCH = """
 new MutationObserver((_, observer) => {
   if (!document.querySelector("main[data-state=ready]")) return;
@@ -82,11 +81,11 @@ new MutationObserver((_, observer) => {
 
 
 class Load(NamedTuple):
-    """What it took TensorBoard to load a directory.
+    """The costs of loading a directory in TensorBoard.
 
     Attributes:
-        seconds: from its address to the last step.
-        memory: resident, of all of its processes, in bytes.
+        seconds: the time from its address to the last step.
+        memory: the resident memory of all its processes, in bytes.
     """
 
     seconds: float
@@ -94,10 +93,10 @@ class Load(NamedTuple):
 
 
 class Tab(NamedTuple):
-    """What our tab costs, for the runs of a directory.
+    """The costs of our tab for the runs of a directory.
 
     Attributes:
-        request: seconds that one statistic of one run takes.
+        request: seconds for one statistic of one run.
         ready: seconds from opening the page to its being ready; None without a browser.
         loaded: bytes of memory with the runs.
         used: bytes of memory after all of the requests.
@@ -140,7 +139,7 @@ class TensorBoard:
         self.process.communicate(timeout=60)
 
     def get(self, route: str, **query: str) -> bytes:
-        """What it answers; nothing where that is an error."""
+        """The answer, or nothing in case of an error."""
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
         try:
             connection.request("GET", f"/data/{route}?{urllib.parse.urlencode(query)}")
@@ -151,7 +150,7 @@ class TensorBoard:
             connection.close()
 
     def memory(self) -> int:
-        """Bytes in memory, with those of the processes that it has started."""
+        """Bytes in memory, including its child processes."""
         pages = 0
         family = {self.process.pid}
         for pid, parent, resident in sorted(_processes()):
@@ -172,7 +171,7 @@ def running(log_dir: Path, load_fast: str) -> Iterator[TensorBoard]:
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:
-    """Of each process: its number, its parent's, and its pages in memory."""
+    """The number of each process, its parent's, and its pages in memory."""
     for directory in Path("/proc").iterdir():
         if directory.name.isdigit():
             with contextlib.suppress(OSError):  # it has ended
@@ -191,7 +190,7 @@ def values_of(layers: int, steps: int) -> np.ndarray:
 
 
 def write_ours(directory: Path, layers: int, steps: int) -> None:
-    """As `LayerStatsCallback` does, with its default statistics."""
+    """Writes like `LayerStatsCallback` with its default statistics."""
     values = values_of(layers, steps)
     with EventFile(directory) as file:
         writer = LayerStatsWriter(file, KEYS, layer_names(layers), "")
@@ -202,7 +201,7 @@ def write_ours(directory: Path, layers: int, steps: int) -> None:
 
 
 def write_scalars(directory: Path, layers: int, steps: int) -> None:
-    """As one scalar for each layer and statistic."""
+    """Writes one scalar for each layer and statistic."""
     tags = [f"{key}/{name}" for key in KEYS for name in layer_names(layers)]
     event = Event(summary=Summary(value=[Summary.Value(tag=tag) for tag in tags]))
     with EventFile(directory) as file:
@@ -241,7 +240,7 @@ def serves_all_scalars(server: TensorBoard, layers: int, steps: int) -> bool:
 def measure_load(
     log_dir: Path, load_fast: str, is_loaded: Callable[[TensorBoard], bool]
 ) -> Load:
-    """Starts TensorBoard, and waits until all is there."""
+    """Starts TensorBoard, and waits until everything is there."""
     with running(log_dir, load_fast) as server:
         begin = time.perf_counter()
         wait_for(lambda: is_loaded(server))
@@ -285,7 +284,7 @@ def open_page(browser: Any, url: str) -> float:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless browser without a cache; None where there is none."""
+    """A headless browser without a cache, or None."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver_path = shutil.which("chromedriver")
     try:
@@ -311,7 +310,7 @@ def chromium() -> Iterator[Any]:
 
 
 def import_seconds() -> float:
-    """What the plugin's loader takes to be imported; the median of new processes."""
+    """The seconds to import the plugin's loader, as a median of new processes."""
     code = (
         "import time; from tensorboard.plugins import base_plugin;"
         "begin = time.perf_counter(); import tensorboard_plugin_initkit.loader;"
@@ -369,7 +368,7 @@ def print_tab(
     """The second table."""
     print(
         f"\nThe tab, of {runs} runs:\n\n| layers x steps of a run | loader "
-        "| ms a request | s to the page | MB with the runs | MB more after all views "
+        "| ms per request | s to the page | MB with the runs | MB more after all views "
         "|\n|---|---|---|---|---|---|"
     )
     empty = root / "empty"
@@ -400,7 +399,7 @@ def parse() -> argparse.Namespace:
         ("--layers", 100, "layers of the network"),
         ("--steps", 10_000, "recorded steps"),
         ("--runs", 3, "runs of the second table"),
-        ("--rounds", 3, "rounds of the first table, of which the median is shown"),
+        ("--rounds", 3, "rounds of the first table, which shows their median"),
     ):
         parser.add_argument(
             name,

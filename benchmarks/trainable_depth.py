@@ -1,32 +1,32 @@
-"""How deep plain Dense networks still train, by initializer, on the real MNIST.
+"""Measures how deep plain Dense networks train, by initializer, on the real MNIST.
 
     python benchmarks/trainable_depth.py --mnist-path ~/data/mnist.npz
     python benchmarks/trainable_depth.py --networks plain-tanh --depths 10 30 100
     python benchmarks/trainable_depth.py --table-only
 
-The protocol of the mean field experiments ("Deep Information Propagation", Schoenholz
-et al., 2017): pixels from -0.5 to 0.5, hidden layers of 300 units (128 from depth 1000
-on), 200 steps of plain SGD, batch 256, no normalization, schedule or momentum. The last
-5,000 training images are held out. With the first seed, each initializer is trained
-with each of the learning rates 0.001, 0.01 and 0.1, and the one with the best accuracy
-on the held out images is its own; with that one the other seeds are trained. A seed
-decides the weights and the order of the images.
+The protocol is that of the mean field experiments ("Deep Information Propagation",
+Schoenholz et al., 2017): pixels from -0.5 to 0.5, hidden layers of 300 units (128 from
+depth 1000), 200 steps of plain SGD, batch 256, no normalization, schedule or momentum.
+The last 5,000 training images are held out. With the first seed, each initializer
+trains with each of the learning rates 0.001, 0.01 and 0.1. The other seeds train with
+the rate of the best accuracy on the held-out images. A seed decides the weights and the
+order of the images.
 
-Two tables have the median over the seeds: of the accuracy on the first 5,000 training
-images, as it was published, and on the 10,000 test images. Chance is .11, the share of
-the most frequent digit. A training that explodes counts as it ends: its loss is not
-finite, it stops, and its accuracy is that of the weights that it has left.
+Two tables show the median over the seeds: of the accuracy on the first 5,000 training
+images, as published, and on the 10,000 test images. Chance is .11, the share of the
+most frequent digit. A training whose loss is not finite stops, and its accuracy is that
+of its last weights.
 
-Every run is stored at once as a line of the results file, and none is made twice: a
-benchmark that was stopped goes on from there. Beside that file are written a picture
-and a CSV with the smallest and the largest accuracy over the seeds, too.
+Every run is stored at once as a line of the results file, and none is made twice, so a
+stopped benchmark continues there. The benchmark also writes a picture and a CSV with
+the smallest and the largest accuracy over the seeds beside that file.
 
-networks and their initializers, z being a layer's signal before the activation f:
+networks and their initializers, with z a layer's signal before the activation f:
   plain-*        z = W f(z before)
     glorot_uniform, he_normal, orthogonal: as in Keras
     gaussian_critical: independent normal weights and biases, at the critical point with
       a bias variance of 0.05, as published
-    critical: Critical(f, depth) and its biases; the first kernel, orthogonal too,
+    critical: Critical(f, depth) and its biases; the first kernel, also orthogonal,
       brings the images to its q_star
     scaled_orthogonal: ScaledOrthogonal, with the gain of the f before it
     looks_linear: LooksLinear
@@ -58,7 +58,7 @@ DEPTHS = (10, 30, 100, 300, 1000)
 SEEDS = (0, 1, 2)
 STEPS = 200
 NUM_HELD_OUT = 5000
-NUM_EVALUATED = 5000  # of the images that are trained on
+NUM_EVALUATED = 5000  # of the training images
 MAX_STEPS = 55_000 // BATCH_SIZE  # one pass
 MNIST_VARIABLE = "KERAS_INITKIT_MNIST"
 RESULTS = Path(__file__).parent / "results" / "trainable_depth.jsonl"
@@ -86,12 +86,12 @@ class Mnist:
 
     @property
     def evaluated(self) -> Split:
-        """Those training images of which the training accuracy is taken."""
+        """The training images for the training accuracy."""
         x, y = self.train
         return x[:NUM_EVALUATED], y[:NUM_EVALUATED]
 
     def batches(self, seed: int, steps: int) -> Split:
-        """So many batches of training images, none of them twice, one after another."""
+        """This many batches of training images, joined, each image at most once."""
         x, y = self.train
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(x))[: steps * BATCH_SIZE]
@@ -104,7 +104,7 @@ def vectors(images: np.ndarray, digits: np.ndarray) -> Split:
 
 
 def train_all(study: Study, results: Results, mnist: Mnist) -> None:
-    """Makes all runs of the study that are not there yet, and stores each at once."""
+    """Makes all missing runs of the study, and stores each at once."""
     for depth in study.depths:
         for name in study.networks:
             network = None
@@ -118,7 +118,7 @@ def train_all(study: Study, results: Results, mnist: Mnist) -> None:
 
 
 def traced(name: str, depth: int, width: int) -> DeepNetwork:
-    """The network, in place of all others before it."""
+    """The network, which replaces the one before."""
     keras.backend.clear_session()
     begin = time.perf_counter()
     network = DeepNetwork(name, depth, width)
@@ -128,15 +128,15 @@ def traced(name: str, depth: int, width: int) -> DeepNetwork:
 
 
 def runs(study: Study, cell: Cell, results: Results) -> Iterator[Run]:
-    """Those that find the learning rate, and then, when they are made, the others."""
+    """The runs that find the learning rate, and when they are done, the others."""
     yield from study.selection(cell)
     rate = study.chosen_rate(cell, results)
-    assert rate is not None  # all of the selection are made
+    assert rate is not None  # the whole selection is done
     yield from study.repeats(cell, rate)
 
 
 def train(network: DeepNetwork, run: Run, mnist: Mnist) -> Outcome:
-    """One run: new weights, one pass, and the accuracies that it leads to."""
+    """One run: new weights, one pass, and its accuracies."""
     begin = time.perf_counter()
     x, y = mnist.batches(run.seed, run.steps)
     network.initialize(run.initializer, run.seed, x[:BATCH_SIZE])
@@ -188,7 +188,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="only these (default: all that the list above has for a network)",
     )
-    add("--width", type=int, metavar="N", help="(default: 300; 128 from depth 1000 on)")
+    add("--width", type=int, metavar="N", help="(default: 300; 128 from depth 1000)")
     add(
         "--seeds",
         nargs="+",
@@ -219,7 +219,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="JSON lines, one for each run (default: %(default)s)",
     )
     add("--picture", type=Path, metavar="FILE", help="(default: beside the results)")
-    add("--table-only", action="store_true", help="train nothing, show what is stored")
+    add("--table-only", action="store_true", help="show the stored runs, train nothing")
     options = parser.parse_args(arguments)
     if not 1 <= options.steps <= MAX_STEPS:
         parser.error(f"--steps must be from 1 to {MAX_STEPS}")

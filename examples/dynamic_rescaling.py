@@ -1,9 +1,9 @@
-"""A wrong scale, mended: by DynamicRescaling, by hand, and by the callback.
+"""A wrong scale, repaired: by DynamicRescaling, by hand, and by the callback.
 
-Ten ReLU layers start with He's kernels times 0.3, so that each makes the signal's
-variance 0.09 times what it was, and hardly anything reaches the end. The scale can be
-put right by the initializer, by the callback before the first step, or by hand while
-the network trains, by a factor of 1.5 whenever a variance is out of its range.
+Ten ReLU layers start with He's kernels times 0.3. Each layer multiplies the signal's
+variance by 0.09, and hardly anything reaches the end. The initializer can repair the
+scale, or the callback before the first step, or you by hand during training, with a
+factor of 1.5 whenever a variance is out of its range.
 """
 
 import keras
@@ -20,9 +20,9 @@ WIDTH = 64
 BATCH_SIZE = 64
 HIDDEN = "hidden_*"
 WRONG = 0.3
-BAND = (0.5, 2.0)  # of the pre-activation variance, where the hand keeps it
+BAND = (0.5, 2.0)  # the range of pre-activation variance for the rule by hand
 CHECK_FREQ = 10
-HAND_FACTOR = 1.5  # of a PyTorch user who multiplies the weights himself
+HAND_FACTOR = 1.5  # what a PyTorch user might multiply the weights by
 
 
 def main(arguments=None):
@@ -65,13 +65,13 @@ def study(lab: Lab) -> Findings:
 
 
 def remedies(quick):
-    """The names of the runs: what is done about the wrong scale."""
-    mended = ("nothing", "DynamicRescaling", "by hand", "callback")
-    return mended if quick else (*mended, "right from the start")
+    """The names of the runs, each a way to handle the wrong scale."""
+    repairs = ("nothing", "DynamicRescaling", "by hand", "callback")
+    return repairs if quick else (*repairs, "right from the start")
 
 
 def network(digits, name, seed):
-    """Ten layers, whose kernels are He's times 0.3 but where the remedy is another."""
+    """Builds ten layers with He's kernels times 0.3, unless the remedy says else."""
     seeds = keras.random.SeedGenerator(seed)
     he = keras.initializers.HeNormal(seeds)
     # He's variance is 2 / fan_in.
@@ -89,7 +89,7 @@ def network(digits, name, seed):
 
 
 def callback(name, x, log_dir):
-    """What rescales during training, if anything does."""
+    """The callback that rescales during training, if there is one."""
     if name == "by hand":
         return ByHand(x)
     if name == "callback":
@@ -100,7 +100,7 @@ def callback(name, x, log_dir):
 
 
 class ByHand(keras.callbacks.Callback):
-    """Multiplies a kernel by 1.5, or divides it, while its variance is out of range."""
+    """Multiplies or divides a kernel by 1.5 while its variance is out of range."""
 
     def __init__(self, x):
         super().__init__()
@@ -121,12 +121,12 @@ class ByHand(keras.callbacks.Callback):
 
 
 def picture(variances, findings, digits):
-    """The lowest and the highest variance of the ten layers, over the steps."""
+    """Draws the lowest and the highest variance of the ten layers over the steps."""
     figure = Figure(figsize=(3.8 * len(variances), 3.6), layout="constrained")
     panels = figure.subplots(1, len(variances), sharex=True, sharey=True)
     for (name, (steps, variance)), panel in zip(variances.items(), panels, strict=True):
         (line, _), (area, _) = STYLES[3], STYLES[2]
-        # What is 0 would not be on a logarithmic axis.
+        # A logarithmic axis cannot show 0.
         shown = np.maximum(variance, np.finfo("float32").tiny)
         panel.axhspan(*BAND, color="#009E73", alpha=0.3, linewidth=0)
         panel.fill_between(

@@ -1,9 +1,9 @@
-"""Exploding and vanishing: what each further layer does to signal and gradient.
+"""Exploding and vanishing: what each extra layer does to signal and gradient.
 
-In a linear network of nine layers, with 1.5 or 0.5 times the identity in the hidden
-ones, all is a product that can be written down: y = W 1.5^8 x. In tanh, sigmoid and
-ReLU networks with random weights the theory of wide networks says what the factor of
-each layer is, forwards and backwards; these two need not be the same.
+A linear network of nine layers, with 1.5 or 0.5 times the identity in the hidden
+layers, is an exact product: y = W 1.5^8 x. In tanh, sigmoid and ReLU networks with
+random weights, the theory of wide networks predicts the factor of each layer, forward
+and backward. These two factors can differ.
 """
 
 import math
@@ -22,8 +22,8 @@ LINEAR_GAINS = (0.5, 1.0, 1.5)
 LINEAR_DEPTH = 9
 LEARNING_RATE = 0.01
 TRAINING_STEPS = 100
-# n Var(W) of each activation. Glorot's is 1, He's is 2. For tanh 1 is the border
-# between order and chaos, for ReLU 2; for sigmoid it is beyond 100.
+# n Var(W) for each activation. Glorot's is 1, He's is 2. The border between order and
+# chaos is 1 for tanh, 2 for ReLU and beyond 100 for sigmoid.
 WEIGHT_VARIANCES = {"tanh": (0.5, 1, 4), "sigmoid": (1, 4, 16), "relu": (1, 2, 3)}
 TITLES = {
     "linear": "linear, 9 layers: an exact product",
@@ -42,7 +42,7 @@ def main(arguments=None):
 
 
 def study(lab: Lab) -> Findings:
-    """Measures all networks, and draws them over their theory."""
+    """Measures all networks, and draws them beside their theory."""
     depth, draws = (10, 2) if lab.quick else (30, 10)
     figure = Figure(figsize=(17, 8), layout="constrained")
     panels = figure.subplots(2, 4, squeeze=False).T
@@ -72,7 +72,7 @@ def study(lab: Lab) -> Findings:
 
 
 def linear_network(gain):
-    """Eight hidden layers of two units, and their sum for an output."""
+    """Builds eight hidden layers of two units, and their sum as output."""
     identity = keras.initializers.Identity(gain)
     hidden = [
         layers.Dense(2, kernel_initializer=identity, use_bias=False)
@@ -113,7 +113,7 @@ def trained(lab, name, gain):
         statistics=("l2_norm",),
     )
     norms = run.layers["gradient_l2_norm"][0]
-    # y = gain^8 (x_1 + x_2). A hidden kernel's gradient holds all factors but its own.
+    # y = gain^8 (x_1 + x_2). A hidden kernel's gradient has all factors but its own.
     output = gain ** (LINEAR_DEPTH - 1) * x.sum(axis=1, keepdims=True)
     slope = 2 * np.linalg.norm((x * (output - y)).mean(axis=0))
     exact = [slope * math.sqrt(2) * gain ** (LINEAR_DEPTH - 2)] * (LINEAR_DEPTH - 1)
@@ -150,7 +150,7 @@ def profiles(lab, activation, weight_variance, depth, draws):
 
 
 def relative(signals, gradients):
-    """What a network of each depth makes of them.
+    """Turns variances of each layer into those of a network of each depth.
 
     Returns:
         The variance of the last layer's signal over that of the first, and that of the
@@ -205,7 +205,7 @@ def finish(name, column):
     for panel in column:
         panel.set_yscale("log")
         panel.grid(alpha=0.3)
-    # So that small differences do not fill the panel.
+    # A wide range keeps small differences from filling the panel.
     signal.set_ylim(bottom=min(signal.get_ylim()[0], LOWEST_SIGNAL))
     signal.legend()
 

@@ -1,9 +1,9 @@
-"""Keras's default against PyTorch's: the same network, drawn as either would.
+"""Keras's default against PyTorch's: one network, initialized both ways.
 
 Keras draws Dense kernels with Glorot's variance, 1 / fan_in in square layers, and zero
-biases. PyTorch draws Linear kernels, and biases, with variance 1 / (3 fan_in). A ReLU
-halves the signal, so that Keras's loses a factor of 2 in each layer, and PyTorch's one
-of 6, down to what its biases add: a signal that is the same for every image.
+biases. PyTorch draws Linear kernels and biases with variance 1 / (3 fan_in). A ReLU
+halves the signal. So Keras's signal loses a factor of 2 in each layer, and PyTorch's a
+factor of 6, until only its biases are left: a signal that is the same for every image.
 """
 
 import keras
@@ -61,7 +61,7 @@ def study(lab: Lab) -> Findings:
 
 
 def defaults(fan_in, seed):
-    """What a Dense layer is drawn with, for each of the ways."""
+    """The kernel and bias initializers of a Dense layer, for each framework."""
     glorot, zeros = keras.initializers.GlorotUniform(seed), keras.initializers.Zeros()
     torch, torch_bias = TorchUniform(seed), TorchUniformBias(fan_in, seed + 1)
     return {
@@ -73,12 +73,12 @@ def defaults(fan_in, seed):
 
 
 def network(name, num_features, depth, seed):
-    """Hidden ReLU layers and a linear head, each with seeds of its own."""
+    """Builds hidden ReLU layers and a linear head, each with its own seeds."""
     fans = [num_features, *[WIDTH] * depth]
     model = keras.Sequential([keras.Input((num_features,))])
     for number, fan_in in enumerate(fans):
         is_head = number == depth
-        # Two seeds a layer: one for the kernel, one for the biases.
+        # Two seeds per layer: one for the kernel, one for the biases.
         kernel, bias = defaults(fan_in, 1000 * seed + 2 * number)[name]
         model.add(
             layers.Dense(
@@ -93,10 +93,10 @@ def network(name, num_features, depth, seed):
 
 
 def signals(model, x):
-    """What reaches each hidden layer's z = W a + b of many images x, untrained.
+    """The mean of z^2 and its difference between images, for each hidden layer.
 
-    The mean of z^2, and the part of it in which images differ: the variance of z over
-    the images, in the mean over the units. In float64: float32 loses the differences.
+    The second is the variance of z = W a + b over the images, averaged over the units.
+    Both are in float64, because float32 loses the differences.
     """
     squares, differences = [], []
     a = x.astype("float64")
@@ -110,7 +110,7 @@ def signals(model, x):
 
 
 def factor_a_layer(values):
-    """By how much the last half of the layers multiply, each on average."""
+    """The average factor of a layer in the last half."""
     half = len(values) // 2
     return (values[-1] / values[half - 1]) ** (1 / half)
 
@@ -123,7 +123,7 @@ def train(lab, digits, name, model):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     run = f"{depth:02d}_layers_{name.replace(',', '').replace(' ', '_')}"
-    # To trace statistics takes longer than to train: quickly, those of two layers do.
+    # Tracing statistics takes longer than training: a quick run records two layers.
     recorded = ["hidden_1", "head"] if lab.quick else None
     lab.fit(
         run,

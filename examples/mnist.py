@@ -1,7 +1,7 @@
 """A deep residual network without normalization on MNIST, to watch in TensorBoard.
 
 python examples/mnist.py              MNIST from Keras's cache or download
-python examples/mnist.py mnist.npz    from a file, without a network
+python examples/mnist.py mnist.npz    MNIST from a file, offline
 """
 
 import sys
@@ -29,8 +29,8 @@ x = layers.Normalization(axis=None, mean=mean, variance=variance)(inputs)
 x = layers.Dense(WIDTH, kernel_initializer="lecun_normal")(layers.Flatten()(x))
 for _ in range(DEPTH):
     branch = layers.Dense(WIDTH, "relu", kernel_initializer="he_normal")(x)
-    # Each branch adds 1 / DEPTH of the stream's variance, so that all of them together
-    # make it (1 + 1 / DEPTH) ** DEPTH < e times as large, at any depth.
+    # Each branch adds 1 / DEPTH of the stream's variance. All of them together make it
+    # (1 + 1 / DEPTH) ** DEPTH < e times as large, at any depth.
     close = ScaledDepth(depth=DEPTH, base="lecun_normal")
     branch = layers.Dense(WIDTH, kernel_initializer=close)(branch)
     x = layers.Add()([x, branch])

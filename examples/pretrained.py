@@ -1,8 +1,8 @@
 """Pretrained: the first layers of a network that knows the digits 0 to 4 learn 5 to 9.
 
-The hidden layers start with those of the other network, the head is fresh. Two
-comparisons: a start from scratch with He's kernels, and one with the very same trained
-weights in a random order, which have their distribution but know nothing.
+The hidden layers start with the weights of the other network, and the head is new. The
+study compares this with a start from He's kernels, and with the same trained weights in
+random order, which keep their distribution but know nothing.
 """
 
 import keras
@@ -20,7 +20,7 @@ WEIGHTS = ("kernel", "bias")
 CLASSES = 5  # in each half
 BATCH_SIZE = 64
 EVALUATE_EVERY = 5
-SMOOTHED = 5  # evaluations: one alone goes up and down by a percent
+SMOOTHED = 5  # evaluations: a single one varies by a percent
 GOAL = 0.95
 STATISTICS = ("variance", "l2_norm")
 
@@ -83,7 +83,7 @@ def half(x, y, first):
 
 
 def starts(path, seed):
-    """How the hidden layers begin: `(kernel, bias)` of each, for each start."""
+    """The initializers `(kernel, bias)` of each hidden layer, for each start."""
     seeds = keras.random.SeedGenerator(seed)
     he = keras.initializers.HeNormal(seeds)
     scratch = {"scratch": [(he, "zeros")] * len(HIDDEN)}
@@ -109,7 +109,7 @@ def shuffled(path, name, seed):
 
 
 def network(features, weights, seed):
-    """Two hidden ReLU layers and a head that is always fresh."""
+    """Builds two hidden ReLU layers and a new head."""
     model = keras.Sequential([keras.Input((features,))])
     for name, (kernel, bias) in zip(HIDDEN, weights, strict=True):
         model.add(
@@ -129,7 +129,7 @@ def network(features, weights, seed):
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Takes the accuracy on some samples at one step in five."""
+    """Measures the accuracy on some samples at one step in five."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -145,7 +145,7 @@ class Evaluation(keras.callbacks.Callback):
 
 
 def smoothed(accuracies):
-    """The mean of each evaluation and those before it, five at most."""
+    """The mean of each evaluation and up to four before it."""
     sums = np.cumsum([0.0, *accuracies])
     ends = np.arange(1, len(sums))
     begins = np.maximum(ends - SMOOTHED, 0)
@@ -153,13 +153,13 @@ def smoothed(accuracies):
 
 
 def steps_to_goal(accuracies):
-    """The first step at which the accuracy is there; infinite if there is none."""
+    """The first step that reaches the goal; infinite if there is none."""
     reached = np.flatnonzero(accuracies >= GOAL)
     return EVALUATE_EVERY * reached[0] if len(reached) else np.inf
 
 
 def picture(curves, findings, digits):
-    """The error over the steps: the median run."""
+    """Draws the error over the steps: all runs, and their median."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for (name, runs), (colour, _) in zip(curves.items(), STYLES, strict=False):

@@ -1,10 +1,10 @@
 """Too large, too small: what weights do to the units of tanh and sigmoid.
 
 Large weights hold almost all units at their bounds, where the activation is flat, and
-training does not free them. The few that are left have so large weights that the
-gradient even grows from layer to layer: chaos, not silence. Small weights keep all
-units on the slope, and that is no cure: all digits get the same answer, and each layer
-divides the gradient by ten.
+training does not free them. The weights of the remaining units are so large that the
+gradient even grows from layer to layer. Small weights keep all units on the slope, but
+that does not help: all digits get the same output, and each layer divides the gradient
+by ten.
 """
 
 import keras
@@ -18,16 +18,16 @@ from keras_initkit.experiments.study import Findings, Lab, run_study
 
 DEPTH = 6
 WIDTH = 100
-# The weights' standard deviation is this over the root of the fan-in. Right is what
-# Glorot's formula gives, times 4 for sigmoid, whose steepest slope is 1/4.
+# The weights' standard deviation times the root of the fan-in. The right value is
+# Glorot's, times 4 for sigmoid, whose steepest slope is 1/4.
 RIGHT = {"tanh": 1, "sigmoid": 4}
 FACTORS = {"x 0.1": 0.1, "x 1": 1, "x 10": 10}
 LEARNING_RATE = 0.02
 MOMENTUM = 0.9
 BATCH = 50
-RECORDED = 40  # one step in so many
+RECORDED = 40  # steps from one record to the next
 STATISTICS = ("gradient_variance", "saturated_fraction")
-PROBE = 1000  # digits on which the spread of the answers is taken
+PROBE = 1000  # digits on which the spread of the outputs is measured
 
 
 def main(arguments=None):
@@ -70,7 +70,7 @@ def study(lab: Lab) -> Findings:
                 "saturated": saturated[0].mean(),
                 "at the end": saturated[-1].mean(),
                 "spread x": (spread[-1] / spread[0]) ** (1 / (DEPTH - 1)),
-                # Between kernels of one shape, from layer to layer towards the input.
+                # Between kernels of one shape, from layer to layer toward the input.
                 "gradient x": (gradient[1] / gradient[-2]) ** (1 / (DEPTH - 2)),
                 "gradient 1": gradient[0],
                 "loss": trained.logs["loss"][-1],
@@ -91,7 +91,7 @@ def study(lab: Lab) -> Findings:
 
 
 def network(digits, activation, factor, seed):
-    """Six hidden layers, and the logits of the classes."""
+    """Builds six hidden layers and the logits of the classes."""
     model = keras.Sequential([keras.Input((digits.num_features,))])
     for number in range(DEPTH):
         fan_in = WIDTH if number else digits.num_features
@@ -111,7 +111,7 @@ def network(digits, activation, factor, seed):
 
 
 def spread_of_answers(model, x):
-    """How much a unit's answers differ from digit to digit: a deviation a layer."""
+    """The standard deviation of a unit's outputs over the digits, for each layer."""
     spread, signal = [], keras.ops.convert_to_tensor(x)
     for layer in model.layers[:-1]:
         signal = layer(signal)
@@ -120,7 +120,7 @@ def spread_of_answers(model, x):
 
 
 def draw_saturation(panel, saturated, steps):
-    """Layers from the bottom up, training steps to the right."""
+    """Draws layers from the bottom up, training steps to the right."""
     panel.imshow(
         saturated.T,
         origin="lower",
@@ -134,7 +134,7 @@ def draw_saturation(panel, saturated, steps):
 
 
 def finish(row, activation):
-    """Says what is seen in the four panels of an activation."""
+    """Labels the four panels of an activation."""
     saturated, spread, gradient, loss = row
     saturated.set_title(f"{activation} x 10:\nshare of saturated units")
     saturated.set(xlabel="training step", ylabel="layer")

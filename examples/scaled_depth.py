@@ -1,9 +1,9 @@
 """ScaledDepth: residual networks of 8 to 128 blocks, with and without it.
 
-Each block adds a branch to the stream. With He's kernels a branch is as large as the
-stream, which doubles at every block: 2^L after L of them. ScaledDepth divides a kernel
-by a power of L, so that the sum stays bounded at any depth, in the mean over draws. A
-branch that ends in its kernel needs L^(-1/2); one that ends in its ReLU has a positive
+Each block adds a branch to the stream. With He's kernels, a branch is as large as the
+stream, which doubles at every block: 2^L after L blocks. ScaledDepth divides a kernel
+by a power of L, so the sum stays bounded at any depth, on average over draws. A branch
+that ends in its kernel needs L^(-1/2). A branch that ends in its ReLU has a positive
 mean, which adds up coherently, and needs L^(-1).
 """
 
@@ -18,9 +18,9 @@ from keras_initkit.experiments.study import Findings, Lab, run_study
 
 WIDTH = 128
 BATCH_SIZE = 64
-LEARNING_RATE = 0.002  # at 0.01 the best of 128 blocks may diverge, too
+LEARNING_RATE = 0.002  # at 0.01 even the best network of 128 blocks may diverge
 MOMENTUM = 0.9
-# What a branch ends in, and the exponent that its kernel is scaled with; 0 is He's.
+# The end of a branch, and the exponent that scales its kernel; 0 leaves He's kernel.
 VARIANTS = {
     "He": ("kernel", 0.0),
     "ScaledDepth 0.5": ("kernel", 0.5),
@@ -64,13 +64,13 @@ def study(lab: Lab) -> Findings:
 
 
 def network(digits, depth, end, exponent, seed):
-    """A stream of `WIDTH` units, to which each block adds a branch."""
+    """Builds a stream of `WIDTH` units, to which each block adds a branch."""
     seeds = keras.random.SeedGenerator(seed)
     lecun = keras.initializers.LecunNormal(seeds)
     kernel = ScaledDepth(depth, exponent, base="he_normal", seed=seeds)
 
     def dense(units, initializer, name):
-        # Without biases, which start at 0: half as many variables to train.
+        # Without biases, which would start at 0, there are half as many variables.
         return layers.Dense(
             units, use_bias=False, kernel_initializer=initializer, name=name
         )
@@ -99,11 +99,11 @@ def stream(model, x):
 
 
 def expected_growth(depth, end, exponent):
-    """What theory says of `stream`, as a multiple of its start: `(depth + 1,)`.
+    """The theory of `stream`, as a multiple of its start: `(depth + 1,)`.
 
-    Of a stream with mean m and mean square q over its units, a kernel of He's variance
-    2 / n makes normal u with the mean square 2 q, of which ReLU leaves the mean square
-    q and the mean sqrt(q / pi). Where a branch ends in its kernel, its mean is 0.
+    The stream has mean m and mean square q over its units. A kernel of He's variance
+    2 / n turns it into a normal u with mean square 2 q. ReLU leaves the mean square q
+    and the mean sqrt(q / pi). A branch that ends in its kernel has mean 0.
     """
     scale = depth**-exponent
     mean, square = 0.0, 1.0
@@ -117,7 +117,7 @@ def expected_growth(depth, end, exponent):
 
 
 def picture(streams, findings, depths, digits):
-    """The stream over the blocks of the deepest network; accuracy over depth."""
+    """Draws the stream over the blocks of the deepest network; accuracy over depth."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     everything, bounded, accuracy = figure.subplots(1, 3)
     deepest = depths[-1]

@@ -1,7 +1,7 @@
 """Which initializer for which activation: seven by nine, ten and thirty layers deep.
 
-All seven networks of one activation and one depth are trained at once, each at two
-rates: as one network whose kernels have one more axis. The better rate counts.
+All seven networks of one activation and one depth train at once, each at two rates, as
+one network whose kernels have an extra axis. The better rate counts.
 """
 
 import keras
@@ -34,13 +34,13 @@ ACTIVATIONS = (
 )
 HEADS = ("zeros", "glorot_normal", "lecun_normal", "he_normal")
 WIDTH = 64
-RATES = {10: (0.03, 0.01), 30: (0.01, 0.003)}  # the deeper, the smaller
+RATES = {10: (0.03, 0.01), 30: (0.01, 0.003)}  # smaller for deeper networks
 QUICK = {10: ("sigmoid", "gelu"), 30: ("relu",)}
 QUICK_SCHEMES = ("glorot_normal", "he_normal", "orthogonal")
 MOMENTUM = 0.9
 BATCH = 32
 TEST = 2000
-TRAINED = 0.5  # accuracy from which a network counts as one that learns
+TRAINED = 0.5  # the accuracy from which a network counts as learning
 ALIKE = 0.02  # two standard errors of an accuracy of 0.75 on 2000 digits
 
 
@@ -50,7 +50,7 @@ def main(arguments=None):
 
 
 def study(lab: Lab) -> Findings:
-    """Trains all of them, and draws three heatmaps for each depth."""
+    """Trains all networks, and draws three heatmaps for each depth."""
     steps = 100 if lab.quick else 300
     digits = lab.digits(steps * BATCH, TEST)
     schemes = QUICK_SCHEMES if lab.quick else SCHEMES
@@ -64,7 +64,7 @@ def study(lab: Lab) -> Findings:
             row = f"{activation}, {depth}"
             findings[row] = dict(zip(schemes, accuracy, strict=True))
             findings[f"{row}, gradient"] = dict(zip(schemes, gradient[1], strict=True))
-            # 0 / 0 where the gradient vanishes altogether
+            # 0 / 0 if the gradient vanishes completely.
             with np.errstate(invalid="ignore"):
                 ratio = gradient[0] / gradient[1]
             findings[f"{row}, ratio"] = dict(zip(schemes, ratio, strict=True))
@@ -92,7 +92,7 @@ def train(lab, run, digits, activation, kernels, steps):
         digits.y_train,
         epochs=epochs_for(steps, len(digits.x_train), BATCH),
         batch_size=BATCH,
-        # Hidden layers 2 and the last: two kernels of one shape.
+        # The second and the last hidden layer: two kernels of one shape.
         layers=["layer_02", f"layer_{depth:02d}"],
         statistics=[
             variance_of(scheme, number, len(rates))
@@ -107,7 +107,7 @@ def train(lab, run, digits, activation, kernels, steps):
 
 
 def network(digits, activation, kernels, rates, seed):
-    """Networks side by side: kernels of (schemes x rates, inputs, units)."""
+    """Builds networks side by side: kernels of (schemes x rates, inputs, units)."""
     weights = np.tile(rates, len(kernels[-1])).astype("float32")
 
     def dense(layer, equation, shape, activation=None):
@@ -125,13 +125,13 @@ def network(digits, activation, kernels, rates, seed):
     def loss(y, logits):
         y = ops.broadcast_to(ops.reshape(y, (-1, 1)), ops.shape(logits)[:2])
         each = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-        # With plain momentum, a loss times a rate is trained at that rate.
+        # With plain momentum, a loss times a rate trains at that rate.
         return ops.sum(each * weights, axis=-1)
 
     depth = len(kernels) - 1
     inputs = keras.Input((digits.num_features,))
     signal = dense(1, "bi,sij->bsj", (len(weights), WIDTH), activation)(inputs)
-    signal = ops.transpose(signal, (1, 0, 2))  # the order in which products are fast
+    signal = ops.transpose(signal, (1, 0, 2))  # products are fast in this order
     for layer in range(2, depth + 1):
         signal = dense(layer, "sbi,sij->sbj", (None, WIDTH), activation)(signal)
     logits = dense(depth + 1, "sbi,sij->sbj", (None, digits.num_classes))(signal)
@@ -157,7 +157,7 @@ def stacked(schemes, rates, seed):
 def variance_of(scheme, number, rates):
     """The variance in one scheme's part of a tensor, under the scheme's name.
 
-    That of the gradient is the first rate's, and so times the square of this rate.
+    For a gradient, the part is that of the first rate, so it has this rate squared.
     """
 
     def variance(tensor):
@@ -168,7 +168,7 @@ def variance_of(scheme, number, rates):
 
 
 def print_best(findings, plan):
-    """Which initializer for which activation: the best, and what does as well."""
+    """Prints the best initializers for each activation."""
     for depth, activations in plan.items():
         for activation in activations:
             row = findings[f"{activation}, {depth}"]
@@ -181,7 +181,7 @@ def print_best(findings, plan):
 
 
 def picture(findings, plan, schemes, name):
-    """Three heatmaps for each depth: activations down, schemes across."""
+    """Draws three heatmaps for each depth: activations down, schemes across."""
     figure = Figure(figsize=(11, 0.7 + 2.5 * len(plan)), layout="constrained")
     figure.suptitle(
         f"Which initializer for which activation? {name}, {WIDTH} units a layer "
@@ -215,13 +215,13 @@ def picture(findings, plan, schemes, name):
 
 
 def log10(values):
-    """The logarithm in whole numbers."""
+    """The logarithm, rounded to whole numbers."""
     with np.errstate(divide="ignore"):
         return np.round(np.log10(values))
 
 
 def write_numbers(panel, image, values, unit):
-    """Each cell's number but 0, in white on dark cells."""
+    """Writes each cell's number, unless it is 0, in white on dark cells."""
     for (row, column), value in np.ndenumerate(values):
         if value != 0:
             dark = np.mean(image.to_rgba(max(value, image.norm.vmin))[:3]) < 0.5

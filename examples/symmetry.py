@@ -1,11 +1,11 @@
-"""Symmetry: units that begin alike stay alike, and sixteen of them do the work of one.
+"""Symmetry: units that start equal stay equal, and sixteen of them do the work of one.
 
-Two weights first, y = w2 w1 x: begun as equals they stay equal, so that their product
-is a square and never the -1 that it should become. Then two hidden layers of sixteen
-ReLU units on two circles. Where all weights of a layer are one constant, be it that of
-the other layers or not, all its units are one: a network with a single unit a layer is
-trained beside them, and has the same loss at every step. It takes a difference between
-the units of a layer to make it wide; chance is the simplest.
+First, two weights: y = w2 w1 x. If they start equal, they stay equal, so their product
+is a square and never becomes the -1 that it should. Then, two hidden layers of sixteen
+ReLU units on two circles. If all weights of a layer are one constant, all its units act
+as one: a network with a single unit per layer has the same loss at every step. Only a
+difference between the units of a layer makes it wide. Random weights are the simplest
+way to get one.
 """
 
 import math
@@ -35,7 +35,7 @@ def main(arguments=None):
 
 
 def study(lab: Lab) -> Findings:
-    """Trains them all, and draws losses, identical units and decision boundaries."""
+    """Trains all networks, and draws losses, identical units and boundaries."""
     figure = Figure(figsize=(17, 8.6), layout="constrained")
     plane, losses, alike, *boundaries = figure.subplots(2, 4).flat
     findings = {}
@@ -58,12 +58,12 @@ def study(lab: Lab) -> Findings:
         findings[name], run = trained(lab, name, model, circles, epochs)
         curves[name] = run.logs["loss"]
         steps = STEPS_PER_EPOCH * np.arange(1, epochs + 1)
-        # Each curve has markers at places of its own, so that equal curves show.
+        # Each curve has its own marker positions, so that equal curves stay visible.
         losses.plot(steps, curves[name], markevery=(number, 5), **style)
         plot_decision_boundary(panel, model, circles)
         panel.set_title(f"{name}: {findings[name]['train accuracy']:.1%} right")
         if units > 1:
-            # Hidden layers only: the head's one unit has no other to be like.
+            # Hidden layers only: the head has a single unit.
             fractions = run.layers["duplicate_fraction"][:, :2]
             findings[name]["identical units, fewest"] = fractions.min()
             findings[name]["identical units, most"] = fractions.max()
@@ -96,10 +96,10 @@ def two_weights_loss(weights):
 
 
 def networks(seed):
-    """How many units a layer has, and the three kernels, for each way to start."""
+    """The units per layer and the three kernels of each start."""
     constant = keras.initializers.Constant
     first, middle, last = LAYER_CONSTANTS
-    # The sum over sixteen equal units is that of one whose weights are larger.
+    # Sixteen equal units add up to one unit with larger weights.
     root = math.sqrt(UNITS)
     single = [constant(c) for c in (root * first, UNITS * middle, root * last)]
     he = [keras.initializers.HeNormal(seed=seed + number) for number in range(3)]
@@ -113,12 +113,12 @@ def networks(seed):
 
 
 def constant_of_each_unit(shape, dtype=None):
-    """All weights of a unit are one number, from -0.5 to 0.5 over the units."""
+    """Gives all weights of a unit one number, from -0.5 to 0.5 over the units."""
     return keras.ops.broadcast_to(keras.ops.linspace(-0.5, 0.5, shape[-1]), shape)
 
 
 def network(units, kernels):
-    """Two hidden ReLU layers, and the probability of the inner circle."""
+    """Builds two hidden ReLU layers and the probability of the inner circle."""
     hidden = [layers.Dense(units, "relu", kernel_initializer=k) for k in kernels[:-1]]
     head = layers.Dense(1, "sigmoid", kernel_initializer=kernels[-1])
     model = keras.Sequential([keras.Input((2,)), *hidden, head])
@@ -128,7 +128,7 @@ def network(units, kernels):
 
 
 def trained(lab, name, model, circles, epochs):
-    """Whole-batch descent: the same batch again and again."""
+    """Trains on the whole batch again and again."""
     before, _ = loss_and_accuracy(model, circles)
     run = lab.fit(
         name,
@@ -154,7 +154,7 @@ def loss_and_accuracy(model, circles):
 
 
 def draw_path(axes, path, name, style):
-    """From the marker to the end, a ring."""
+    """Draws a path from its marker to its end, a ring."""
     colour, marker = style
     label = f"{name}: loss {two_weights_loss(path[-1]):.2f}"
     axes.plot(*path.T, color=colour, label=label)
@@ -163,7 +163,7 @@ def draw_path(axes, path, name, style):
 
 
 def finish_plane(axes):
-    """Adds where the loss is 0, and where the weights are equal."""
+    """Adds the curves where the loss is 0 and where the weights are equal."""
     w1 = np.linspace(0.6, 1.6)
     axes.plot(w1, -1 / w1, color="grey", label="w1 w2 = -1: loss 0")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="w1 = w2")

@@ -2,13 +2,13 @@
 
     python examples/ten_thousand_layers.py [--mnist-path mnist.npz] [--layers 10000]
 
-No normalization, no residual connections. `Critical` draws orthogonal
-kernels at the point where signal and gradient keep their variance, close enough to
-linear for this depth. Xiao et al. (2018, https://arxiv.org/abs/1806.05393) did that
-with convolutions. `LayerStatsCallback` records each of the layers.
+No normalization, no residual connections. `Critical` draws orthogonal kernels at the
+point where signal and gradient keep their variance, close enough to linear for this
+depth. Xiao et al. (2018, https://arxiv.org/abs/1806.05393) did the same with
+convolutions. `LayerStatsCallback` records every layer.
 
-PyTorch runs a model as it stands. TensorFlow and JAX would compile a graph of 10,000
-layers first, so this example chooses PyTorch where nothing else is said.
+PyTorch runs a model without compiling it. TensorFlow and JAX would first compile a
+graph of 10,000 layers, so this example uses PyTorch unless you set KERAS_BACKEND.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from keras_initkit.experiments.mnist_files import load_mnist
 
 WIDTH = 64
 BATCH_SIZE = 128
-EPOCHS = 4  # the loss that Keras shows is the mean over an epoch
-# The output moves by the sum of what all layers do, each in proportion to its signal.
+EPOCHS = 4  # Keras shows the mean loss of each
+# The output moves by the sum over all layers, each in proportion to its signal.
 RATE_OF_ALL_LAYERS = 0.005
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -1,10 +1,10 @@
-"""Uniform or normal: seeds differ more than shapes of the draw do, orthogonal aside.
+"""Uniform or normal: seeds differ more than shapes of the draw, except orthogonal.
 
-Kernels of one variance are drawn uniform, normal, truncated normal and orthogonal, for
-a shallow and a deep tanh network, with many seeds each. Between the first three, seeds
-tell no difference in accuracy, which is not to say that there is none. Orthogonal
-ones do better in the deep network: their entries look normal, but all their singular
-values are equal.
+The study draws kernels of one variance uniform, normal, truncated normal and
+orthogonal, for a shallow and a deep tanh network, with many seeds each. Between the
+first three, these seeds show no difference in accuracy, which does not prove that there
+is none. Orthogonal kernels do better in the deep network: their entries look normal,
+but all their singular values are equal.
 """
 
 from itertools import pairwise
@@ -21,9 +21,9 @@ DEPTHS = (2, 10)  # hidden layers
 WIDTH = 32
 LEARNING_RATE = 0.02
 BATCH = 100
-INDEPENDENT = ("normal", "uniform", "truncated")  # entries; those of the last are not
+INDEPENDENT = ("normal", "uniform", "truncated")  # with independent entries
 DISTRIBUTIONS = (*INDEPENDENT, "orthogonal")
-SHOWN_WIDTH = 256  # of the kernel whose entries and singular values are drawn
+SHOWN_WIDTH = 256  # width of the kernel whose entries and singular values are drawn
 PERMUTATIONS = 10_000
 
 
@@ -52,7 +52,7 @@ def study(lab: Lab) -> Findings:
 
 
 def initializer(name, seed):
-    """Of variance 1 / fan_in, where a layer has no more units than inputs."""
+    """Has variance 1 / fan_in if a layer has no more units than inputs."""
     if name == "orthogonal":
         return keras.initializers.Orthogonal(seed=seed)
     distribution = {"normal": "untruncated_normal", "truncated": "truncated_normal"}
@@ -62,7 +62,7 @@ def initializer(name, seed):
 
 
 def draw_kernels(entries, spectrum, study_seed):
-    """The entries and the singular values of a square kernel of each kind."""
+    """Draws the entries and the singular values of a square kernel of each kind."""
     n = SHOWN_WIDTH
     findings = {}
     for name, (colour, _) in zip(DISTRIBUTIONS, STYLES, strict=False):
@@ -72,7 +72,7 @@ def draw_kernels(entries, spectrum, study_seed):
             "kurtosis": np.mean(kernel**4) / np.mean(kernel**2) ** 2,
             "largest singular value": singular[0],
         }
-        # Dashed, so that one sees the curve below it.
+        # Dashed, so the curve below it shows.
         style = {"color": colour, "linestyle": "--" if name == "orthogonal" else "-"}
         scaled = kernel.ravel() * n**0.5
         entries.hist(
@@ -90,7 +90,7 @@ def draw_kernels(entries, spectrum, study_seed):
 
 
 def train(lab, digits, depth, seeds):
-    """The test accuracy of every distribution with every seed, `(4, seeds)`."""
+    """Returns the test accuracy of every distribution and seed, `(4, seeds)`."""
     model = ensemble(digits.num_features, depth, seeds, lab.seed)
     y = np.repeat(digits.y_train[:, None], len(DISTRIBUTIONS) * seeds, axis=1)
     statistics = [
@@ -106,7 +106,7 @@ def train(lab, digits, depth, seeds):
 
 
 def ensemble(num_features, depth, seeds, study_seed):
-    """All networks as one, to train them at once: they share nothing but the inputs.
+    """Builds all networks as one. They train at once and share only the inputs.
 
     A kernel is `(members, inputs, units)`; the members with normal kernels come first.
     """
@@ -129,7 +129,7 @@ def ensemble(num_features, depth, seeds, study_seed):
             for _ in range(seeds)
         ]
         layer.kernel.assign(keras.ops.stack(kernels))
-    # The loss is a mean over the members: the rate undoes that.
+    # The loss is a mean over the members, which the rate undoes.
     optimizer = keras.optimizers.SGD(LEARNING_RATE * members, momentum=0.9)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
@@ -147,7 +147,7 @@ def variance_of(name, members):
 
 
 def compare(accuracies, depth, study_seed):
-    """Means, how far seeds lie apart, and how far distributions do."""
+    """Means, the spread of seeds, and the differences between distributions."""
     variances = accuracies.var(axis=1, ddof=1)
     normal = DISTRIBUTIONS.index("normal")
     errors = np.sqrt((variances + variances[normal]) / accuracies.shape[1])
@@ -165,20 +165,20 @@ def compare(accuracies, depth, study_seed):
 
 
 def p_value(groups, study_seed):
-    """How often chance alone sets the means of groups as far apart, or farther.
+    """The probability that chance alone drives the means at least as far apart.
 
-    Chance is: the numbers in `groups`, `(groups, seeds)`, shuffled over all groups.
+    Chance shuffles the numbers in `groups`, `(groups, seeds)`, over all groups.
     """
     rng = np.random.default_rng(study_seed)
     shuffled = rng.permuted(np.tile(groups.ravel(), (PERMUTATIONS, 1)), axis=1)
     means = shuffled.reshape(PERMUTATIONS, *groups.shape).mean(axis=2)
-    # A little less, because equal means are not equal after rounding.
+    # Slightly less, because rounding makes equal means differ.
     found = groups.mean(axis=1).var() * (1 - 1e-9)
     return (1 + np.sum(means.var(axis=1) >= found)) / (1 + PERMUTATIONS)
 
 
 def draw_accuracies(axes, accuracies):
-    """A point for each seed; the means with their 95 % intervals."""
+    """Draws a point for each seed, and the means with their 95 % intervals."""
     for place, (runs, (colour, _)) in enumerate(zip(accuracies, STYLES, strict=False)):
         spread = np.linspace(-0.3, 0.3, len(runs))
         axes.scatter(place + spread, runs, s=12, color=colour, alpha=0.5, linewidths=0)

@@ -1,10 +1,10 @@
 """The variance law: each layer multiplies the variance of the signal by n Var(W).
 
 Var(a^L) = (product of n Var(W)) Var(x) is exact for linear networks, on average over
-their weights, where n is how many inputs a unit has. Backwards it is the same law, with
-n how many units an input goes to. Below 1 signal and gradient vanish, above 1 they
-explode. Where the width changes, no variance serves both directions in each layer, and
-2 / (n_in + n_out) is the compromise.
+their weights. Here, n is the number of inputs of a unit. The same law holds backward,
+with n the number of units that an input goes to. Below 1, signal and gradient vanish;
+above 1, they explode. If the width changes, no variance suits both directions in each
+layer, and 2 / (n_in + n_out) is a compromise.
 """
 
 from itertools import pairwise
@@ -20,14 +20,14 @@ from keras_initkit.theory import finite_width_fluctuation
 
 DEPTH = 10
 WIDTH = 100
-# Widths of the input and of each layer behind it.
+# The widths of the input and of each layer after it.
 WIDTHS = {
     "equal": (WIDTH,) * (DEPTH + 1),
     "funnel": (512, 256, 128, 64, 32),
     "zigzag": (256, 64) * 4 + (256,),
 }
 FACTORS = (0.5, 1.0, 2.0)
-# The variances of a weight that Keras has names for.
+# The variances of a weight, with Keras's names for them.
 MODES = {"1 / n_in": "fan_in", "2 / (n_in + n_out)": "fan_avg", "1 / n_out": "fan_out"}
 LEARNING_RATE = 0.01
 BATCH_SIZE = 64
@@ -112,7 +112,7 @@ def propagated(kernel, widths):
 
 
 def mean_squares(kernels):
-    # The law holds for any vector, and so for one of ones.
+    # The law holds for any vector, so also for a vector of ones.
     vectors = [np.ones(len(kernels[0]))]
     for kernel in kernels:
         vectors.append(vectors[-1] @ kernel)
@@ -120,7 +120,7 @@ def mean_squares(kernels):
 
 
 def law(factor, mode, widths):
-    """What they are on average."""
+    """The average of the mean squares, from the law."""
     n_in, n_out = np.array(widths[:-1]), np.array(widths[1:])
     n = {"fan_in": n_in, "fan_avg": (n_in + n_out) / 2, "fan_out": n_out}[mode]
     up = np.cumprod([1, *(n_in * factor / n)])
@@ -129,7 +129,7 @@ def law(factor, mode, widths):
 
 
 def fluctuation(widths):
-    """Their standard deviation over their mean, from one draw to another."""
+    """The standard deviation of the mean squares between draws, over their average."""
     up = strays(widths[1:])
     down = strays(widths[-2::-1])
     return np.array([up, down[::-1]])
@@ -159,7 +159,7 @@ def trained(lab, name, factor, digits, epochs):
         digits.y_train,
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        # To trace statistics takes longer than to train.
+        # Tracing statistics takes longer than training.
         statistics=("activation_variance",) if lab.quick else STATISTICS,
     )
     answers = keras.ops.convert_to_numpy(model(digits.x_train)).argmax(axis=1)
@@ -206,7 +206,7 @@ def finish_law(panels):
 
 
 def told(name, logs):
-    """A loss that is not finite cannot be drawn."""
+    """The label of a curve: it names a loss that is not finite, which has no line."""
     return name if np.isfinite(logs["loss"]).all() else f"{name}: not finite"
 
 

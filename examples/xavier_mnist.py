@@ -1,8 +1,8 @@
-"""Zeros, uniform, normal, Xavier: five tanh layers read ten thousand digits.
+"""Zeros, uniform, normal, Xavier: five tanh layers learn ten thousand digits.
 
-Weights that do not look at the width of their layer push most units against the bounds
-of tanh, where it has no slope, and with zeros no kernel moves at all. Xavier's weights
-keep the answers of all five layers between 0 and the bounds, and the digits are read.
+Weights that ignore the width of their layer push most units against the bounds of
+tanh, where it has no slope. With zeros, no kernel moves at all. Xavier's weights keep
+the outputs of all five layers between 0 and the bounds, and the network learns.
 """
 
 import keras
@@ -19,7 +19,7 @@ LEARNING_RATE = 0.05
 BATCH = 50
 STATISTICS = ("variance", "saturated_fraction")
 FLAT = 0.995  # beyond it tanh has less than 1 % of its slope: it is 1 - tanh^2
-BINS = np.linspace(-1, 1, 22)  # an odd number of bins, so that 0 is inside of one
+BINS = np.linspace(-1, 1, 22)  # an odd number of bins, so that 0 is inside one
 LABELS = {
     "zeros": "zeros",
     "uniform": "uniform(-1, 1)",
@@ -37,7 +37,7 @@ def main(arguments=None):
 
 
 def study(lab: Lab) -> Findings:
-    """Trains the four, and draws their activations, costs and answers."""
+    """Trains the four networks, and draws their activations, costs and answers."""
     digits = lab.digits(2_000 if lab.quick else 10_000, 10_000)
     epochs = 3 if lab.quick else 12
     findings = {}
@@ -74,7 +74,7 @@ def study(lab: Lab) -> Findings:
             "test accuracy": accuracy,
             "spread 1": start[0].std(),
             "spread 5": start[-1].std(),
-            # The share of all answers, not of units, that has next to no slope.
+            # The share of all outputs, not of units, with almost no slope.
             "flat 1": np.mean(np.abs(start[0]) > FLAT),
             "flat 5": np.mean(np.abs(start[-1]) > FLAT),
         }
@@ -93,7 +93,7 @@ def study(lab: Lab) -> Findings:
 
 
 def initializers(seed):
-    """For each way to start, the kernel initializer of a layer by its number."""
+    """For each start, the kernel initializer of a layer by its number."""
     uniform, normal = keras.initializers.RandomUniform, keras.initializers.RandomNormal
     xavier = keras.initializers.GlorotNormal
     return {
@@ -105,7 +105,7 @@ def initializers(seed):
 
 
 def network(digits, initializer):
-    """Five tanh layers, and the logits of the classes."""
+    """Builds five tanh layers and the logits of the classes."""
     model = keras.Sequential([keras.Input((digits.num_features,))])
     for number in range(DEPTH):
         kernel = initializer(number)
@@ -121,7 +121,7 @@ def network(digits, initializer):
 
 
 class Activations(keras.callbacks.Callback):
-    """Keeps what the hidden layers answer, before training and after each epoch."""
+    """Keeps the outputs of the hidden layers, before training and after each epoch."""
 
     def __init__(self, x):
         super().__init__()
@@ -135,7 +135,7 @@ class Activations(keras.callbacks.Callback):
         self.look()
 
     def look(self):
-        """Takes one more row of arrays, one array for each layer."""
+        """Adds a row of arrays, one for each layer."""
         signal, answers = keras.ops.convert_to_tensor(self.x), []
         for layer in self.model.layers[:-1]:
             signal = layer(signal)
@@ -144,7 +144,7 @@ class Activations(keras.callbacks.Callback):
 
 
 def draw_histograms(row, seen, colour):
-    """One panel a layer: before training, after one epoch, after the last."""
+    """Draws a panel per layer: before training, after one epoch, after the last."""
     for layer, panel in enumerate(row):
         share = [np.histogram(answers[layer], BINS)[0] for answers in seen]
         share = 100 * np.array(share) / seen[0][layer].size
@@ -157,7 +157,7 @@ def draw_histograms(row, seen, colour):
 
 
 def draw_cost(panel, losses, colour):
-    """The loss on the training digits, and that of a blind guess."""
+    """Draws the loss on the training digits, and that of a blind guess."""
     panel.axhline(np.log(10), color="grey", ls=":")
     panel.plot(losses, color=colour, marker="o", markersize=4)
     panel.set(yscale="log", ylim=(0.01, 100))
@@ -165,14 +165,14 @@ def draw_cost(panel, losses, colour):
 
 
 def draw_digits(panel, digits, answers):
-    """A hundred test digits: blue where the answer is right, red where it is wrong."""
+    """Draws a hundred test digits: blue if the answer is right, red if it is wrong."""
     side = int(digits.num_features**0.5)
     images = digits.x_test[: GRID**2].reshape(-1, side, side, 1)
     # Four shades of ink keep the picture small.
     ink = np.round(3 * (images - images.min()) / np.ptp(images)) / 3
     right = (answers == digits.y_test)[: GRID**2, None]
     colours = np.where(right, RIGHT, WRONG)[:, None, None, :]
-    # Ink in the full colour on paper in a pale one.
+    # Ink in the full color, paper in a pale one.
     tiles = 1 - (0.15 + 0.85 * ink) * (1 - colours)
     rows = tiles.reshape(GRID, GRID, side, side, 3).swapaxes(1, 2)
     picture = rows.reshape(GRID * side, GRID * side, 3)

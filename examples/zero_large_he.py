@@ -1,9 +1,9 @@
 """Zeros, too large, He: one network on two circles, started in three ways.
 
-With zeros nothing ever reaches a kernel: all units stay identical, and the loss stays
-at ln 2. With weights ten times a standard normal the network is certain and wrong, so
-that the loss begins very high, and training is spent on coming down. With He's variance
-it just learns.
+With zeros, no gradient ever reaches a kernel: all units stay identical, and the loss
+stays at ln 2. With ten times a standard normal, the network is confident and wrong: the
+loss starts very high, and training is spent on bringing it down. With He's variance,
+the network learns.
 """
 
 import keras
@@ -27,9 +27,9 @@ def main(arguments=None):
 
 
 def study(lab: Lab) -> Findings:
-    """Trains the three, and draws their losses and decision boundaries."""
+    """Trains the three networks, and draws their losses and decision boundaries."""
     circles = load_dataset("circles", lab.seed)
-    # Whole-batch descent: the same batch again and again.
+    # Whole-batch descent: each step gets the same batch.
     x = np.tile(circles.x_train, (STEPS_PER_EPOCH, 1))
     y = np.tile(circles.y_train, STEPS_PER_EPOCH)
     epochs = 6 if lab.quick else 40
@@ -56,7 +56,7 @@ def study(lab: Lab) -> Findings:
             "loss before": first,
             "loss after": last,
             "train accuracy": accuracy,
-            # Hidden layers only: the head's one unit has no other to be like.
+            # Hidden layers only: the head has a single unit.
             "identical units": trained.layers["duplicate_fraction"][-1, :2].mean(),
         }
         steps = np.arange(epochs + 1) * STEPS_PER_EPOCH
@@ -71,7 +71,7 @@ def study(lab: Lab) -> Findings:
 
 
 def initializers(seed):
-    """Of the three kernels, for each way to start."""
+    """The initializers of the three kernels, for each start."""
     layers_seeds = [seed + number for number in range(3)]
     normal, he = keras.initializers.RandomNormal, keras.initializers.HeNormal
     return {
@@ -82,7 +82,7 @@ def initializers(seed):
 
 
 def network(kernels):
-    """Two hidden ReLU layers, and the probability of the inner circle."""
+    """Builds two hidden ReLU layers and the probability of the inner circle."""
     model = keras.Sequential([keras.Input((2,))])
     for units, kernel in zip(UNITS, kernels[:-1], strict=True):
         model.add(layers.Dense(units, "relu", kernel_initializer=kernel))
@@ -93,8 +93,8 @@ def network(kernels):
 
 
 def loss_and_accuracy(model, circles):
-    """Over the training points."""
-    # Not a slice of them: Keras takes the loss from the logits that go with it.
+    """Loss and accuracy over the training points."""
+    # The whole output: from a slice, Keras could not find the logits for the loss.
     probability, y = model(circles.x_train), circles.y_train[:, None]
     loss = keras.ops.mean(keras.losses.binary_crossentropy(y, probability))
     is_inner = keras.ops.convert_to_numpy(probability) > 0.5

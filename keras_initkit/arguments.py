@@ -1,6 +1,6 @@
-"""What an argument must be, and the error that says so.
+"""Checks of arguments, and their errors.
 
-Each function returns what it was given, as a plain Python value, or raises a ValueError
+Each function returns the given value as a plain Python value, or raises a ValueError
 that names the argument, what it must be, and what was received.
 """
 
@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-# What every backend holds in an integer.
+# The largest integer that every backend can hold.
 LARGEST_INTEGER = 2**63 - 1
-# JAX holds a seed in 32 bits without a sign, as NumPy does.
+# JAX and NumPy hold a seed in 32 bits without a sign.
 LARGEST_SEED = 2**32 - 1
 
 _LONGEST_REPR = 500
@@ -22,7 +22,7 @@ _LONGEST_REPR = 500
 def number(
     name: str, value: Any, least: float = -math.inf, above: float = -math.inf
 ) -> float:
-    """A finite real number, Python's or NumPy's, and no bool.
+    """A finite real number of Python or NumPy, but not a bool.
 
     Examples:
 
@@ -34,9 +34,9 @@ def number(
 
     Args:
         name: the name of the argument.
-        value: what was given.
-        least: the smallest number that is allowed.
-        above: a number that all allowed ones are greater than.
+        value: the given value.
+        least: the smallest allowed number.
+        above: a number below all allowed ones.
     """
     limit = ""
     if math.isfinite(least):
@@ -53,7 +53,7 @@ def number(
 
 
 def integer(name: str, value: Any, least: int = 1) -> int:
-    """An integer of at least `least` and of 64 bits, as `is_integer` has it."""
+    """An integer of 64 bits and at least `least`, as in `is_integer`."""
     if is_integer(value, least, most=math.inf) and value > LARGEST_INTEGER:
         raise error(name, value, "an integer below 2**63")
     if not is_integer(value, least):
@@ -65,12 +65,12 @@ def integer(name: str, value: Any, least: int = 1) -> int:
 def is_integer(
     value: Any, least: float = 1, most: float = LARGEST_INTEGER
 ) -> TypeGuard[int]:
-    """Whether a value is an integer, Python's or NumPy's and no bool, in a range."""
+    """Tells whether a value is an integer of Python or NumPy in a range, not a bool."""
     return _is_a(numbers.Integral, value) and least <= int(value) <= most
 
 
 def shape(name: str, value: Any) -> tuple[int, ...]:
-    """A shape: a tuple of sizes, or what can be made one."""
+    """A shape: a tuple of sizes, or something that converts to one."""
     sizes = tuple(value) if isinstance(value, Iterable) else (None,)
     if not all(is_integer(size, least=0) for size in sizes):
         raise error(name, value, "a tuple of non-negative integers")
@@ -78,14 +78,14 @@ def shape(name: str, value: Any) -> tuple[int, ...]:
 
 
 def flag(name: str, value: Any) -> bool:
-    """A bool: any other object would count as one, `"no"` as True."""
+    """A bool. Python would accept any object as one, even `"no"` as True."""
     if not isinstance(value, bool | np.bool_):
         raise error(name, value, "True or False")
     return bool(value)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """One of some words."""
+    """One of several words."""
     if not isinstance(value, str) or value not in choices:
         *others, last = (f'"{word}"' for word in choices)
         raise error(name, value, f"{', '.join(others)} or {last}")

@@ -1,13 +1,13 @@
-"""Names of the user's own in a text of Markdown."""
+"""The user's own names in Markdown."""
 
 import re
 
-# What begins a cell, an image, a link, a tag or an emphasis.
+# Characters that start a cell, an image, a link, a tag or an emphasis.
 _SPECIAL = re.compile(r"[|!\[\]<>&`*\\]")
 
 
 def escaped(text: str) -> str:
-    """The text in one line, which Markdown and HTML show as it is.
+    """The text in one line that Markdown and HTML show as it is.
 
     Examples:
 

@@ -1,1 +1,1 @@
-"""What keras_initkit's event files and its TensorBoard tab agree on."""
+"""The TensorBoard tab of keras_initkit, and its contract with the event files."""

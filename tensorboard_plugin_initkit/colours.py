@@ -1,4 +1,4 @@
-"""The colours of the layer heatmaps, in images as in the tab.
+"""The colors of the layer heatmaps, in images and in the tab.
 
 It imports nothing.
 """
@@ -13,7 +13,7 @@ VIRIDIS = (
 Linear interpolation between them in sRGB is within 6 of 255 of the original.
 """
 
-# With normal vision and with each kind of colour blindness, these differ from each
+# With normal vision and with each kind of color blindness, these differ from each
 # other and from all of viridis by more than 25 in CIELAB.
 NAN = "#df20ff"
 INFINITE = "#d00000"

@@ -1,4 +1,4 @@
-"""The course of the runs: losses, learning rates, and the metrics of the last epoch."""
+"""The course of the runs: losses, learning rates, and metrics of the last epoch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from tensorboard.data.provider import DataProvider, RunTagFilter
 from tensorboard_plugin_initkit.lost import without_lost
 from tensorboard_plugin_initkit.metadata import parse_epoch_tag
 
-PLUGIN = "scalars"  # they are scalars as any others
+PLUGIN = "scalars"  # TensorBoard's plugin for all scalars
 
 
 def read_course(
@@ -22,12 +22,12 @@ def read_course(
     """A scalar of each run that has it: its `steps`, ascending, and `values`.
 
     Args:
-        provider: where TensorBoard has its data.
-        context: of the request.
-        experiment: of the request.
-        tag: of the scalar, as `LOSS_TAG`.
-        most: how many steps of a run are read.
-        runs: the names of those that are read.
+        provider: TensorBoard's data.
+        context: the context of the request.
+        experiment: the experiment of the request.
+        tag: the tag of the scalar, such as `LOSS_TAG`.
+        most: the largest number of steps to read of a run.
+        runs: the names of the runs to read.
     """
     read = provider.read_scalars(
         context,
@@ -49,13 +49,13 @@ def read_course(
 def read_metrics(
     provider: DataProvider, context: Any, experiment: str, runs: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Of each run that has any: the losses and metrics of its last epoch, by name.
+    """The losses and metrics of the last epoch, by name, for each run that has any.
 
     Args:
-        provider: where TensorBoard has its data.
-        context: of the request.
-        experiment: of the request.
-        runs: the names of those that are read.
+        provider: TensorBoard's data.
+        context: the context of the request.
+        experiment: the experiment of the request.
+        runs: the names of the runs to read.
     """
     source = {"experiment_id": experiment, "plugin_name": PLUGIN}
     listed = provider.list_scalars(context, **source)

@@ -1,4 +1,4 @@
-"""What was found wrong in the runs, as their event files have it."""
+"""The findings of the runs, from their event files."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,20 +18,20 @@ def read_findings(
     """The last findings of each run, the root cause first.
 
     A finding is a dictionary with the attributes of
-    `keras_initkit.diagnosis.finding.Finding`. A run in which nothing was found has an
-    empty list; one whose event file holds no findings at all is left out.
+    `keras_initkit.diagnosis.finding.Finding`. A healthy run has an empty list. A run
+    whose event file holds no findings at all is left out.
 
     Args:
-        provider: where TensorBoard has its data.
-        context: of the request.
-        experiment: of the request.
-        runs: the names of those that are read.
+        provider: TensorBoard's data.
+        context: the context of the request.
+        experiment: the experiment of the request.
+        runs: the names of the runs to read.
     """
     read = provider.read_tensors(
         context,
         experiment_id=experiment,
         plugin_name=PLUGIN_NAME,
-        downsample=1,  # which keeps the last
+        downsample=1,  # keeps the last
         run_tag_filter=RunTagFilter(runs=runs, tags=[FINDINGS_DATA_TAG]),
     )
     return {

@@ -1,4 +1,4 @@
-"""The histograms of one layer, which TensorBoard's own tab shows too."""
+"""The histograms of one layer, which TensorBoard's own tab also shows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from tensorboard_plugin_initkit.metadata import histogram_tag, parse_histogram_t
 
 PLUGIN = "histograms"
 MOST = 100
-"""The page has no more pixels than for so many steps."""
+"""The page has pixels for this many steps."""
 
 
 def read_sources(
     provider: DataProvider, context: Any, experiment: str, runs: Sequence[str]
 ) -> dict[str, list[str]]:
-    """What each run has histograms of: some of "gradient", "pre_activation", "weight".
+    """The sources of each run's histograms: "gradient", "pre_activation", "weight".
 
     Args:
-        provider: where TensorBoard has its data.
-        context: of the request.
-        experiment: of the request.
+        provider: TensorBoard's data.
+        context: the context of the request.
+        experiment: the experiment of the request.
         runs: the names of the runs to read.
     """
     listed = provider.list_tensors(
@@ -46,21 +46,21 @@ def read_histograms(
     layers: Sequence[str],
     layer: str,
 ) -> dict[str, list[Any]]:
-    """The histograms of a layer: `steps`, ascending, and of each the `bins`.
+    """The histograms of a layer: ascending `steps`, and the `bins` of each.
 
-    A bin is its left edge, its right edge and its count. At most `MOST` steps are read.
+    A bin is its left edge, its right edge and its count. It reads at most `MOST` steps.
 
     Args:
-        provider: where TensorBoard has its data.
-        context: of the request.
-        experiment: of the request.
+        provider: TensorBoard's data.
+        context: the context of the request.
+        experiment: the experiment of the request.
         run: the name of a run.
         source: "weight", "gradient" or "pre_activation".
         layers: the names of the run's layers.
         layer: one of them.
 
     Raises:
-        ValueError, or another one of `UNREADABLE`: if they are no histograms.
+        ValueError, or another one of `UNREADABLE`: if they are not histograms.
     """
     tag = histogram_tag(source, layers.index(layer), layer, len(layers))
     read = provider.read_tensors(

@@ -1,4 +1,4 @@
-"""What TensorBoard calls, by the entry point, to get the tab."""
+"""The entry point through which TensorBoard gets the tab."""
 
 import argparse
 from typing import Any
@@ -7,13 +7,13 @@ from tensorboard.plugins import base_plugin
 
 from tensorboard_plugin_initkit.metadata import PLUGIN_NAME
 
-# How many steps TensorBoard keeps of each statistic: as many as a screen has columns.
-# TensorBoard would keep 100 of a foreign plugin, or 10 with `--load_fast=false`.
+# The number of steps that TensorBoard keeps of each statistic: the columns of a screen.
+# For other plugins, TensorBoard keeps 100, or 10 with `--load_fast=false`.
 SAMPLES = 1000
 
 
 class InitkitLoader(base_plugin.TBLoader):
-    """Makes the tab, and has TensorBoard keep enough of its data.
+    """Makes the tab, and makes TensorBoard keep enough of its data.
 
     `tensorboard --samples_per_plugin=initkit=5000` keeps more, and 0 keeps all.
     """

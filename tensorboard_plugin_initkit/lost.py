@@ -1,17 +1,17 @@
-"""Steps that a training lived twice, as it went on from an older checkpoint."""
+"""Steps that a training repeated, because it resumed from an older checkpoint."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def without_lost(points: Sequence[Any]) -> list[Any]:
-    """Those that no later record takes the place of, by ascending steps.
+    """The points that no later record replaces, by ascending steps.
 
-    A training that goes on from a checkpoint repeats steps; what was recorded of them
-    before belongs to weights that were lost. The fast loader leaves it out itself.
+    A training that resumes from a checkpoint repeats steps. Their earlier records
+    belong to weights that were lost. The fast loader leaves them out itself.
 
     Args:
-        points: each with its `step`, in the order in which they were written.
+        points: each with its `step`, in the order of writing.
     """
     kept: list[Any] = []
     for point in reversed(points):

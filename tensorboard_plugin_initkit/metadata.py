@@ -1,7 +1,7 @@
 """The contract between the writer of the event files and the tab that reads them.
 
-It imports nothing but `json`: a slow or failing import here would slow down or stop
-every TensorBoard of the machine.
+It imports only `json`: a slow or failing import here would slow down or stop every
+TensorBoard on the machine.
 """
 
 import json
@@ -12,15 +12,15 @@ PLUGIN_NAME = "initkit"
 METADATA_VERSION = 1
 LAYER_TABLE_TAG = "layers"
 INTERVAL_TAG = "recording/interval"
-# The loss as Keras shows it after each recorded step.
+# The loss that Keras shows after each recorded step.
 LOSS_TAG = "training/loss"
 LEARNING_RATE_TAG = "training/learning_rate"
-# The end of what a layer's histograms are grouped by.
+# The end of the group name of a layer's histograms.
 HISTOGRAM = "_histogram"
-# Tags of a text for people, and of the same as JSON.
+# The tags of the findings as text for people, and as JSON.
 FINDINGS_TAG = "findings"
 FINDINGS_DATA_TAG = "findings_data"
-# What a finding has, and of which type; a list is one of strings.
+# The attributes of a finding and their types; lists hold strings.
 FINDING_TYPES = {
     "problem": str,
     "layers": list,
@@ -35,12 +35,12 @@ FINDING_TYPES = {
 
 
 def epoch_tag(name: str) -> str:
-    """The tag of a loss or metric at the end of each epoch, as `epoch/val_accuracy`."""
+    """The tag of a loss or metric at the end of each epoch: `epoch/val_accuracy`."""
     return f"epoch/{name}"
 
 
 def parse_epoch_tag(tag: str) -> str | None:
-    """The name of the loss or metric that has this tag; None for other tags."""
+    """The name of the loss or metric with this tag; None for other tags."""
     group, _, name = tag.partition("/")
     return name if group == "epoch" else None
 
@@ -51,41 +51,41 @@ def vector_tag(key: str) -> str:
 
 
 def parse_vector_tag(tag: str) -> str | None:
-    """The name of the statistic whose vectors have this tag; None for other tags."""
+    """The name of the statistic with this tag of vectors; None for other tags."""
     plugin, *key = tag.split("/")
     return key[0] if plugin == PLUGIN_NAME and len(key) == 1 else None
 
 
 def start_tag(key: str) -> str:
-    """The tag of the first recorded vector, of which TensorBoard may drop no sample."""
+    """The tag of the first recorded vector, which TensorBoard cannot drop."""
     return f"{vector_tag(key)}/start"
 
 
 def intended_tag(key: str) -> str:
-    """The tag of what the layers' initializers intend."""
+    """The tag of the values that the layers' initializers intend."""
     return f"{vector_tag(key)}/intended"
 
 
 def scalar_tag(key: str, number: int, layer: str, num_layers: int) -> str:
     """The tag of one layer's scalar, such as `gradient_variance/003_dense_3`.
 
-    The number is padded with zeros, so that TensorBoard's alphabetical order is the
-    order of the layers.
+    The number is padded with zeros, so TensorBoard's alphabetical order is the order of
+    the layers.
     """
     digits = max(3, len(str(num_layers - 1)))
     return f"{key}/{number:0{digits}d}_{layer}"
 
 
 def summary_name(key: str, logarithmic: bool) -> str:
-    """What percentiles of a statistic, or of its log10, are called."""
+    """The name of the percentiles of a statistic, or of its log10."""
     return f"log10_{key}" if logarithmic else key
 
 
 def summary_tags(key: str, logarithmic: bool) -> tuple[str, str, str]:
     """The tags of the median, the 10th and the 90th percentile over the layers.
 
-    The group comes first in TensorBoard's alphabetical order. Of statistics that lie
-    decades apart it has log10, as the axes of bands are linear.
+    The group comes first in TensorBoard's alphabetical order. It uses log10 for
+    statistics that span decades, because the axes of bands are linear.
     """
     names = ("median", "10th_percentile", "90th_percentile")
     group = f"all_layers/{summary_name(key, logarithmic)}"
@@ -102,15 +102,15 @@ def histogram_tag(source: str, number: int, layer: str, num_layers: int) -> str:
 
 
 def parse_histogram_tag(tag: str) -> str | None:
-    """The source of the histograms that have this tag; None for other tags."""
+    """The source of the histograms with this tag; None for other tags."""
     group = tag.partition("/")[0]
     return group.removesuffix(HISTOGRAM) if group.endswith(HISTOGRAM) else None
 
 
 def naming_key(keys: Iterable[str]) -> str:
-    """Of a run's statistics, the one whose plugin data has the names of the layers.
+    """The statistic of a run whose plugin data has the names of the layers.
 
-    All others would repeat them, of which TensorBoard sends every copy to the tab.
+    The others do not repeat them, because TensorBoard would send every copy to the tab.
     """
     return min(keys)
 
@@ -124,8 +124,8 @@ def parse_plugin_content(content: bytes) -> list[str]:
     """The names of the layers in the plugin data of a vector.
 
     Raises:
-        ValueError: if the data was written by a newer version than this one, or is
-            no such data.
+        ValueError: if a newer version than this one wrote the data, or if it is other
+            data.
     """
     data = _parse_json(content)
     layers = data.get("layers") if isinstance(data, dict) else None
@@ -133,8 +133,8 @@ def parse_plugin_content(content: bytes) -> list[str]:
         raise ValueError(f"Expected the names of layers. Received: {content[:99]!r}")
     if data["version"] > METADATA_VERSION:
         raise ValueError(
-            f"These statistics were written by a newer keras_initkit: expected "
-            f"metadata version {METADATA_VERSION} or below. "
+            f"A newer keras_initkit wrote these statistics: expected metadata version "
+            f"{METADATA_VERSION} or below. "
             f"Received: version={data['version']}"
         )
     return layers
@@ -144,7 +144,7 @@ def parse_findings(content: str | bytes) -> list[dict[str, Any]]:
     """The findings in the text under `FINDINGS_DATA_TAG`, by their attributes.
 
     Raises:
-        ValueError: if it is no such text.
+        ValueError: if it is other text.
     """
     findings = _parse_json(content)
     if not isinstance(findings, list) or not all(map(_is_finding, findings)):
@@ -156,7 +156,7 @@ def _parse_json(content: str | bytes) -> Any:
     try:
         return json.loads(content)
     except RecursionError:
-        raise ValueError("Expected flat JSON. Received: nested too deep") from None
+        raise ValueError("Expected flat JSON. Received: nested too deeply") from None
 
 
 def _is_names(value: Any) -> TypeGuard[list[str]]:

@@ -1,4 +1,4 @@
-"""The tab: its routes, and what they answer."""
+"""The tab: its routes and their answers."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ from tensorboard_plugin_initkit.unreadable import (
 
 EVERYTHING = 1_000_000_000
 METHODS = ("GET", "HEAD")
-# None of our answers is a page: opened as one, it may load, run and frame nothing. The
-# page in the tab is TensorBoard's, with a policy of its own.
+# No answer is a page: opened as one, it may load, run and frame nothing. The page in
+# the tab is TensorBoard's, with its own policy.
 POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-# All that is served from the disk, and as what.
+# The files to serve from the disk, with their types.
 PAGE = {
     "axis.js": "text/javascript",
     "charts.css": "text/css",
@@ -90,8 +90,8 @@ recorded; and for each of their `statistics` its scale
     `/histograms?run=...&source=...&layer=...` | JSON, as `read_histograms` has it
     `/index.js` and the other names of `PAGE` | the file
 
-    A parameter that is missing or wrong is answered with 400, a run that is unknown
-    with 404, another method than GET with 405, and a sentence. Every answer has the
+    The answer to a missing or wrong parameter is 400, to an unknown run 404, and to a
+    method other than GET 405, each with a sentence. Every answer has the
     Content-Security-Policy `POLICY`.
     """
 
@@ -117,7 +117,7 @@ recorded; and for each of their `statistics` its scale
         }
 
     def is_active(self) -> bool:
-        return False  # TensorBoard itself finds out whether there is data of our name
+        return False  # TensorBoard itself looks for data with our name
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         return base_plugin.FrontendMetadata(
@@ -155,8 +155,8 @@ recorded; and for each of their `statistics` its scale
         profiles = _readable(self._reader.read, *source, name, key, len(run["layers"]))
         if not len(profiles.steps):
             raise _RefusedError(
-                f"In run {name!r} two networks were trained, one after the other. "
-                "Give each a directory of its own."
+                f"Run {name!r} has two networks, trained one after the other. "
+                "Give each its own directory."
             )
         data = profiles.to_bytes()
         return http_util.Respond(request, data, "application/octet-stream")
@@ -183,7 +183,7 @@ recorded; and for each of their `statistics` its scale
 
 
 class _RefusedError(Exception):
-    """A sentence, and the code that it is answered with."""
+    """An answer with a sentence and its code."""
 
     def __init__(self, sentence: str, code: int = 400) -> None:
         super().__init__(sentence)
@@ -216,7 +216,7 @@ def _readable(read: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _source(request: wrappers.Request) -> tuple[Any, str]:
-    """Whose request it is, and of which experiment: on hosted TensorBoards of many."""
+    """The context and the experiment of a request, for hosted TensorBoards."""
     environ = request.environ
     return plugin_util.context(environ), plugin_util.experiment_id(environ)
 
@@ -229,7 +229,7 @@ def _file(name: str, request: wrappers.Request) -> wrappers.Response:
 def _guarded(answer: Answer, request: wrappers.Request) -> wrappers.Response:
     try:
         if request.method not in METHODS:
-            raise _RefusedError("Only GET is answered here.", 405)
+            raise _RefusedError("This route answers only GET.", 405)
         response = answer(request)
     except _RefusedError as refusal:
         text = refusal.sentence

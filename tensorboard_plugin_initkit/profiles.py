@@ -23,7 +23,7 @@ class Profiles(NamedTuple):
 
     Attributes:
         steps: float64, shape (steps,), ascending.
-        intended: float32, shape (layers,); NaN where that is unknown.
+        intended: float32, shape (layers,); NaN if unknown.
         values: float32, shape (steps, layers).
     """
 
@@ -44,11 +44,11 @@ class Profiles(NamedTuple):
 
 
 class ProfileReader:
-    """Reads what `LayerStatsCallback` wrote.
+    """Reads the statistics that `LayerStatsCallback` wrote.
 
     Args:
-        provider: where TensorBoard has its data.
-        most: how many steps of a run are read.
+        provider: TensorBoard's data.
+        most: the largest number of steps to read of a run.
     """
 
     def __init__(self, provider: DataProvider, most: int) -> None:
@@ -56,7 +56,7 @@ class ProfileReader:
         self._most = most
 
     def runs(self, context: Any, experiment: str) -> list[dict[str, Any]]:
-        """What there is, as JSON has it: one dictionary a run, by name.
+        """All runs by name, as one dictionary for JSON each.
 
         It has the run's `name`, its `layers`, the names of its `statistics` and its
         `last_step`; or its `name` and an `error`, if it cannot be read.
@@ -72,15 +72,15 @@ class ProfileReader:
         """The profiles of a statistic.
 
         Args:
-            context: of the request.
-            experiment: of the request.
+            context: the context of the request.
+            experiment: the experiment of the request.
             run: the name of a run that `runs` lists without an error.
             key: one of its statistics.
-            num_layers: how many layers the run has. Where two networks were trained in
+            num_layers: the number of layers of the run. If two networks were trained in
                 one directory, profiles of another length are left out.
 
         Raises:
-            ValueError, or another one of `UNREADABLE`: if they are no numbers.
+            ValueError, or another one of `UNREADABLE`: if they are not numbers.
         """
         tags = [vector_tag(key), start_tag(key), intended_tag(key)]
         read = self._provider.read_tensors(

@@ -1,7 +1,7 @@
-"""How each statistic is shown: its axis and the ends of its colours.
+"""The axis of each statistic, and the ends of its colors.
 
-One table for the tab, the images and the plots, so that a colour means the same in all
-of them, in every run and at every step. It imports nothing of the project.
+The tab, the images and the plots share this table, so a color means the same in all of
+them, in every run and at every step. It imports nothing from the project.
 """
 
 from typing import NamedTuple
@@ -11,12 +11,12 @@ class Scale(NamedTuple):
     """The axis of a statistic.
 
     Attributes:
-        logarithmic: whether its log10 is shown.
-        low: what has the first colour of a heatmap: log10 of a value where the axis is
-            logarithmic; None where it is the smallest value there is.
-        high: what has the last colour, likewise.
-        signed: whether its values lie on both sides of 0, decades apart. Then the axis
-            of a chart is logarithmic on both sides, and linear around 0.
+        logarithmic: whether the axis shows its log10.
+        low: the value of a heatmap's first color, as log10 if the axis is logarithmic.
+            None for the smallest existing value.
+        high: the value of the last color, likewise.
+        signed: whether its values lie on both sides of 0, decades apart. The axis of a
+            chart is then logarithmic on both sides, and linear around 0.
     """
 
     logarithmic: bool
@@ -25,7 +25,7 @@ class Scale(NamedTuple):
     signed: bool = False
 
 
-# log10 of the values that Dense networks have from vanishing to exploding.
+# log10 of the values in Dense networks, from vanishing to exploding.
 _SCALES = {
     "weight_variance": Scale(True, -6, 2),
     "weight_l2_norm": Scale(True, -2, 4),
@@ -50,7 +50,7 @@ _SCALES |= dict.fromkeys(
 
 
 def scale(key: str) -> Scale:
-    """The scale of a statistic; of one that is not ours, the plain numbers.
+    """The scale of a statistic. A statistic that is not ours shows plain numbers.
 
     Example:
 

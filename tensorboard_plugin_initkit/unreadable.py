@@ -1,9 +1,9 @@
-"""Event files that cannot be read: anybody may have written them, and damaged ones."""
+"""Handles event files that cannot be read: damaged, or from an unknown writer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-# What TensorBoard, numpy and our own checks raise at what is in a file.
+# The errors of TensorBoard, numpy and our own checks about the content of a file.
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
 
 
@@ -16,13 +16,13 @@ def why_unreadable(error: BaseException) -> str:
 def read_apart(
     read: Callable[[Sequence[str]], dict[str, Any]], runs: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What `read` finds of some runs, and why it cannot be read of the others.
+    """The results of `read` for some runs, and the reasons why others fail.
 
-    All are read at once. Where that fails, each half is read alone, down to the runs
-    that cannot be read.
+    It reads all at once. If that fails, it reads each half alone, down to the runs that
+    cannot be read.
 
     Args:
-        read: function of names of runs, which raises one of `UNREADABLE`.
+        read: takes names of runs, and raises one of `UNREADABLE`.
         runs: the names.
     """
     if not runs:

@@ -1,4 +1,4 @@
-"""What holds for every test; a real TensorBoard, and what it answers."""
+"""Fixtures of all tests: seeds, gradients, a real TensorBoard, a browser."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    """The same weights and data in every run: what passes once passes again."""
+    """The same weights and data in every run, so results repeat."""
     keras.utils.set_random_seed(0)
 
 
@@ -27,9 +27,9 @@ def _seeded():
 def loss_gradients():
     """The gradients of a loss, by the framework's own differentiation.
 
-    A function of a model, `x`, `y`, the weight of each sample, and what the loss is
-    multiplied by, to a float64 array for each of `model.trainable_variables`; NaN for
-    one that has no gradient.
+    A function that takes a model, `x`, `y`, the sample weights and the factor of the
+    loss. It returns a float64 array for each of `model.trainable_variables`; NaN for
+    a variable without a gradient.
     """
     return {"tensorflow": _by_tape, "jax": _by_jax, "torch": _by_autograd}[
         keras.backend.backend()
@@ -38,7 +38,7 @@ def loss_gradients():
 
 @pytest.fixture(scope="session")
 def apply_gradients():
-    """A function: an optimizer takes gradients, step by step and without a trainer."""
+    """A function with which an optimizer takes gradients, without a trainer."""
     is_jax = keras.backend.backend() == "jax"
     return _apply_stateless if is_jax else lambda o, g, v: o.apply(g, v)
 
@@ -100,7 +100,7 @@ def _by_jax(model, x, y, weight=None, scale=1.0, jit_compile=True):
         weight,
         np.float32(scale),
     )
-    # Averages and random seeds move on, as in a training.
+    # Averages and random seeds advance, as in a training.
     for variable, value in zip(model.non_trainable_variables, others, strict=True):
         variable.assign(value)
     return [np.asarray(tensor).astype("float64") for tensor in gradients]
@@ -121,7 +121,7 @@ def _by_autograd(model, x, y, weight=None, scale=1.0, jit_compile=False):
 
 @pytest.fixture(scope="session")
 def tensorboard_server():
-    """A context manager: a TensorBoard of a directory, with more flags; its URL."""
+    """A context manager that serves a directory in TensorBoard; gives its URL."""
 
     @contextlib.contextmanager
     def serve(log_dir, *flags):
@@ -142,9 +142,9 @@ def tensorboard_server():
 
 @pytest.fixture(scope="session")
 def plugin_data():
-    """A function: what the TensorBoard at a URL answers to a plugin's route.
+    """A function that asks the TensorBoard at a URL for a plugin's route.
 
-    An answer that is JSON is given as Python's objects, any other as bytes.
+    It returns JSON as Python objects, and any other answer as bytes.
     """
 
     def ask(url, route, **query):
@@ -159,7 +159,7 @@ def plugin_data():
 
 @pytest.fixture(scope="session")
 def wait_until():
-    """A function that waits until a condition holds, half a minute at most."""
+    """A function that waits until a condition holds, at most half a minute."""
 
     def wait(condition):
         deadline = time.monotonic() + 30
@@ -171,7 +171,7 @@ def wait_until():
 
 @pytest.fixture(scope="module")
 def driver():
-    """A browser without a window; its tests are skipped where there is none."""
+    """A browser without a window; its tests are skipped if there is none."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     chromedriver = shutil.which("chromedriver")
     if not (browser and chromedriver):
@@ -187,7 +187,7 @@ def driver():
     ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # With both paths given, selenium has nothing to look for or to download.
+    # With both paths, selenium does not search or download anything.
     service = webdriver.ChromeService(executable_path=chromedriver)
     driver = webdriver.Chrome(options=options, service=service)
     driver.set_page_load_timeout(60)

@@ -1,8 +1,8 @@
-"""Bad input to every public name: an error that names the argument, and nothing done.
+"""Bad input to every public name: an error names the argument, and nothing changes.
 
-`BAD` has for each function and class, and for each of its arguments, values that are
-wrong; `CALLS` has how it is called with one of them. That no argument is left out is a
-test of its own.
+`BAD` has wrong values for each argument of each function and class. `CALLS` has a call
+with one of them. A separate test checks that no argument is left
+out.
 """
 
 import inspect
@@ -27,7 +27,7 @@ WORDS = ["no_such_word", "", 3, NAN, [], {}, object(), b"all"]
 
 
 def or_none(values):
-    """Of the values, those that are wrong where None may be given, too."""
+    """The wrong values for an argument that may be None."""
     return [value for value in values if value is not None]
 
 
@@ -263,7 +263,7 @@ MODELS = {
 }
 BAD = {**INITIALIZERS, **PRESETS, **THEORY, **MODELS}
 
-# What else a callable is given while one argument is wrong.
+# The other arguments of a callable while one is wrong.
 GOOD = {
     "ActivationScaling": {"activation": "relu"},
     "Critical": {"activation": "tanh"},
@@ -370,7 +370,7 @@ def call_of(name, model):
 
 
 def good_arguments(name, wrong=None):
-    """What else a callable is given where this argument is wrong."""
+    """The other arguments of a callable while this one is wrong."""
     good = dict(GOOD.get(name, {}))
     if name in EITHER:
         one, value, other = EITHER[name]

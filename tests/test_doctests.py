@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and print what they say."""
+"""The examples in docstrings run and print what they show."""
 
 import doctest
 import importlib
@@ -15,7 +15,7 @@ from keras_initkit import theory
 from keras_initkit.tensorboard.layer_heatmap import layer_heatmap
 
 COMMANDS_AND_BACKENDS = ("keras_initkit.experiments", "keras_initkit.backends")
-# What the examples take as given, besides the public names and a model with its data.
+# The names in the examples, besides the public ones and a model with its data.
 NAMES = {
     **{name: getattr(keras_initkit, name) for name in keras_initkit.__all__},
     **{name: getattr(theory, name) for name in theory.__all__},

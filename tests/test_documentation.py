@@ -1,4 +1,4 @@
-"""The code of the README and of the docs runs as it stands, on the plain install."""
+"""The code of the README and the docs runs as it is, on the plain install."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def run(tmp_path, monkeypatch):
 
 
 def given():
-    """A model and its data, which most pages take as given."""
+    """A model and its data, which most pages assume."""
     rng = np.random.default_rng(0)
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, "relu")])
     model.add(keras.layers.Dense(1))
@@ -56,7 +56,7 @@ def given():
     return {"model": model, "x_train": x_train, "y_train": y_train}
 
 
-# One page has a test of its own, below.
+# One page has its own test, below.
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if blocks(page) and page.stem != "get-started"],

@@ -1,4 +1,4 @@
-"""What TensorBoard's Text tab makes of names that the user chose."""
+"""The user's own names in TensorBoard's Text tab."""
 
 import html
 import re

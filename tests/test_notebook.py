@@ -11,7 +11,7 @@ NOTEBOOK = Path(__file__).parents[1] / "examples" / "tour.ipynb"
 
 
 def code_cells():
-    """Without the magics, which only a notebook knows."""
+    """The code without magics, which only a notebook knows."""
     for cell in json.loads(NOTEBOOK.read_text())["cells"]:
         lines = [line for line in cell["source"] if not line.startswith("%")]
         if cell["cell_type"] == "code" and lines:
@@ -19,7 +19,7 @@ def code_cells():
 
 
 def run(cell, names):
-    """Runs a cell; returns the value of its last line, as a notebook shows it."""
+    """Runs a cell; returns the value of its last line, as a notebook does."""
     *statements, last = ast.parse(cell).body
     if not isinstance(last, ast.Expr):
         statements, last = [*statements, last], None

@@ -30,7 +30,7 @@ def test_import_takes_no_more_than_keras_does():
     late |= {"h5py", "PIL", "google_crc32c"}
     assert not loaded & late
     assert not [name for name in loaded if name.startswith("tensorboard.")]
-    # What imports a framework waits for the first model to be recorded.
+    # Modules that import a framework wait for the first recorded model.
     assert "keras_initkit.backends.tensorflow" not in loaded
 
 

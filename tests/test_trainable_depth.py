@@ -1,4 +1,4 @@
-"""A small version of benchmarks/trainable_depth.py, and what its table rests on."""
+"""A small version of benchmarks/trainable_depth.py, and the basis of its table."""
 
 import contextlib
 import csv
@@ -27,14 +27,14 @@ needs_mnist = pytest.mark.skipif(
 
 
 class Script(NamedTuple):
-    """The modules, as the script sees them."""
+    """The modules, as in the script."""
 
     command: object
     networks: object
     results: object
 
     def output(self, results: Path, *arguments: str) -> str:
-        """What it prints on the terminal."""
+        """Its output on the terminal."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             files = ["--mnist-path", MNIST or "", "--results", str(results)]
             self.command.main([*SMALL.split(), *files, *arguments])
@@ -42,7 +42,7 @@ class Script(NamedTuple):
 
 
 class Small(NamedTuple):
-    """The benchmark that all tests look at."""
+    """The benchmark that all tests share."""
 
     results: Path
     printed: str
@@ -121,7 +121,7 @@ def test_a_stopped_benchmark_goes_on_to_the_same_result(script, small, tmp_path)
     assert list(ends[0]) == list(ends[1])
     run = list(ends[0])[-1]
     first, again = (outcomes[run].train_accuracy for outcomes in ends)
-    # Not exactly: threads may add up in another order.
+    # Not exactly, because threads may add in another order.
     assert again == pytest.approx(first, abs=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Small data sets, on each of which a small network learns within seconds."""
+"""Small data sets, which a small network learns within seconds."""
 
 import functools
 from typing import NamedTuple
@@ -33,13 +33,13 @@ class Data(NamedTuple):
 
     @property
     def num_train(self) -> int:
-        """The first so many samples are for training, the others for the score."""
+        """The number of samples for training; the rest is for the score."""
         return round(len(self.x) * (1 - TEST_FRACTION))
 
 
 @functools.cache
 def load(name: str) -> Data:
-    """A data set; the same whenever it is asked for.
+    """A data set, the same in each call.
 
     Args:
         name: one of `DATASETS`.
@@ -105,7 +105,7 @@ def _tumors() -> Data:
 
 
 def _raw_tumors() -> Data:
-    """Measured in their own units: from 0.001 to 4000."""
+    """The features in their own units, from 0.001 to 4000."""
     x, y = datasets.load_breast_cancer(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     return Data(x[order].astype("float32"), _column(y[order]), LABELS, 1)
@@ -128,7 +128,7 @@ def _running_sum() -> Data:
 
 
 def _topics() -> Data:
-    """Each topic has words of its own, among others that all have."""
+    """Each topic has its own words, among common ones."""
     rng = np.random.default_rng(0)
     y = rng.integers(TOPICS, size=SAMPLES)
     own = rng.integers(8, size=(SAMPLES, WORDS)) + 8 * y[:, None]

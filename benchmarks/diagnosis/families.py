@@ -57,7 +57,7 @@ def _residual(program: Any, x: Any, normalized: Callable[[Any], Any]) -> Any:
 
 
 def autoencoder(program: Any, x: Any) -> Any:
-    """Half the width in the middle layer."""
+    """A network with half the width in the middle layer."""
     for number, name in enumerate(numbered("hidden", program), start=1):
         is_middle = 2 * number == program.depth + 1
         x = dense(program, name, program.width // (2 if is_middle else 1))(x)
@@ -139,7 +139,7 @@ def embedding(program: Any, x: Any) -> Any:
 
 
 def dense(program: Any, name: str, units: int | None = None, **kwargs: Any) -> Any:
-    """A Dense layer of the program's width, with what the program says of it."""
+    """A Dense layer with the program's settings."""
     kwargs.setdefault("activation", program.activation_of(name))
     return layers.Dense(
         units or program.width, name=name, **program.initializers_of(name), **kwargs
@@ -147,7 +147,7 @@ def dense(program: Any, name: str, units: int | None = None, **kwargs: Any) -> A
 
 
 def numbered(kind: str, program: Any) -> list[str]:
-    """As many names as the program is deep.
+    """A name for each layer of the program's depth.
 
     >>> numbered("hidden", Program(depth=2))
     ['hidden_1', 'hidden_2']

@@ -19,8 +19,8 @@ class Fault(NamedTuple):
 
     Attributes:
         twin: the name of the healthy program that it was made from.
-        problems: names of `keras_initkit.diagnosis.problems.PROBLEMS` that are right.
-        changes: of the twin, as of `Program.but`.
+        problems: the correct names in `keras_initkit.diagnosis.problems.PROBLEMS`.
+        changes: the changes to the twin, as in `Program.but`.
     """
 
     twin: str
@@ -34,14 +34,14 @@ class Fault(NamedTuple):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Where the fault is; empty where that is no question."""
+        """The layers at fault; empty if the fault is in no layer."""
         patterns = [p for name in PER_LAYER for p in self.changes.get(name, ())]
         names = (*HEALTHY[self.twin].hidden, OUTPUT)
         return tuple(n for n in names if any(fits(p, n) for p in patterns))
 
     @property
     def is_initialization(self) -> bool:
-        """Whether it is in the layers before any training."""
+        """Tells whether it is in the layers before any training."""
         return not {HIGH, LOW, UNSCALED, MISMATCH, NON_FINITE} & {*self.problems}
 
 
@@ -57,7 +57,7 @@ def fault(name: str, twin: str, problems: str | Sequence[str], **changes: Any) -
 def kernels(
     name: str, twin: str, problems: str | Sequence[str], code: str, where: str = "*"
 ) -> None:
-    """Adds a mutant that has another kernel initializer in the layers of a pattern."""
+    """Adds a mutant with another kernel initializer in the layers of a pattern."""
     fault(name, twin, problems, kernel_initializer={where: code})
 
 
@@ -106,7 +106,7 @@ kernels(
 )
 kernels("conv-5-all-x.05", "images-conv-5", (SMALL, VANISHING), scaled(0.05))
 kernels("conv-5-all-x30", "images-conv-5", (LARGE, EXPLODING), scaled(30))
-# As if the fan of a convolution were its channels alone.
+# As if the fan of a convolution were only its channels.
 kernels("conv-5-wrong-fan", "images-conv-5", (LARGE, EXPLODING), scaled(3))
 kernels("conv-5-normal-1", "images-conv-5", (LARGE, EXPLODING), normal(1.0))
 fault(

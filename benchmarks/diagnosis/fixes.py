@@ -1,10 +1,10 @@
-"""What a finding tells the user to type, taken apart."""
+"""Parses the fix of a finding."""
 
 import re
 from typing import NamedTuple
 
 PER_LAYER = ("activation", "kernel_initializer", "bias_initializer")
-# What the text calls an attribute of `Program`, and what it is called there.
+# The names in the text, and the attributes of `Program` that they mean.
 ATTRIBUTES = {
     **{name: name for name in PER_LAYER},
     "learning_rate": "learning_rate",
@@ -21,9 +21,9 @@ class Change(NamedTuple):
     """One line.
 
     Attributes:
-        attribute: of a program.
+        attribute: an attribute of a program.
         code: its new value.
-        layers: names; empty for every hidden layer, and where a layer is no question.
+        layers: names; empty for every hidden layer, and for changes without layers.
     """
 
     attribute: str

@@ -1,10 +1,10 @@
-"""Programs that learn, and in which there is nothing to be found."""
+"""Healthy programs: they learn, and have no problem to find."""
 
 from typing import Any
 
 from programs import Program
 
-# What a program has to reach for "it learns", see `training.points`.
+# The points that a learning program must reach, see `training.points`.
 FLOORS = {
     "digits": 88,
     "digit_images": 88,
@@ -44,7 +44,7 @@ def normal(stddev: float) -> str:
 
 
 def scaled(factor: float, scale: float = 2.0) -> str:
-    """So many times a scheme of variance `scale / fan_in`, which is He's by default."""
+    """A factor times a scheme of variance `scale / fan_in`, by default He's."""
     return f'VarianceScaling({scale * factor**2:.6g}, "fan_in", "untruncated_normal")'
 
 

@@ -1,4 +1,4 @@
-"""Was the diagnosis right? One outcome for each training, and the table of all."""
+"""Was the diagnosis right? One outcome for each training, and a table of all."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -10,29 +10,30 @@ from keras_initkit.diagnosis.finding import Finding, listed
 
 # A fix has to bring a program this close to its twin.
 POINTS_OF_TWIN = 5.0
-# A layer-finding is right if so much of it is, and so much of the fault is in it.
+# A finding is right if this share of its layers is at fault, and this share of the
+# faulty layers is in it.
 SHARE_OF_LAYERS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What was said of one training.
+    """The diagnosis of one training.
 
     Attributes:
-        case: its name.
-        seed: of the training.
-        is_faulty: whether there was a fault to be found.
+        case: the name of the case.
+        seed: the seed of the training.
+        is_faulty: whether there was a fault to find.
         is_initialization: whether the fault was in the layers before any training.
-        points: of the training.
-        findings: what was said in the end, in its order.
+        points: the points of the training.
+        findings: the final findings, in order.
         by_first: whether the first finding is right, with its layers.
-        by_any: whether the problem of any is.
-        is_early: whether the right one was said within the first steps.
-        fix: of the first finding; empty without any.
-        fixed_points: of the program with that fix; None without, or if it could not be
-            typed in.
-        twin_points: of the healthy twin; None for a healthy program.
-        not_typed: why the fix could not be typed in.
+        by_any: whether any finding names the right problem.
+        is_early: whether the right one came within the first steps.
+        fix: the fix of the first finding; empty without any.
+        fixed_points: the points of the program with that fix; None without a fix, or if
+            it could not be applied.
+        twin_points: the points of the healthy twin; None for a healthy program.
+        not_typed: why the fix could not be applied.
     """
 
     case: str
@@ -51,7 +52,7 @@ class Outcome:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the fix made the program as good as its twin."""
+        """Tells whether the fix made the program as good as its twin."""
         if self.fixed_points is None or self.twin_points is None:
             return False
         return self.fixed_points >= self.twin_points - POINTS_OF_TWIN
@@ -73,11 +74,11 @@ class Outcome:
 
 
 def is_right(finding: Finding, fault: Fault) -> bool:
-    """Whether it names the problem and the layers.
+    """Tells whether a finding names the problem and the layers.
 
     Args:
-        finding: what was said.
-        fault: what there is. Where it lies in no layer, any layers are right.
+        finding: the finding.
+        fault: the fault. If it lies in no layer, any layers are right.
     """
     if finding.problem not in fault.problems:
         return False
@@ -89,7 +90,7 @@ def is_right(finding: Finding, fault: Fault) -> bool:
 
 
 def _layers(names: Sequence[str]) -> set[str]:
-    """Without the kernels within a layer, as in `lstm/recurrent_kernel`."""
+    """The layers without kernel names, as in `lstm/recurrent_kernel`."""
     return {name.partition("/")[0] for name in names}
 
 

@@ -1,8 +1,7 @@
-"""A training program, as data: what a user would have typed, and a fix applied to it.
+"""A training program as data: a user's program, and a fix applied to it.
 
-An initializer, an activation, a loss or an optimizer is written as in a program: the
-name that Keras knows it by, such as `he_normal`, or an expression, such as
-`RandomNormal(stddev=3.0)`.
+An initializer, an activation, a loss or an optimizer is written as in a program: a
+Keras name, such as `he_normal`, or an expression, such as `RandomNormal(stddev=3.0)`.
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ from fixes import PER_LAYER, Change, parsed
 
 import keras_initkit
 
-# (pattern of layer names, code); the last that fits a layer counts.
+# (pattern of layer names, code); the last match for a layer counts.
 Settings = tuple[tuple[str, str], ...]
 OUTPUT = "output"
 SCOPE = {
@@ -48,18 +47,18 @@ class Program:
         family: a key of `families.FAMILIES`.
         depth: number of hidden layers, or of blocks.
         width: units in each of them.
-        activation: for patterns of layer names; a pattern speaks of hidden layers, and
-            the output is meant by its own name alone.
+        activation: for patterns of layer names. Patterns match hidden layers; only its
+            own name matches the output.
         kernel_initializer: likewise.
         bias_initializer: likewise.
         loss: with its arguments.
-        optimizer: with its arguments, but for the learning rate.
+        optimizer: with its arguments, except the learning rate.
         learning_rate: a constant.
-        output_units: as many as the data needs, unless it is given.
+        output_units: by default, as many as the data needs.
         x: expressions of the inputs `x`, applied in order.
-        y: the same of the targets `y`.
-        epochs: how often all samples are seen.
-        batch_size: samples in a step.
+        y: the same for the targets `y`.
+        epochs: passes over all samples.
+        batch_size: samples per step.
     """
 
     data: str = "digits"
@@ -82,8 +81,8 @@ class Program:
         """The same program with other values.
 
         Args:
-            **changes: new values by attribute. Of what is set by layer, a mapping from
-                patterns to code; of `x` and `y`, an expression to be applied last.
+            **changes: new values by attribute. For settings by layer, a mapping from
+                patterns to code; for `x` and `y`, an expression to apply last.
         """
         values = dict(changes)
         for name in PER_LAYER:
@@ -98,11 +97,11 @@ class Program:
         """The same program with a finding's `fix` typed into it.
 
         Args:
-            text: one change a line, see `fixes.parsed`.
+            text: one change per line, see `fixes.parsed`.
 
         Raises:
-            ValueError: the text is not of that form, names a layer that is not there,
-                or does not leave a program that can be built.
+            ValueError: the text is malformed, names an unknown layer, or leaves a
+                program that cannot be built.
         """
         program = self
         for change in parsed(text):
@@ -134,7 +133,7 @@ class Program:
 
     @functools.cached_property
     def hidden(self) -> tuple[str, ...]:
-        """The names of all kernels but for the output's."""
+        """The names of all kernels but the output's."""
         model = self.build(seed=0)
         names = [layer.name for layer in model.layers if _has_kernel(layer)]
         recurrent = [f"{n}/recurrent_kernel" for n in names if "recurrent" in n]
@@ -207,7 +206,7 @@ def _with(settings: Settings, changes: Mapping[str, str]) -> Settings:
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether a pattern speaks of a layer."""
+    """Tells whether a pattern matches a layer."""
     return pattern == name or (name != OUTPUT and fnmatch.fnmatch(name, pattern))
 
 

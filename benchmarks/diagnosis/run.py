@@ -1,10 +1,10 @@
-"""How often `LayerStatsCallback` finds what is wrong, and is quiet where nothing is.
+"""Counts how often `LayerStatsCallback` finds a fault, and stays quiet without one.
 
     python benchmarks/diagnosis/run.py --seeds 0 1 2 --json outcomes.json
 
-trains each case with a callback of default arguments, types the fix of the first
-finding into the faulty ones, trains these too, and prints a line for each training and
-a table of shares. It takes a quarter of an hour a seed on one core.
+trains each case with a callback with default arguments. It applies the fix of the first
+finding to the faulty ones, and trains these, too. It prints a line for each training,
+and a table of shares. This takes a quarter of an hour per seed on one core.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Early(keras.callbacks.Callback):
     """Asks for the findings once the first steps are done.
 
     Attributes:
-        findings: those of that moment; None as long as it has not come.
+        findings: the findings at that moment; None before it.
     """
 
     def __init__(self, stats: LayerStatsCallback) -> None:
@@ -103,7 +103,7 @@ def _with_fix(outcome: Outcome, fault: Fault, fix: str) -> Outcome:
 
 
 def outcomes(pattern: str, seeds: Iterable[int]) -> Iterator[Outcome]:
-    """Of all cases whose names fit, seed by seed."""
+    """The outcomes of all cases with matching names, seed by seed."""
     for seed in seeds:
         for name in fnmatch.filter(HEALTHY, pattern):
             yield outcome_of_healthy(name, seed)
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--cases", metavar="PATTERN", default="*")
     parser.add_argument("--json", metavar="FILE", type=Path)
     arguments = parser.parse_args()
-    # A line of ours says it too.
+    # Our own line says the same.
     logging.getLogger("keras_initkit").setLevel(logging.ERROR)
     found = []
     for outcome in outcomes(arguments.cases, arguments.seeds):

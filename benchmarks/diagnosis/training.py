@@ -1,4 +1,4 @@
-"""One training of a program, and how well it did."""
+"""One training of a program, and its score."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ PREDICTION_BATCH = 256
 
 
 class Training(NamedTuple):
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
-        points: 0 to 100, on samples that it was not trained with, see `points`.
-        losses: of each epoch.
+        points: 0 to 100, on samples outside the training set, see `points`.
+        losses: the loss of each epoch.
     """
 
     points: float
@@ -31,7 +31,7 @@ def train(
     Args:
         program: what to train.
         seed: draws weights and the order of the samples.
-        callbacks: as of `fit`.
+        callbacks: as in `fit`.
     """
     model = program.build(seed)
     data = program.arrays()
@@ -51,15 +51,15 @@ def train(
 
 
 def points(outputs: np.ndarray, data: Data, threshold: float) -> float:
-    """How good outputs are, from 0 to 100.
+    """The quality of outputs, from 0 to 100.
 
-    It is R^2 for numbers. Otherwise it is the balanced accuracy, the mean over the
-    classes of the share that was found, so that it does not pay to ignore a rare one.
+    It is R^2 for numbers. Otherwise it is the balanced accuracy, the mean share of
+    correct answers over the classes, so ignoring a rare class does not pay.
 
     Args:
         outputs: `(samples, outputs)`.
-        data: with the targets of these samples.
-        threshold: above it, an output stands for the label 1.
+        data: has the targets of these samples.
+        threshold: an output above it means the label 1.
     """
     if not np.isfinite(outputs).all():
         return 0.0
@@ -82,6 +82,6 @@ def _balanced_accuracy(found: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _has_logits(model: Any) -> bool:
-    """Whether an output of 0 is the middle between two labels."""
+    """Tells whether an output of 0 is the middle between two labels."""
     activation = model.get_layer("output").activation
     return activation in (keras.activations.linear, keras.activations.tanh)

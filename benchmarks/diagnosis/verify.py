@@ -1,9 +1,9 @@
-"""Does each case hold what it says? `python benchmarks/diagnosis/verify.py`
+"""Checks that each case is what it claims: `python benchmarks/diagnosis/verify.py`
 
-trains every healthy program, which has to reach the floor of its data, and every faulty
-one, which has to end at least 5 points below its twin, both as a mean over seeds. The
-names of problems and layers have to be there. It keeps the points in `verified.json`,
-and trains only what is not in there yet.
+trains every healthy program, which must reach the floor of its data, and every faulty
+one, which must end at least 5 points below its twin, both as a mean over seeds. The
+names of problems and layers must exist. The script keeps the points in `verified.json`,
+and trains only missing cases.
 """
 
 import argparse
@@ -28,7 +28,7 @@ class Verified:
 
     Args:
         file: JSON, `{program: [points of seed 0, ...]}`.
-        seeds: how many there have to be.
+        seeds: the number of seeds.
     """
 
     def __init__(self, file: Path, seeds: int) -> None:
@@ -37,7 +37,7 @@ class Verified:
         self._points = json.loads(file.read_text()) if file.exists() else {}
 
     def points(self, program: Program) -> float:
-        """The mean over the seeds; trains where a seed is not in the file."""
+        """The mean over the seeds; it trains seeds that are not in the file."""
         points = self._points.setdefault(repr(program), [])
         for seed in range(len(points), self._seeds):
             points.append(round(train(program, seed).points, 1))

@@ -1,6 +1,6 @@
-"""What the package needs of a framework: one interface, one file for each backend.
+"""The interface to a framework, with one file for each backend.
 
-Everything else in the package is `keras.ops` or numpy, and names no framework.
+Everything else in the package uses `keras.ops` or numpy, and names no framework.
 """
 
 import importlib
@@ -15,55 +15,55 @@ NAMES = ("tensorflow", "jax", "torch")
 
 
 class Outbox(Protocol):
-    """Takes rows from a training step of the user's own, and keeps them until read.
+    """Takes rows from the user's own training step, and keeps them until read.
 
     Attributes:
-        num_lost: how many rows were overwritten before they were read.
+        num_lost: the number of rows that were overwritten before they were read.
     """
 
     num_lost: int
 
     def post(self, is_wanted: Any, make_row: Callable[[], Any]) -> None:
-        """Makes a row where `is_wanted`, a boolean scalar, is true, and keeps it.
+        """Makes and keeps a row if `is_wanted`, a boolean scalar, is true.
 
         Args:
-            is_wanted: may be a tensor of a graph; where it is false nothing is made.
-            make_row: function of nothing to three tensors: the step, whether it was
-                skipped, and a vector of numbers.
+            is_wanted: may be a tensor of a graph. If it is false, nothing is made.
+            make_row: returns three tensors: the step, whether it was skipped, and a
+                vector of numbers.
         """
 
     def num_waiting(self) -> int:
-        """How many rows were kept and not read yet."""
+        """The number of rows that were kept and not read yet."""
 
     def read(self) -> list[tuple[int, bool, np.ndarray]]:
-        """The rows since the last call, oldest first; the vectors are float64."""
+        """The rows since the last call, oldest first, with float64 vectors."""
 
 
 class Backend(Protocol):
-    """What each file beside this one provides, as functions of a module."""
+    """The functions of each module beside this one."""
 
     # -- tensors -----------------------------------------------------------------------
 
     def value(self, variable: Any) -> Any:
-        """What a variable holds now, as a tensor that may change with the variable."""
+        """The value of a variable, as a tensor that may change with the variable."""
 
     def snapshot(self, variable: Any) -> Any:
-        """What a variable holds now, as a tensor that stays as it is."""
+        """The value of a variable, as a tensor that does not change."""
 
     def dense(self, gradient: Any, shape: Sequence[int]) -> Any:
-        """The gradient as a tensor; rows that are given several times are added."""
+        """The gradient as a tensor, with repeated rows added."""
 
     def outside(self, tensor: Any) -> Any:
-        """The tensor as it can be used outside the differentiation it is part of."""
+        """The tensor for use outside the differentiation that it is part of."""
 
     def trace_of(self, tensor: Any) -> Any:
         """The graph or trace that a tensor belongs to; None if it holds numbers."""
 
     def numbers(self, tensor: Any) -> np.ndarray:
-        """What a tensor holds, of the whole batch, once it is computed."""
+        """The numbers in a tensor, of the whole batch, once it is computed."""
 
     def reduce(self, kind: str, tensors: Sequence[Any]) -> Any:
-        """One number of each tensor, in whichever way is the fastest here.
+        """One number of each tensor, computed in the fastest way for this backend.
 
         Args:
             kind: `"mean"`, `"sum_of_squares"`, `"max"` or `"min"`, over all entries.
@@ -74,10 +74,11 @@ class Backend(Protocol):
         """
 
     def of_each(self, function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
-        """What a function makes of each tensor, of as many at once as is fast here.
+        """The results of a function for each tensor, with many at once if that is fast.
 
         Args:
-            function: of n tensors of one shape, shape (n, ...), to n results.
+            function: takes n tensors of one shape, shape (n, ...), and returns n
+                results.
             tensors: of any shapes; the results of all have one shape.
 
         Returns:
@@ -88,7 +89,7 @@ class Backend(Protocol):
         """The bits of each entry of a float32 tensor, int32."""
 
     def count(self, indices: Any, length: int) -> Any:
-        """How often each of 0 to length - 1 occurs in an integer vector, float32."""
+        """The counts of 0 to length - 1 in an integer vector, float32."""
 
     # -- functions ---------------------------------------------------------------------
 
@@ -96,25 +97,25 @@ class Backend(Protocol):
         """Calls a function so that the compiler does not merge it with the rest."""
 
     def must_recompute(self, tensor: Any) -> bool:
-        """Whether a second reader of a tensor could change how its first is computed.
+        """Tells whether a second reader of a tensor could change the first result.
 
-        Then what is measured of the forward pass is computed once more, apart from it.
+        If so, measurements of the forward pass compute it once more, separately.
         """
 
     def eagerly(self, function: Callable[[], Any]) -> Any:
         """Calls a function outside any trace."""
 
     def random_state_kept(self) -> AbstractContextManager:
-        """Within it the framework may draw numbers; then its generator is as before.
+        """A context that restores the framework's random generator at its end.
 
-        Keras has a generator of its own, but for dropout without a seed with torch.
+        Keras has its own generator, except for dropout without a seed with torch.
         """
 
     def slope(self, function: Callable[[Any], Any], tensor: Any) -> Any:
         """f'(x) at every entry of a tensor, for an elementwise f."""
 
     def is_pure(self, function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-        """Whether a function of one float32 tensor draws nothing and keeps no state."""
+        """Tells whether a function of a float32 tensor has no draws and no state."""
 
     def gradients(
         self,
@@ -125,103 +126,103 @@ class Backend(Protocol):
         """The gradients of a scalar with respect to tensors on the way to it, eagerly.
 
         Args:
-            forward: function of `watch` to the scalar, and to a function that lists the
-                tensors. What is to be in that list must have gone through `watch`,
-                which returns the tensor to go on with.
+            forward: takes `watch` and returns the scalar, and a function that lists the
+                tensors. Pass each tensor of that list through `watch`, and continue
+                with the result.
 
         Returns:
-            One for each tensor of the list, of its shape; None if nothing depends on
-            it.
+            A gradient for each tensor of the list, of its shape; None if nothing
+            depends on it.
         """
 
     # -- training ----------------------------------------------------------------------
 
     def with_rows(self, outputs: Any, rows: Any) -> Any:
-        """What a train step returns, with rows beside its logs."""
+        """The outputs of a train step, with rows beside its logs."""
 
     def without_rows(self, outputs: Any) -> tuple[Any, Any, Any]:
         """The inverse of `with_rows`, after the trainer's function.
 
         Returns:
-            The outputs, the logs that are in them, and the rows.
+            The outputs, the logs in them, and the rows.
         """
 
     def next_batch(self, arguments: tuple) -> tuple:
-        """Takes a batch; arguments of a train function that hold nothing else.
+        """Takes a batch; returns arguments of a train function with only that batch.
 
         Raises:
             StopIteration: if there is none.
         """
 
     def next_arguments(self, arguments: tuple, outputs: Any) -> tuple:
-        """What a train function is called with next, within one execution."""
+        """The next arguments of a train function, within one execution."""
 
     def can_look(self, model: Any) -> bool:
-        """Whether `held` costs next to nothing at this moment."""
+        """Tells whether `held` costs almost nothing at this moment."""
 
     def held(self, model: Any, variable: Any) -> int:
-        """What an integer variable of the optimizer holds now, in the middle of `fit`.
+        """The current value of an optimizer's integer variable, in the middle of `fit`.
 
         It may have to wait for the step that is running.
         """
 
     def on_all_replicas(self, function: Callable[[tuple], Any], given: Any) -> Any:
-        """Calls a function once, with what each replica gave; each gets its result.
+        """Calls a function once with the entries of all replicas. Each gets the result.
 
         Args:
-            function: of a tuple, one entry for each replica.
-            given: this replica's entry, an object that is no list, tuple or dict.
+            function: takes a tuple with one entry for each replica.
+            given: this replica's entry, an object that is not a list, tuple or dict.
         """
 
     def peek(self, arguments: tuple, count: int) -> tuple[Any, tuple]:
         """The next batch, and arguments of a train function that begin with it.
 
         Args:
-            arguments: what Keras calls the train function with.
-            count: how many batches an execution takes.
+            arguments: Keras's arguments of the train function.
+            count: the number of batches in an execution.
 
         Returns:
-            None in place of a batch that is spread over several replicas.
+            None instead of a batch that is spread over several replicas.
         """
 
     def with_state(
         self, model: Any, arguments: tuple, function: Callable[[], None]
     ) -> tuple:
-        """Calls a function while the variables hold the state, and may be changed.
+        """Calls a function while the variables hold the state and may change.
 
         Args:
             model: the model.
-            arguments: what Keras calls the train function with.
-            function: of nothing.
+            arguments: Keras's arguments of the train function.
+            function: takes no arguments.
 
         Returns:
-            The arguments with what the variables hold then.
+            The arguments with the new values of the variables.
         """
 
     def is_first_process(self) -> bool:
-        """Whether this is the process that writes, of several that train together."""
+        """Tells whether this process writes, if several train together."""
 
     def where_needed(
         self, predicate: Any, compute: Callable[[], Any], otherwise: Any
     ) -> Any:
-        """What `compute` returns where the predicate is true; there only it is called.
+        """The result of `compute` if the predicate is true. Only then is it called.
 
         Args:
             predicate: boolean scalar, maybe of a graph.
-            compute: function of nothing to a tensor of the shape of `otherwise`.
-            otherwise: what is returned elsewhere.
+            compute: returns a tensor of the shape of `otherwise`.
+            otherwise: the result if the predicate is false.
         """
 
     def where_wanted(self, is_wanted: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returns where `is_wanted` is true; elsewhere it is not made.
+        """The result of `make` if `is_wanted` is true. Otherwise it is not made.
 
         Args:
             is_wanted: boolean scalar, maybe of a graph.
-            make: function of nothing to a vector of numbers.
+            make: returns a vector of numbers.
         """
 
     def outbox(self, width: int, capacity: int) -> Outbox:
-        """A new outbox for vectors of so many numbers."""
+        """A new outbox for vectors of `width` numbers."""
 
 
 def current() -> Backend:
@@ -241,7 +242,7 @@ def current() -> Backend:
     return module
 
 
-if TYPE_CHECKING:  # mypy holds each file against the interface
+if TYPE_CHECKING:  # mypy checks each file against the interface
     from keras_initkit.backends import jax, tensorflow, torch
 
     _CHECKED: tuple[Backend, ...] = (tensorflow, jax, torch)

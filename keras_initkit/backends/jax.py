@@ -1,4 +1,4 @@
-"""The interface for JAX, where a step is one compiled function of its state."""
+"""The interface for JAX, in which a step is one compiled function of its state."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ def dense(gradient: Any, shape: Sequence[int]) -> Any:
 
 
 def outside(tensor: Any) -> Any:
-    # Its tangent is zero, and JAX then hands on the primal value, which belongs to the
-    # trace around the differentiation.
+    # Its tangent is zero, so JAX passes on the primal value, which belongs to the trace
+    # around the differentiation.
     return jax.lax.stop_gradient(tensor)
 
 
@@ -39,7 +39,7 @@ def trace_of(tensor: Any) -> Any:
 
 def numbers(tensor: Any) -> np.ndarray:
     if isinstance(tensor, jax.Array) and not tensor.is_fully_addressable:
-        # Each process has the whole of what is replicated.
+        # Each process has all of a replicated array.
         tensor = tensor.addressable_data(0)
     return np.asarray(tensor)
 
@@ -93,7 +93,7 @@ def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-    """What it assigns stays in the scope, a draw's state too."""
+    """Whatever it assigns stays in the scope, even the state of a draw."""
     spec = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
     with keras.StatelessScope() as scope:
         jaxpr = jax.make_jaxpr(function)(spec)
@@ -104,19 +104,19 @@ def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
 def gradients(forward: Callable) -> list[Any]:
     cotangents: dict[int, Any] = {}
     places: dict[int, int] = {}
-    alive: list[Any] = []  # the ids of what is gone are given again
+    alive: list[Any] = []  # Python reuses the ids of dead objects
 
     def run(zero: Any) -> Any:
         def watch(tensor: Any) -> Any:
             if not jnp.issubdtype(tensor.dtype, jnp.floating):
                 return tensor
-            # Whatever depends on the zero is differentiated, and tells its cotangent.
+            # JAX differentiates whatever depends on the zero, and notes its cotangent.
             tensor = _tap(len(alive), cotangents, tensor + zero.astype(tensor.dtype))
             places[id(tensor)] = len(alive)
             alive.append(tensor)
             return tensor
 
-        # What the layers assign stays in the scope.
+        # Whatever the layers assign stays in the scope.
         with keras.StatelessScope(collect_losses=True):
             scalar, tensors = forward(watch)
             listed.extend(tensors())
@@ -128,7 +128,7 @@ def gradients(forward: Callable) -> list[Any]:
 
 
 def _tap(place: int, cotangents: dict[int, Any], tensor: Any) -> Any:
-    """The tensor itself; its cotangent is noted once it is known."""
+    """The tensor itself; notes its cotangent once that is known."""
 
     @jax.custom_vjp
     def identity(x: Any) -> Any:
@@ -203,7 +203,7 @@ def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
 
 
 class Rows:
-    """Rows of steps that are compiled or not: the host is called with each."""
+    """Rows of steps, compiled or not: each calls the host."""
 
     def __init__(self) -> None:
         self.num_lost = 0

@@ -21,37 +21,37 @@ __all__ = [
 
 
 def layers_of(model: Any, include_self: bool = True, recursive: bool = True) -> Any:
-    """All layers in a model or layer: `model.layers` has only those of the surface."""
+    """All layers in a model or layer: `model.layers` has only the outer ones."""
     return model._flatten_layers(include_self=include_self, recursive=recursive)
 
 
 def attributes_of(layer: Any) -> dict[str, Any]:
-    """What was assigned to a layer; with PyTorch, layers in it are kept aside."""
+    """The attributes of a layer; with PyTorch, layers in it are kept elsewhere."""
     return {**vars(layer), **vars(layer).get("_modules", {})}
 
 
 def own_trainable_variables(layer: Any) -> list[Any]:
-    """Those that a layer made itself: `trainable_variables` has its sublayers' too."""
+    """The layer's own variables: `trainable_variables` also has its sublayers'."""
     return layer._trainable_variables
 
 
 def variables_of(optimizer: Any) -> list[Any]:
-    """What an optimizer trains: `apply` without variables takes these."""
+    """The variables that an optimizer trains: `apply` without variables uses these."""
     return getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables
 
 
 def compiled_loss(model: Any) -> Any:
-    """What `compile` made of the losses, which `model.loss` is not; None before."""
+    """The loss object that `compile` made, unlike `model.loss`; None before."""
     return model._compile_loss
 
 
 def put_compiled_loss(model: Any, loss: Any) -> None:
-    """Gives a model another one, not by setattr: a model tracks what it is given."""
+    """Replaces the loss, not by setattr, because a model tracks its attributes."""
     vars(model)["_compile_loss"] = loss
 
 
 def fresh_compiled_loss(loss: Any) -> Any:
-    """One of the same arguments: it has metrics of its own from its first batch on."""
+    """A loss with the same arguments, which gets its own metrics on its first batch."""
     return type(loss)(
         loss._user_loss,
         loss._user_loss_weights,
@@ -61,7 +61,7 @@ def fresh_compiled_loss(loss: Any) -> Any:
 
 
 def calls_in(model: Any) -> list[Any]:
-    """The calls that a Sequential or Functional model consists of; else none."""
+    """The calls in a Sequential or Functional model; none in other models."""
     by_depth = getattr(graph_of(model), "_nodes_by_depth", {})
     return [node for nodes in by_depth.values() for node in nodes]
 
@@ -72,7 +72,7 @@ def graph_of(model: Any) -> Any:
 
 
 def call_that_made(tensor: Any) -> tuple[Any, int]:
-    """The call that a symbolic tensor comes from, and which of its outputs it is."""
+    """The call that made a symbolic tensor, and the number of the output."""
     operation, node_index, tensor_index = tensor._keras_history
     return operation._inbound_nodes[node_index], tensor_index
 
@@ -83,34 +83,34 @@ def output_projection(layer: Any) -> Any:
 
 
 def raw_iterations(optimizer: Any) -> Any:
-    """The counter of an optimizer's calls; `iterations` leaves out accumulated ones."""
+    """The counter of an optimizer's calls; `iterations` skips accumulated ones."""
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
 def learning_rate_of(optimizer: Any) -> Any:
-    """What an optimizer has for its learning rate, without asking what it is now.
+    """An optimizer's learning rate, without computing its value.
 
-    A variable, a schedule, a user's own function of nothing, or None.
+    It is a variable, a schedule, the user's own function, or None.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return getattr(inner, "_learning_rate", None)
 
 
 def accumulated_steps(optimizer: Any) -> int:
-    """How many calls make one step of `optimizer.iterations`."""
+    """The number of calls in one step of `optimizer.iterations`."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return getattr(inner, "gradient_accumulation_steps", None) or 1
 
 
 def jax_state_is_synced(model: Any) -> bool:
-    """With JAX: whether the variables hold the state, and not the running training."""
+    """With JAX: whether the variables hold the state, not the running training."""
     return model._jax_state_synced
 
 
 def held_by_jax(model: Any, variable: Any) -> Any:
-    """With JAX: what an optimizer's variable holds in the middle of `fit`.
+    """With JAX: the value of an optimizer's variable in the middle of `fit`.
 
-    The variables are empty then; Keras's own way to fill them copies the whole state.
+    The variables are empty then. Keras would copy the whole state to fill them.
     """
     state = getattr(model, "_jax_state", None)
     if not state or model._jax_state_synced:
@@ -122,7 +122,7 @@ def held_by_jax(model: Any, variable: Any) -> Any:
 
 
 def put_jax_state(model: Any, state: Any) -> None:
-    """With JAX: fills the variables, which are empty while the state is elsewhere."""
+    """With JAX: fills the variables, which are empty during training."""
     variables = (
         model.trainable_variables,
         model.non_trainable_variables,
@@ -135,7 +135,7 @@ def put_jax_state(model: Any, state: Any) -> None:
 
 
 def take_jax_state(model: Any) -> Any:
-    """With JAX: what the variables hold, as the trainer takes it at the first step."""
+    """With JAX: the state in the variables, in the trainer's form."""
     return model._get_jax_state(
         trainable_variables=True,
         non_trainable_variables=True,

@@ -1,4 +1,4 @@
-"""Takes tensors of one shape together: each operation costs more than its numbers."""
+"""Stacks tensors of one shape, because each operation has a fixed cost."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Larger tensors are not copied into a stack: that would take longer than it saves.
+# Larger tensors are not copied into a stack, which would take longer than it saves.
 MAX_STACKED = 2**14
 
 
@@ -16,12 +16,12 @@ def in_stacks(
     stack: Callable[[list[Any]], Any],
     concatenate: Callable[[list[Any]], Any],
 ) -> Any:
-    """What a function makes of each tensor: shape (tensors, ...).
+    """The results of a function for each tensor: shape (tensors, ...).
 
     Args:
-        function: of tensors of one shape, shape (n, ...), to n results.
+        function: takes n tensors of one shape, shape (n, ...), and returns n results.
         tensors: of any shapes.
-        stack: the backend's own, as is `concatenate`.
+        stack: the backend's function, like `concatenate`.
     """
     groups: dict[Any, list[int]] = {}
     for place, tensor in enumerate(tensors):

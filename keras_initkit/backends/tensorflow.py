@@ -1,4 +1,4 @@
-"""The interface for TensorFlow, where a step is a graph over variables."""
+"""The interface for TensorFlow, in which a step is a graph over variables."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ import tensorflow as tf
 
 
 def value(variable: Any) -> Any:
-    # `keras.ops.convert_to_tensor` hands on the variable itself. What captures that
-    # counts as its writer, and every later reader has to wait for it.
+    # `keras.ops.convert_to_tensor` passes on the variable itself. A function that
+    # captures it counts as its writer, and every later reader has to wait.
     return tf.convert_to_tensor(variable)
 
 
@@ -37,10 +37,10 @@ def numbers(tensor: Any) -> np.ndarray:
     return tensor.numpy()
 
 
-# One op a tensor: to copy many small ones into one would take longer.
+# One op for each tensor, because copying many small ones into one takes longer.
 _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": tf.reduce_mean,
-    "sum_of_squares": tf.nn.l2_loss,  # half of it, without a tensor of the squares
+    "sum_of_squares": tf.nn.l2_loss,  # half the sum, without a tensor of the squares
     "max": tf.reduce_max,
     "min": tf.reduce_min,
 }
@@ -77,16 +77,16 @@ def count(indices: Any, length: int) -> Any:
 def apart(function: Callable[[], Any]) -> Any:
     if tf.executing_eagerly():
         return function()
-    # The optimizer of graphs merges what is computed twice, and an op whose result has
-    # a second reader is no longer fused with the next one. It does not look into a
-    # function that is not inlined.
+    # The graph optimizer merges repeated computations, and does not fuse an op with the
+    # next one if its result has a second reader. It does not look into a function that
+    # is not inlined.
     traced = tf.function(
         function, autograph=False, experimental_attributes={"_noinline": True}
     ).get_concrete_function()
     if not traced.outputs:
         return None
-    # Called as an op: TensorFlow keeps the gradient functions of what is called
-    # otherwise for as long as the process lives.
+    # Called as an op, because TensorFlow keeps the gradient functions of other calls
+    # for as long as the process lives.
     results = tf.raw_ops.StatefulPartitionedCall(
         args=traced.captured_inputs,
         Tout=[tensor.dtype for tensor in traced.outputs],
@@ -131,7 +131,7 @@ def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
 
 def gradients(forward: Callable) -> list[Any]:
     run_eagerly = tf.config.functions_run_eagerly()
-    # What a tf.function of the user's own computes would not be seen.
+    # Otherwise, the computations of the user's own tf.function would be hidden.
     tf.config.run_functions_eagerly(True)
     try:
         with tf.GradientTape() as tape:
@@ -145,7 +145,7 @@ def gradients(forward: Callable) -> list[Any]:
 def _watch(tape: tf.GradientTape, tensor: Any) -> Any:
     if not (tf.executing_eagerly() and tensor.dtype.is_floating):
         return tensor
-    # Another tensor for each reader, so that each has a gradient of its own.
+    # A separate tensor for each reader, so each has its own gradient.
     tensor = tf.identity(tensor)
     tape.watch(tensor)
     return tensor
@@ -163,7 +163,7 @@ def next_batch(arguments: tuple) -> tuple:
     (iterator,) = arguments
     if not hasattr(iterator, "get_next_as_optional"):
         return (iter([next(iterator)]),)
-    # A step that finds no batch would still count it where the size is known.
+    # If the size is known, a step that finds no batch would still count.
     batch = iterator.get_next_as_optional()
     if not batch.has_value():
         raise StopIteration
@@ -182,11 +182,11 @@ def held(model: Any, variable: Any) -> int:
     return int(value(variable))
 
 
-# A user's tf.function converts what it calls, which ours need not be.
+# A user's tf.function converts the functions that it calls; ours need no conversion.
 @tf.autograph.experimental.do_not_convert
 def on_all_replicas(function: Callable[[tuple], Any], given: Any) -> Any:
-    # Replicas trace their parts of a step in threads of their own. Where they meet,
-    # the tensors of all of them can be used.
+    # Replicas trace their parts of a step in separate threads. Where they meet, the
+    # tensors of all of them are available.
     strategy = tf.distribute.get_strategy()
     context = tf.distribute.get_replica_context()
     if context is None or strategy.num_replicas_in_sync == 1:
@@ -204,7 +204,7 @@ def peek(arguments: tuple, count: int) -> tuple[Any, tuple]:
         return None, arguments
     batch = next(iterator)
     batches = tf.data.Dataset.from_generator(
-        # No more than are used: tf.data fetches in advance.
+        # No more than are used, because tf.data fetches in advance.
         lambda: itertools.islice(itertools.chain([batch], iterator), count),
         output_signature=iterator.element_spec,
     )
@@ -233,10 +233,10 @@ def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
 
 
 def _run_if(is_wanted: Any, make: Callable[[], Any]) -> Any:
-    """Runs a function in a branch of the graph; zeros stand for what it does not make.
+    """Runs a function in a branch of the graph; the other branch returns zeros.
 
-    A functional `If` costs the same few microseconds however many tensors its branch
-    takes; `tf.cond` is lowered to a switch for each of them.
+    A functional `If` always costs a few microseconds, however many tensors its branch
+    takes. `tf.cond` becomes a switch for each of them.
     """
     then_branch = tf.function(make, autograph=False).get_concrete_function()
     inputs, outputs = then_branch.captured_inputs, then_branch.outputs
@@ -261,16 +261,16 @@ def _run_if(is_wanted: Any, make: Callable[[], Any]) -> Any:
 class Ring:
     """A ring of rows that lives where the training step runs.
 
-    A step of the user's own may be compiled, with XLA too, and may run a thousand times
-    without Python: the rows wait in a variable. A row carries its own number, because
-    the read of one variable is the only read that cannot fall between two writes.
+    The user's own step may be compiled, even with XLA, and may run a thousand times
+    without Python. So the rows wait in a variable. Each row has its own number, because
+    only the read of a single variable cannot fall between two writes.
 
     Args:
-        width: how many numbers the vector of a row has.
-        capacity: number of rows that wait; the oldest is overwritten.
+        width: the length of a row's vector.
+        capacity: the number of rows that wait; the oldest is overwritten.
 
     Attributes:
-        num_lost: how many rows were overwritten before they were read.
+        num_lost: the number of rows that were overwritten before they were read.
     """
 
     def __init__(self, width: int, capacity: int) -> None:

@@ -1,4 +1,4 @@
-"""The interface for PyTorch, where every step runs op by op."""
+"""The interface for PyTorch, in which every step runs op by op."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import torch
 
 from keras_initkit.backends.stacks import in_stacks
 
-SHORTEST_CHUNK, LONGEST_CHUNK = 32, 1024  # of entries that are summed one by one
+SHORTEST_CHUNK, LONGEST_CHUNK = 32, 1024  # entries to sum one by one
 
 
 def value(variable: Any) -> Any:
@@ -39,8 +39,8 @@ def numbers(tensor: Any) -> np.ndarray:
 
 
 def _sums_of_squares(rows: Any) -> Any:
-    # `vector_norm` makes no tensor of the squares, but adds one after the other: that
-    # is exact enough for short chunks.
+    # `vector_norm` makes no tensor of the squares, but adds them one by one, which is
+    # exact enough for short chunks.
     chunk = math.gcd(rows.shape[1], LONGEST_CHUNK)
     if chunk < SHORTEST_CHUNK:
         return rows.square().sum(1)
@@ -98,9 +98,9 @@ def slope(function: Callable[[Any], Any], tensor: Any) -> Any:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int]) -> bool:
-    """Two calls are compared, as is the state of PyTorch's generator around them."""
+    """Compares two calls, and the state of PyTorch's generator around them."""
     point = torch.linspace(-1, 1, int(np.prod(shape))).reshape(tuple(shape))
-    # What is assigned within the scope, Keras's own seeds too, stays there.
+    # Whatever is assigned in the scope stays there, even Keras's own seeds.
     with random_state_kept(), keras.StatelessScope(), torch.no_grad():
         before = torch.get_rng_state()
         first, second = function(point), function(point)
@@ -114,7 +114,7 @@ def gradients(forward: Callable) -> list[Any]:
     def watch(tensor: Any) -> Any:
         if not tensor.is_floating_point():
             return tensor
-        # Another tensor for each reader, so that each has a gradient of its own.
+        # A separate tensor for each reader, so each has its own gradient.
         tensor = tensor.clone() if tensor.requires_grad else tensor.detach().clone()
         if not tensor.requires_grad:
             tensor.requires_grad_()
@@ -136,7 +136,7 @@ def gradients(forward: Callable) -> list[Any]:
 
 
 def random_state_kept() -> AbstractContextManager:
-    # Keras draws dropout without a seed from it.
+    # Keras uses it for dropout without a seed.
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
@@ -196,7 +196,7 @@ def where_wanted(is_wanted: Any, make: Callable[[], Any]) -> Any:
 
 
 class Rows:
-    """Rows of steps that run op by op: they are there at once."""
+    """Rows of steps that run op by op, which are available at once."""
 
     def __init__(self) -> None:
         self.num_lost = 0

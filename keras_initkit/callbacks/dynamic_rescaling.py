@@ -1,4 +1,4 @@
-"""The callback that puts the scale of layers right, before and while they train."""
+"""The callback that corrects the scale of layers, before and during training."""
 
 import functools
 from collections import deque
@@ -25,37 +25,37 @@ from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.runs import new_run
 
 RUN_NAME = "rescaling"
-CHECKS = 3  # a jump is found in so many
+CHECKS = 3  # the number of checks in which a jump shows
 
 
 class DynamicRescalingCallback(keras.callbacks.Callback):
     """Rescales each kernel that has the wrong scale, by one factor for the kernel.
 
-    It acts twice, and otherwise leaves the training alone, bit for bit:
+    It acts in two cases, and otherwise leaves the training alone, bit for bit:
 
     - Before the first step of the optimizer, `signal_report` judges the model on the
       first batch. Each kernel that it suspects of `weights_too_large` or
       `weights_too_small` gets the scale that keeps the signal of its activation:
       `fan_in * mean(W^2) * E[f(u)^2] = 1` for u ~ N(0, 1). For ReLU, this is the scale
       of He initialization.
-      In a residual network, a kernel that closes one of n branches gets that divided
-      by sqrt(n), and the last layer gets the scale of Glorot initialization. Kernels
-      of zeros, a small last layer, and small kernels in networks that normalize their
-      activations are not suspect.
+      In a residual network, the last kernel of each of n branches gets that divided by
+      sqrt(n), and the last layer gets the scale of Glorot initialization. It does not
+      suspect kernels of zeros, a small last layer, or small kernels in networks that
+      normalize their activations.
     - At one step in `check_freq`, it compares the norm of each kernel with the norm at
-      the check before. Where they differ by a factor of more than 2.5 that the
-      optimizer's own steps do not explain, something else has multiplied the kernel.
-      By then other layers have adapted to it, so the whole model, with the moments of
-      its optimizer, is put back to the check before. Changes between two calls of
-      `fit` are taken for intended.
+      the check before. If they differ by a factor of more than 2.5 that the optimizer's
+      own steps do not explain, something else has multiplied the kernel. By then other
+      layers have adapted to it, so the callback puts the whole model, with the moments
+      of its optimizer, back to the check before. It takes changes between two calls of
+      `fit` as intended.
 
-    The log has one line for each time it acts. From check to check, the callback keeps
-    a copy of the weights and of the optimizer's moments.
+    It logs one line each time it acts. From check to check, it keeps a copy of the
+    weights and of the optimizer's moments.
 
     A model that starts from trained weights may have other scales than an initializer
-    gives. Choose the new layers with `layers=` then. A model that cannot be run on a
-    batch, such as a GAN, and one whose batches are spread over several replicas, is not
-    judged at the start.
+    gives. In that case, choose the new layers with `layers=`. The callback does not
+    judge the start of a model that cannot run on a batch, such as a GAN, or whose
+    batches are spread over several replicas.
 
     Examples:
 
@@ -74,12 +74,12 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
 
     Args:
         check_freq: positive integer, in steps of the optimizer.
-        layers: which layers are rescaled: a pattern, as of file names, of the layer's
-            name or path (`"dense_*"`), a layer or a layer class, a function from a
-            layer to a bool, or a list of these. None for all with a trainable kernel.
+        layers: the layers to rescale: a pattern, as for file names, of the layer's name
+            or path (`"dense_*"`), a layer or a layer class, a function from a layer to
+            a bool, or a list of these. None for all with a trainable kernel.
         log_dir: directory for TensorBoard. Each rescaling is a scalar
             `rescale_factor/<layer>` and a text in the run `<log_dir>/rescaling`, which
-            is made with the first of them; another training, with another optimizer or
+            is made with the first of them. Another training, with another optimizer or
             callback, has its own: `rescaling_2`, `rescaling_3`, ... None for none.
 
     Attributes:
@@ -137,20 +137,20 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._session.mark_epoch()
 
-    # At the beginning of a batch: for what happens at its end, Keras has to choose
-    # between waiting for every step and calling us from another thread.
+    # At the beginning of a batch, because for its end, Keras must either wait for every
+    # step or call us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if self._session.num_waiting:
             self._harmlessly(self._check)
         self._session.before_batch()
-        if self._is_first_batch and self._session.next_step == 0:  # until one has come
+        if self._is_first_batch and self._session.next_step == 0:  # until one arrives
             TrainFunctions.of(self._model).look_first(self._look_at)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._end()
 
     def __reduce__(self) -> tuple:
-        """A copy, or what is unpickled, is a new callback with the same arguments."""
+        """A copy, or an unpickled callback, is a new one with the same arguments."""
         return functools.partial(type(self), *self._arguments), ()
 
     def _look_at(self, batch: Any) -> None:
@@ -167,20 +167,20 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         jumps = []
         if len(self._records) == CHECKS:
             jumps = of_jumps(self._session.plan.layers, self._records)
-        model = self.model  # with JAX this fills the variables, to be read again
+        model = self.model  # with JAX, this fills the variables, which are read below
         if jumps and self._snapshot is not None:
             self._snapshot.put_back()
             self._undo_early_jumps(jumps)
-            said = "the model was put back to its last check, with it the kernels of"
+            said = "the model was put back to its last check because of a jump in"
             self._note(jumps, f"{said} {_names(jumps)}")
-            self._records.clear()  # the norms are others now
+            self._records.clear()  # the norms have changed
         else:
             self._snapshot = Snapshot(model)
 
     def _undo_early_jumps(self, jumps: list[Rescaling]) -> None:
         """Rescales a kernel that had jumped when the snapshot was taken.
 
-        The norms are those before a step, and the snapshot is of after it.
+        The norms belong to the weights before a step, and the snapshot to those after.
         """
         _, (_, norms), _ = self._records
         norm_of = dict(zip(self._session.plan.layers, norms, strict=True))
@@ -210,7 +210,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         return dict(zip(plan.layers, plan.variables, strict=True))
 
     def _note(self, events: list[Rescaling], said: str) -> None:
-        """Keeps the events, writes them, and logs what was done, and why."""
+        """Keeps the events, writes them, and logs the action and its reason."""
         for event in events:
             self.events.append(event)
             self._harmlessly(functools.partial(self._write, event))
@@ -220,7 +220,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
     def _write(self, event: Rescaling) -> None:
         if self._log_dir is None:
             return
-        # TensorBoard's protocol buffers are loaded when they are needed.
+        # TensorBoard's protocol buffers are loaded only when needed.
         from keras_initkit.tensorboard.event_file import EventFile
         from keras_initkit.tensorboard.rescaling_writer import write_rescaling
 
@@ -230,7 +230,7 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
         write_rescaling(self._file, *event)
 
     def _harmlessly(self, function: Callable[[], None]) -> None:
-        """Whatever happens in it, the user's training goes on."""
+        """Calls a function; if it fails, the user's training continues."""
         try:
             function()
         except Exception as error:
@@ -238,8 +238,8 @@ class DynamicRescalingCallback(keras.callbacks.Callback):
             if fault not in self._warned:
                 self._warned.add(fault)
                 log.warning(
-                    "keras_initkit: something in `DynamicRescalingCallback` failed, "
-                    "and the training goes on without it: %s",
+                    "keras_initkit: `DynamicRescalingCallback` failed, and training "
+                    "continues without it: %s",
                     fault,
                 )
 

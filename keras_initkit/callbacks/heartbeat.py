@@ -1,4 +1,4 @@
-"""Something that is done now and then, in the background."""
+"""A thread that calls a method at regular intervals."""
 
 import atexit
 import threading
@@ -11,7 +11,7 @@ class Heartbeat(threading.Thread):
     """Calls a method every few seconds, until it is stopped or its object is gone.
 
     Args:
-        seconds: how long it waits between two calls.
+        seconds: the time between two calls.
         method: a bound method of no arguments; its object is not kept alive.
     """
 
@@ -21,7 +21,7 @@ class Heartbeat(threading.Thread):
         self._method = weakref.WeakMethod(method)
         self._is_stopped = False
         self._waker = threading.Event()
-        # A thread that is inside TensorFlow when the interpreter ends would crash it.
+        # A thread inside TensorFlow would crash the interpreter when that ends.
         atexit.register(self.stop)
 
     def run(self) -> None:
@@ -36,11 +36,11 @@ class Heartbeat(threading.Thread):
         atexit.unregister(self.stop)
 
     def wake(self) -> None:
-        """The next call comes now."""
+        """Makes the next call now."""
         self._waker.set()
 
     def stop(self) -> None:
-        """Waits for a call that is under way, and ends; it may be called from one."""
+        """Waits for a running call, then ends. The method itself may call this."""
         self._is_stopped = True
         self._waker.set()
         if self.is_alive() and threading.current_thread() is not self:

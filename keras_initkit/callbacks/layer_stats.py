@@ -24,7 +24,7 @@ from keras_initkit.stats.train_functions import TrainFunctions
 from keras_initkit.tensorboard.local_directory import local_directory
 from keras_initkit.tensorboard.thinning import is_kept
 
-# TensorBoard keeps ten pictures of a run.
+# TensorBoard keeps ten pictures per run.
 MAX_PICTURES = 16
 
 
@@ -49,69 +49,70 @@ class LayerStatsCallback(keras.callbacks.Callback):
     Args:
         log_dir: directory for TensorBoard; use a separate one for each training run.
             With None, nothing is written, and only the history is kept.
-        update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` is every
-            50th step, or fewer if `max_overhead` asks for it. With an integer, exactly
-            the steps that it divides are recorded; `"batch"` is the same as 1; with
-            `"epoch"` it is the first step of each epoch. A step is the value of
-            `optimizer.iterations` before the update, so that steps go on across calls
-            of `fit` and resumed runs.
-        warmup_steps: integer >= 0, the number of first steps of the optimizer that are
-            all recorded, because initialization shows there.
-        statistics: a list of names: `"mean"`, `"variance"` and `"l2_norm"`, the
-            default, `"max_abs"`, `"zero_fraction"` and `"nonfinite_count"` stand for
-            the two keys `weight_<name>` and `gradient_<name>`, of which you may also
-            name one; `"update_ratio"`, `"pre_activation_mean"`,
+        update_freq: `"auto"`, `"batch"`, `"epoch"` or an integer. `"auto"` records
+            every 50th step, or fewer if `max_overhead` requires it. An integer n
+            records every n-th step. `"batch"` is the same as 1. `"epoch"` records the
+            first step of each epoch. A step is the value of `optimizer.iterations`
+            before the update, so steps continue across calls of `fit` and resumed runs.
+        warmup_steps: integer >= 0. All of the optimizer's first steps, up to this
+            number, are recorded, because initialization shows there.
+        statistics: a list of names: `"mean"`, `"variance"` and `"l2_norm"` (the
+            default), `"max_abs"`, `"zero_fraction"` and `"nonfinite_count"` each stand
+            for the two keys `weight_<name>` and `gradient_<name>`, which you can also
+            name alone; `"update_ratio"`, `"pre_activation_mean"`,
             `"pre_activation_variance"`, `"activation_mean"`, `"activation_variance"`,
-            `"dead_fraction"`, `"saturated_fraction"`, `"duplicate_fraction"`. And your
-            own functions of one tensor to a scalar, made of `keras.ops`, which are
-            applied to weights and gradients and recorded as `weight_<function's name>`
-            and `gradient_<function's name>`, with NaN for a layer that they cannot
-            measure. Or `"all"`: everything that has a name.
-        histogram_steps: as `update_freq`, for histograms of weights, gradients and
+            `"dead_fraction"`, `"saturated_fraction"`, `"duplicate_fraction"`. The list
+            may also have your own functions, which take one tensor, return a scalar,
+            and use `keras.ops`. They are applied to weights and gradients and recorded
+            as `weight_<function's name>` and `gradient_<function's name>`, with NaN for
+            a layer that they cannot measure. Or `"all"`: everything that has a name.
+        histogram_steps: like `update_freq`, for histograms of weights, gradients and
             pre-activations, without warm-up; 0 for none.
-        layers: which layers are recorded: a pattern, as of file names, of the layer's
-            name or path (`"dense_*"`), a layer or a layer class, a function from a
-            layer to a bool, or a list of these, of which one must apply, to the layer
-            or to one that it lies in. None for all.
-        include_biases: whether the other trainable variables (biases, scales) are
-            recorded too.
+        layers: the layers to record: a pattern, as for file names, of the layer's name
+            or path (`"dense_*"`), a layer or a layer class, a function from a layer to
+            a bool, or a list of these. In a list, one must match the layer or a layer
+            that contains it. None for all.
+        include_biases: whether to also record the other trainable variables (biases,
+            scales).
         on_record: a function that is called with each record, in the order of the
-            steps, up to `flush_secs` after its step and maybe from another thread:
+            steps, up to `flush_secs` after its step, and maybe from another thread:
             `record.step`, `record.skipped`, `record.loss`, `record.learning_rate`,
             `record.layers` and `record.statistics[key]`, an array of shape (layers,).
-            An exception in it is logged once, and the training goes on.
-        max_overhead: greatest share of the training time that recording may take, for
-            `update_freq="auto"`. Once in each `fit`, the times of recorded steps are
-            compared with those of others; where recording costs more, the interval is
-            widened, which is logged. Nothing is measured where Keras takes several
-            steps in one execution. Pictures keep to the same share.
+            If it raises an exception, this is logged once and training continues.
+        max_overhead: the largest share of the training time that recording may take,
+            for `update_freq="auto"`. Once in each `fit`, the callback compares the
+            times of recorded steps with those of others. If recording takes more, it
+            records fewer steps and logs this. It measures nothing if Keras takes
+            several steps in one execution. Pictures keep to the same share.
         flush_secs: the longest time, in seconds, until a record is in the event file.
             There it survives even if the process is killed.
         on_finding: a function that is called with each new `Finding`, maybe from
-            another thread. An exception in it is logged, and the training goes on.
+            another thread. If it raises an exception, this is logged and training
+            continues.
         stop_on: `"critical"` ends a hopeless training, and `"warning"` one with any
-            finding, by `model.stop_training`. With None, the callback ends no training.
+            finding, through `model.stop_training`. With None, the callback ends no
+            training.
 
     Attributes:
         history: the `keras_initkit.stats.history.History` of the records so far.
             `history["gradient_variance"]` is a numpy array of shape (steps, layers),
             with `history.steps`, `.losses`, `.learning_rates`, `.skipped`, `.layers`;
             `history.plot(statistic, over="steps")`, `history.to_pandas()` and
-            `history.to_csv(path)` go with it.
-        findings: what is wrong, a list of `Finding`, the root cause first:
-            `finding.problem`, `.layers`, `.since`, `.severity`, `.evidence`, `.cause`,
-            `.fix`. Each is logged once, as soon as it is certain.
-            `print(callback.diagnosis())` shows them all.
-        interval: how many steps lie between two recorded ones at present; None for
+            `history.to_csv(path)` show and convert it.
+        findings: a list of `Finding`, the root cause first: `finding.problem`,
+            `.layers`, `.since`, `.severity`, `.evidence`, `.cause`, `.fix`. Each is
+            logged once, as soon as it is certain. `print(callback.diagnosis())` shows
+            them all.
+        interval: the current number of steps from one record to the next; None for
             `"epoch"`. TensorBoard shows it as `recording/interval`.
 
     Raises:
         ValueError: before the first step, if an argument is wrong, `log_dir` cannot be
-            written, the model is not compiled, it has no trainable kernel, or a
-            function of `statistics` can measure none of them.
+            written, the model is not compiled or has no trainable kernel, or a function
+            in `statistics` can measure no kernel.
     """
 
-    # Nothing is done at the end of a batch, for which Keras would wait for every step.
+    # It does nothing at the end of a batch: for that, Keras would wait for every step.
     def __init__(
         self,
         log_dir: str | PathLike[str] | None = "logs",
@@ -159,26 +160,26 @@ class LayerStatsCallback(keras.callbacks.Callback):
 
     @property
     def history(self) -> History:
-        """What was recorded so far, up to the last step."""
+        """The records so far, up to the last step."""
         return self._recorder.history
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong, as far as it is certain by now, the root cause first."""
+        """The findings that are certain so far, the root cause first."""
         return list(self.diagnosis())
 
     def diagnosis(self) -> Diagnosis:
-        """The findings as a page to be printed."""
+        """The findings as a page to print."""
         self._recorder.flush()
         return self._watch.diagnosis
 
     @property
     def interval(self) -> int | None:
-        """How many steps lie between two recorded ones at present."""
+        """The current number of steps from one record to the next."""
         return self._session.interval if self._session else self._schedule.interval
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        # `self.model` would copy the whole state of a training with JAX.
+        # With JAX, `self.model` would copy the whole state of the training.
         self.begin(self._model, fit=self.params)
         self._num_batches = 0
         if self._session.next_step == 0:
@@ -193,14 +194,14 @@ class LayerStatsCallback(keras.callbacks.Callback):
         if self._overhead is not None:
             self._overhead.pause()
 
-    # At the beginning of a batch: for what happens at its end, Keras has to choose
-    # between waiting for every step and calling us from another thread.
+    # At the beginning of a batch, because for its end, Keras must either wait for every
+    # step or call us from another thread.
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._num_batches += 1
         if self._overhead is not None:
             self._widen_interval(self._overhead)
         self._session.before_batch()
-        if self._is_first_batch:  # until one has come
+        if self._is_first_batch:  # until the first batch arrives
             TrainFunctions.of(self._model).look_first(self._look_at)
         self._recorder.note_batch()
         self._stop_if_hopeless()
@@ -218,16 +219,16 @@ class LayerStatsCallback(keras.callbacks.Callback):
         if self._num_batches and not session.num_rows and not session.faults:
             self._recorder.flush()
             log.warning(
-                "keras_initkit: nothing was recorded, as the training step did not "
-                "apply the optimizer that the model is compiled with. For another one: "
-                "`with layer_stats(model, log_dir, optimizer): model.fit(...)`."
+                "keras_initkit: nothing was recorded, because the training step did "
+                "not apply the optimizer that the model is compiled with. For another "
+                "one: `with layer_stats(model, log_dir, optimizer): model.fit(...)`."
             )
         self._recorder.flush(is_over=True)
         self.note_weights()
         self.end()
 
     def __reduce__(self) -> tuple:
-        """A copy, or what is unpickled, is a new callback with the same arguments."""
+        """A copy, or an unpickled callback, is a new one with the same arguments."""
         return functools.partial(type(self), **self._arguments), ()
 
     def begin(
@@ -238,17 +239,17 @@ class LayerStatsCallback(keras.callbacks.Callback):
         poll_secs: float | None = None,
         run_name: str = RUN_NAME,
     ) -> Session:
-        """Attaches a session to a model, and records what it measures.
+        """Attaches a session to a model, and records its measurements.
 
         Args:
             model: the model.
             fit: what identifies the current call of `fit`, if there is one.
             optimizer: as in `layer_stats`.
-            poll_secs: how often rows are looked for; without it twice in `flush_secs`.
-            run_name: of the run in `log_dir`.
+            poll_secs: seconds between two looks for rows; half of `flush_secs` if None.
+            run_name: name of the run in `log_dir`.
 
         Raises:
-            ValueError: as the callback does.
+            ValueError: as in the callback.
         """
         self.end()
         session = Session(
@@ -280,11 +281,11 @@ class LayerStatsCallback(keras.callbacks.Callback):
         return session
 
     def note_weights(self) -> None:
-        """Records where the training is: it can go on from here in the same run."""
+        """Records where the training is, so a resumed one can continue this run."""
         self._recorder.note_weights()
 
     def end(self) -> None:
-        """Leaves nothing behind; does nothing where nothing was begun."""
+        """Cleans up. It does nothing if nothing was begun."""
         self._recorder.end()
         self._session = self._overhead = None
 
@@ -293,7 +294,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         self._watch.look_at(self._model, batch)
 
     def _judge(self, history: History, is_over: bool) -> Diagnosis | None:
-        """What is wrong, where that has changed."""
+        """The diagnosis, if it has changed."""
         has_changed = self._watch.update(history, is_over)
         return self._watch.diagnosis if has_changed else None
 
@@ -301,7 +302,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
         finding = self._watch.must_stop
         if finding is not None and not self._model.stop_training:
             log.warning(
-                "keras_initkit: the training stops, as stop_on=%r asks for: %s.",
+                "keras_initkit: training stops because of stop_on=%r: %s.",
                 self._watch_arguments[1],
                 finding.problem,
             )
@@ -317,7 +318,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
             log.warning(
                 "keras_initkit: recording a step costs %.2f ms, %.0f %% of a training "
                 'step. To keep to max_overhead=%s, update_freq="auto" records one step '
-                "in %d from now on. An integer is obeyed whatever it costs.",
+                "in %d from now on. An integer always records the steps you ask for.",
                 1e3 * cost.record,
                 100 * cost.record / cost.step,
                 self._max_overhead,
@@ -328,7 +329,7 @@ class LayerStatsCallback(keras.callbacks.Callback):
 
 
 def _numbers(logs: dict | None) -> dict[str, float]:
-    """What TensorBoard can show of the logs of an epoch."""
+    """The numbers in the logs of an epoch, which TensorBoard can show."""
     kinds = (int, float, np.number)
     return {k: float(x) for k, x in (logs or {}).items() if isinstance(x, kinds)}
 

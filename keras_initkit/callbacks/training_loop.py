@@ -1,4 +1,4 @@
-"""Layer statistics in a training loop of the user's own, which calls no callback."""
+"""Layer statistics in the user's own training loop, which calls no callback."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from keras_initkit.kernels.names import given_name
 from keras_initkit.stats.history import History
 from keras_initkit.stats.loop import recorded_loop
 
-# Nobody says when a step begins: rows are looked for so often, in seconds.
+# Seconds between two looks for rows, because nothing tells when a step begins.
 POLL_SECS = 0.05
 
 
@@ -26,15 +26,14 @@ def layer_stats(
     optimizer: Any = None,
     **options: Any,
 ) -> Iterator[LayerStatsCallback]:
-    """Records as `LayerStatsCallback` does, in a training loop of your own.
+    """Records the same as `LayerStatsCallback`, in your own training loop.
 
-    Within it, what passes through `optimizer.apply`, `apply_gradients` or
-    `stateless_apply` is recorded: that of `model.train_on_batch`, of a loop that runs
-    op by op, and of a `tf.function` or `jax.jit` that is traced within, which means
-    called for the first time. Of the forward pass something is known only if it is in
-    the same function as the optimizer. Afterwards nothing is left on the model or the
-    optimizer; a function that was traced within goes on to compute its rows, which
-    nobody reads.
+    Inside the `with` block, it records every call of `optimizer.apply`,
+    `apply_gradients` or `stateless_apply`: in `model.train_on_batch`, in a loop that
+    runs op by op, and in a `tf.function` or `jax.jit` that you call for the first time
+    inside the block. It can measure the forward pass only if that is in the same
+    function as the optimizer. Afterward, nothing is left on the model or the optimizer.
+    A function that was traced inside still computes its rows, which nothing reads.
 
     Examples:
 
@@ -59,21 +58,21 @@ def layer_stats(
             train_step(x, y)
     ```
 
-    Several networks that are trained together, as the two of a GAN, each have their own
-    `with layer_stats(...)`. In one `log_dir`, the run of a model to which you gave a
-    name is `layer_stats/<name>`.
+    If you train several networks together, as in a GAN, give each its own
+    `with layer_stats(...)`. In one `log_dir`, the run of a model that you named is
+    `layer_stats/<name>`.
 
-    A thread fetches the rows, 20 times a second. In a graph of TensorFlow's, 256 of
-    them wait for it; if it comes too late, that is logged.
+    A thread fetches the rows 20 times per second. In a TensorFlow graph, up to 256 rows
+    wait for it. If it comes too late, this is logged.
 
     Args:
         model: a `keras.Model`.
         log_dir: as in `LayerStatsCallback`.
-        optimizer: the Keras optimizer of the loop; without it the one that the model is
+        optimizer: the Keras optimizer of the loop. By default the one that the model is
             compiled with.
-        **options: the other arguments of `LayerStatsCallback`; an `update_freq` of
-            `"epoch"` is not possible, as there are no epochs, and `"auto"` is every
-            50th step, as nobody tells when a step begins.
+        **options: the other arguments of `LayerStatsCallback`. An `update_freq` of
+            `"epoch"` is not possible, because there are no epochs. `"auto"` is every
+            50th step, because nothing tells how long a step takes.
 
     Yields:
         A `LayerStatsCallback`, with `history` and so on.
@@ -86,7 +85,7 @@ def layer_stats(
     for name in ("update_freq", "histogram_steps"):
         given = options.get(name)
         if isinstance(given, str) and given == "epoch":
-            expected = "a number of steps: a training loop of your own has no epochs"
+            expected = "a number of steps: your own training loop has no epochs"
             raise arguments.error(name, given, expected)
     callback = LayerStatsCallback(log_dir, **options)
     callback.set_model(model)
@@ -111,19 +110,19 @@ def layer_stats(
             log.warning(
                 "keras_initkit: nothing was recorded in %d steps of layer_stats: the "
                 "tf.function of the training step was traced before. Call it for the "
-                "first time within `with layer_stats(...)`.",
+                "first time inside `with layer_stats(...)`.",
                 last - first,
             )
         elif session.num_rows and not _has_gradients(callback.history):
             log.warning(
-                "keras_initkit: no gradient of model %r was recorded: in none of the "
-                "recorded steps was the optimizer applied to its variables. Give "
-                "`layer_stats` the optimizer that trains this model.",
+                "keras_initkit: no gradient of model %r was recorded: the optimizer "
+                "was not applied to its variables in any recorded step. Pass the "
+                "optimizer that trains this model to `layer_stats`.",
                 model.name,
             )
 
 
 def _has_gradients(history: History) -> bool:
-    """Whether there is any; also if none was to be recorded."""
+    """Tells whether there is a gradient, or none was asked for."""
     keys = [key for key in history if key.startswith("gradient_")]
     return not keys or not all(np.isnan(history[key]).all() for key in keys)

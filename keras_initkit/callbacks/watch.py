@@ -1,4 +1,4 @@
-"""Watches a training while it is recorded, and says what is wrong as soon as it is."""
+"""Watches a training, and reports a problem as soon as it is certain."""
 
 import logging
 from collections.abc import Callable
@@ -21,12 +21,12 @@ class Watch:
     """The findings of one training.
 
     Args:
-        on_finding: a function of each new `Finding`; None if there is none.
-        stop_on: the severity that ends the training; None if none does.
+        on_finding: a function that gets each new `Finding`, or None.
+        stop_on: the severity that ends the training, or None.
 
     Attributes:
-        name: of the training, with which each message in the log begins.
-        must_stop: the finding that the training has to end for; None if there is none.
+        name: name of the training, which starts each message in the log.
+        must_stop: the finding that must end the training, or None.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class Watch:
         self._facts = NetworkFacts()
         self._suspicions: list[Suspicion] = []
         self._certain: dict[str, Finding] = {}
-        self._findings: list[Finding] | None = None  # nothing is judged yet
+        self._findings: list[Finding] | None = None  # None before the first judgment
         self._said: set[str] = set()
         self._steps_per_epoch: int | None = None
-        self._epoch_loss: float | None = None  # of the last one
+        self._epoch_loss: float | None = None  # loss of the last epoch
 
     def begin(self, steps_per_epoch: int | None) -> None:
-        """Another call of `fit` begins, with so many steps in an epoch, if known."""
+        """Notes another call of `fit`, and its steps per epoch, if known."""
         self._steps_per_epoch = steps_per_epoch
         self.must_stop = None
 
     def note_epoch(self, logs: dict | None) -> None:
-        """An epoch has ended with these logs."""
+        """Notes the logs at the end of an epoch."""
         loss = (logs or {}).get("loss")
         self._epoch_loss = loss if isinstance(loss, float) else None
 
@@ -61,10 +61,10 @@ class Watch:
         self._facts, self._suspicions = first_suspicions(model, batch)
 
     def update(self, history: History, is_over: bool = False) -> bool:
-        """Judges the records so far, and says what is new.
+        """Judges the records so far, and reports new findings.
 
         Returns:
-            Whether anything has changed; the first judgment always has.
+            Whether anything has changed; always true for the first judgment.
         """
         found = course_findings(
             self._facts,
@@ -73,7 +73,7 @@ class Watch:
             self._steps_per_epoch,
             self._epoch_loss if is_over else None,
         )
-        for finding in found:  # as it was when it first was certain
+        for finding in found:  # keep each as it was when it became certain
             self._certain.setdefault(finding.problem, finding)
         before, self._findings = self._findings, ranked(list(self._certain.values()))
         for finding in self._findings:
@@ -97,6 +97,6 @@ class Watch:
             except Exception:
                 log.warning(
                     "keras_initkit: `on_finding` raised an exception. The training "
-                    "goes on.",
+                    "continues.",
                     exc_info=True,
                 )

@@ -148,7 +148,7 @@ def _why_broken(
     step: int,
     losses: np.ndarray,
 ) -> list[Finding]:
-    """What made the loss grow before; nothing if it broke without growing."""
+    """The causes of a loss that grew before; empty if it broke without growing."""
     suspects = [s.finding for s in suspicions if s.finding.problem in GROW]
     usual = default_learning_rate(network.optimizer)
     is_high = network.learning_rate > HIGH_RATE * usual

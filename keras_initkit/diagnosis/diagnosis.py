@@ -13,7 +13,7 @@ class Diagnosis(Sequence[Finding]):
     """Findings, the root cause first. It prints as a page, in a notebook too.
 
     Args:
-        findings: in their order.
+        findings: the findings in order.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -27,7 +27,7 @@ class Diagnosis(Sequence[Finding]):
 
     @property
     def is_critical(self) -> bool:
-        """Whether a finding says that the training is hopeless."""
+        """Tells whether a finding says that the training is hopeless."""
         return any(finding.severity == CRITICAL for finding in self)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Diagnosis(Sequence[Finding]):
         return f"<ol>{items}</ol>"
 
     def to_markdown(self) -> str:
-        """For TensorBoard's Text tab."""
+        """The page for TensorBoard's Text tab."""
         if not self._findings:
             return HEALTHY
         return "\n\n".join(

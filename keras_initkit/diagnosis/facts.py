@@ -1,4 +1,4 @@
-"""What the rules know about a network and its first batch."""
+"""The facts that the rules know about a network and its first batch."""
 
 from typing import NamedTuple
 
@@ -10,22 +10,22 @@ class LayerFacts(NamedTuple):
 
     Attributes:
         name: its name.
-        units: how many it has.
-        power: `fan_in * mean(W^2)`: what it multiplies a mean square by.
+        units: its number of units.
+        power: `fan_in * mean(W^2)`, the factor by which it multiplies a mean square.
         fan_in: inputs of a unit; NaN if unknown.
         activation: the name of f.
         mean_square: `E[f(u)^2]` for u ~ N(0, 1); NaN if f is not elementwise.
         mean_square_slope: `E[f'(u)^2]`, likewise.
         input_mean: mean of x.
-        input_mean_square: `mean(x^2)`; NaN where the layer was not watched.
+        input_mean_square: `mean(x^2)`; NaN if the layer was not watched.
         bias_mean_square: `mean(b^2)`.
-        z_variance: of z, over the batch and the units.
-        gradient_variance: of the gradient with respect to z.
+        z_variance: variance of z over the batch and the units.
+        gradient_variance: variance of the gradient with respect to z.
         dead: share of units with a = 0 for every sample.
         saturated: share of units without slope in over half of the batch.
         identical_weights: share of units whose column of W and entry of b equal those
             of another unit.
-        identical: share of units whose gradient with respect to z does so, too.
+        identical: share of units whose gradient with respect to z is equal as well.
         is_scale_invariant: whether it normalizes its own kernel.
     """
 
@@ -52,25 +52,24 @@ class NetworkFacts(NamedTuple):
     """The whole network, and its first batch.
 
     Attributes:
-        layers: those with a kernel, in the order of execution.
-        output: the name of the layer that makes the only output; "" if there is none
-            such.
-        output_units: how many numbers it puts out for each sample.
+        layers: the layers with a kernel, in the order of execution.
+        output: the name of the layer that makes the only output, or "".
+        output_units: its number of outputs for each sample.
         output_activation: the name of its activation.
         loss: the name of the loss, such as `"sparse_categorical_crossentropy"`; "" if
-            it is not known.
+            unknown.
         from_logits: whether the loss takes logits.
         optimizer: its class.
-        learning_rate: at the start; NaN if unknown.
-        is_normalized: whether there is a layer that normalizes activations.
+        learning_rate: the learning rate at the start; NaN if unknown.
+        is_normalized: whether a layer normalizes activations.
         is_residual: whether there is a sum of branches.
-        input_mean: mean of x, if it is numbers and no class numbers.
+        input_mean: mean of x, if x holds numbers that are not class numbers.
         input_mean_square: `mean(x^2)`, likewise.
         bad_inputs: share of NaN and infinities in x.
         bad_targets: the same of y.
-        target_low: the least of y; NaN without.
-        target_high: the greatest of y.
-        targets_sum_to_one: whether the entries of y do for each sample.
+        target_low: the smallest entry of y; NaN without y.
+        target_high: the largest entry of y.
+        targets_sum_to_one: whether the entries of y for each sample sum to 1.
         chance_loss: the loss of the best constant output on this batch; NaN if unknown.
     """
 
@@ -95,10 +94,10 @@ class NetworkFacts(NamedTuple):
 
     @property
     def hidden(self) -> tuple[LayerFacts, ...]:
-        """The layers but for the one that makes the output."""
+        """All layers but the one that makes the output."""
         return tuple(layer for layer in self.layers if layer.name != self.output)
 
     @property
     def is_plain(self) -> bool:
-        """Whether layers follow each other without shortcut or normalization."""
+        """Tells whether layers follow each other without shortcut or normalization."""
         return not self.is_normalized and not self.is_residual

@@ -17,14 +17,14 @@ class Finding:
 
     Attributes:
         problem: one of `problems.PROBLEMS`.
-        layers: names of the layers at fault; empty if it is none of them.
+        layers: names of the layers at fault; empty if no layer is.
         since: the step at which it shows; 0 is before the first update.
-        severity: `"critical"` where the training is hopeless, or `"warning"`.
-        evidence: the numbers, and what would be normal.
+        severity: `"critical"` if the training is hopeless, or `"warning"`.
+        evidence: the numbers, and the normal range.
         cause: why, in a sentence.
-        fix: the code to type instead, an argument and its value; where it belongs to
-            layers, they are named behind it.
-        source: where the rule and its numbers come from.
+        fix: the code to type instead: an argument and its value, with the layers that
+            it is for, if any.
+        source: the source of the rule and its numbers.
         consequences: the problems that follow from it.
     """
 
@@ -50,7 +50,7 @@ class Finding:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All attributes, as JSON takes them."""
+        """All attributes, for JSON."""
         return {
             k: list(v) if isinstance(v, tuple) else v
             for k, v in dataclasses.asdict(self).items()
@@ -64,7 +64,7 @@ class Finding:
 
 
 def ranked(findings: list[Finding]) -> list[Finding]:
-    """Causes first; what follows from one that is there is folded under it."""
+    """Ranks causes first, and folds their consequences under them."""
     order = list(PROBLEMS)
     rest = sorted(findings, key=lambda f: (order.index(f.problem), f.since))
     rest.sort(key=lambda f: f.problem in EFFECTS and f.since > 0)
@@ -79,7 +79,7 @@ def ranked(findings: list[Finding]) -> list[Finding]:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """At most four of them, and how many there are.
+    """The names, shortened to three and their number if there are many.
 
     >>> listed(("a", "b"))
     'a, b'

@@ -1,4 +1,4 @@
-"""Which last activations, losses and labels go together."""
+"""Checks that the last activation, the loss and the labels go together."""
 
 import math
 
@@ -24,12 +24,12 @@ REGRESSION = (
     "log_cosh",
     "mean_squared_logarithmic_error",
 )
-# Keras takes the logits behind them where the loss asks for logits.
+# Keras uses the logits behind these activations if the loss takes logits.
 NO_LOGITS = ("relu", "tanh")
 
 
 def mismatch(network: NetworkFacts) -> tuple[str, str, str] | None:
-    """Evidence, cause and fix where they do not go together; None where they do."""
+    """Evidence, cause and fix if they do not go together, or None."""
     f, loss, units = network.output_activation, network.loss, network.output_units
     low, high = network.target_low, network.target_high
     if not network.output or not loss:

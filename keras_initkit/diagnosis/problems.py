@@ -1,4 +1,4 @@
-"""The problems that the rules look for, and which of them lead to which."""
+"""The problems that the rules look for, and their consequences."""
 
 from typing import NamedTuple
 
@@ -148,5 +148,5 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
 }
 
 
-# Effects of another problem, unless they are there from the beginning.
+# Effects of another problem, unless they are there from the start.
 EFFECTS = ("non_finite", "dead_units")

@@ -1,8 +1,8 @@
-"""What to type: an initializer for an activation and a depth, a learning rate."""
+"""The code to type: an initializer for an activation and a depth, a learning rate."""
 
 from keras_initkit.diagnosis.facts import NetworkFacts
 
-# Keras's own defaults, but for Adadelta: 1 is what was published.
+# Keras's own defaults, except for Adadelta, whose paper uses 1.
 LEARNING_RATES = {
     "SGD": 0.01,
     "Adagrad": 0.01,
@@ -12,7 +12,7 @@ LEARNING_RATES = {
 }
 COMMON_LEARNING_RATE = 0.001
 RECTIFIERS = ("relu", "leaky_relu", "relu6", "LeakyReLU", "ReLU", "PReLU")
-# Deeper ones need more than the right variance: exact isometry, or criticality.
+# Deeper networks need more than the right variance: exact isometry, or criticality.
 SHALLOW = 12
 
 
@@ -31,12 +31,12 @@ def initializer(activation: str, depth: int, is_plain: bool = True) -> str:
 
 
 def default_learning_rate(optimizer: str) -> float:
-    """What is usual for an optimizer of this class."""
+    """The usual learning rate for an optimizer of this class."""
     return LEARNING_RATES.get(optimizer, COMMON_LEARNING_RATE)
 
 
 def in_layers(code: str, network: NetworkFacts, names: tuple[str, ...]) -> str:
-    """A line of code, and behind it the layers that it is for."""
+    """A line of code, with a comment that names its layers."""
     hidden = tuple(layer.name for layer in network.hidden)
     if len(names) > 1 and names == hidden:
         return f"{code}  # in every hidden layer"
@@ -62,7 +62,7 @@ def kernel_fix(network: NetworkFacts, names: tuple[str, ...]) -> str:
 
 
 def closing_layers(network: NetworkFacts) -> list[str]:
-    """In a residual network, the layers whose kernels close the branches."""
+    """The layers with the last kernel of a branch, in a residual network."""
     hidden = network.hidden
     linear = [layer.name for layer in hidden if layer.activation == "linear"]
     return linear or [layer.name for layer in hidden]

@@ -1,4 +1,4 @@
-"""What to multiply kernels by, where their scale is found wrong."""
+"""The factors that correct kernels with the wrong scale."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -32,14 +32,14 @@ class Rescaling(NamedTuple):
 def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Rescaling]:
     """Gives each kernel that the diagnosis names the scale that it suggests.
 
-    That is `fan_in mean(W^2) E[f(u)^2] = 1` for u ~ N(0, 1), He's scale for ReLU. In a
-    residual network, the kernels that close the branches get that divided by their
-    number, as `ScaledDepth` does, and the last layer gets Glorot's scale. Where some
-    kernel is named as too large, those two kinds are judged by their own scales, too.
+    This is `fan_in mean(W^2) E[f(u)^2] = 1` for u ~ N(0, 1), He's scale for ReLU. In a
+    residual network, the last kernels of the branches get that divided by their number,
+    as in `ScaledDepth`, and the last layer gets Glorot's scale. If the diagnosis names
+    a kernel as too large, these two kinds are also judged by their own scales.
 
     Args:
-        network: as the first batch found it.
-        suspicions: what is suspect in it.
+        network: the facts from the first batch.
+        suspicions: the suspicions from the first batch.
     """
     problems = {
         name: suspicion.finding.problem
@@ -65,7 +65,7 @@ def of_start(network: NetworkFacts, suspicions: Sequence[Suspicion]) -> list[Res
 
 
 def _excess(layer: LayerFacts, closing: Sequence[str], is_output: bool) -> float:
-    """Decades that a kernel's power is above the one that is right in its place."""
+    """The decades by which a kernel's power is above the right one for its place."""
     if is_output and math.isfinite(layer.fan_in):
         glorot = 2 * layer.fan_in / (layer.fan_in + layer.units)
         return math.log10(layer.power / glorot) if layer.power > 0 else -math.inf
@@ -75,11 +75,11 @@ def _excess(layer: LayerFacts, closing: Sequence[str], is_output: bool) -> float
 def of_jumps(
     layers: Sequence[str], records: Iterable[tuple[int, np.ndarray]]
 ) -> list[Rescaling]:
-    """What takes back what multiplied kernels between the last two of three records.
+    """The rescalings that undo jumps of kernels between the last two of three records.
 
-    A kernel jumps if its norm changes by a factor that is more than 2.5 times the one
-    before. In powers, which are squares of norms, that is the misfit from which on the
-    diagnosis names a kernel at the start.
+    A kernel jumps if its norm changes by more than 2.5 times the factor before. In
+    powers, which are squares of norms, this is the misfit at which the diagnosis names
+    a kernel at the start.
 
     >>> norms = np.array([[8.0, 8.0], [8.1, 8.1], [81.0, 8.2]])
     >>> [event] = of_jumps(["a", "b"], zip([180, 190, 200], norms))
@@ -87,8 +87,8 @@ def of_jumps(
     (201, 'a', 0.1)
 
     Args:
-        layers: their names.
-        records: three of a step and the norms of the kernels before it, of shape
+        layers: the names of the kernels' layers.
+        records: three pairs of a step and the norms of the kernels before it, of shape
             `(layers,)`.
     """
     (_, first), (last_step, last), (step, now) = records

@@ -12,8 +12,8 @@ from keras_initkit.diagnosis.mismatch import mismatch
 from keras_initkit.diagnosis.problems import CONSEQUENCES
 from keras_initkit.diagnosis.remedies import in_layers, kernel_fix
 
-# Decades that a kernel's power may be off what its activation needs. The usual schemes
-# for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
+# Decades by which a kernel's power may differ from what its activation needs. The usual
+# schemes for a wrong activation are off by 0.3 (Glorot with ReLU) to 0.6.
 USUAL_MISFIT = 0.8
 # If another layer exceeds USUAL_MISFIT, a layer is blamed from here on.
 SOME_MISFIT = 0.5
@@ -45,7 +45,7 @@ class Suspicion(NamedTuple):
 
 
 def suspicions(network: NetworkFacts) -> list[Suspicion]:
-    """What the first batch shows."""
+    """The suspicions from the first batch."""
     rules: tuple[Callable[[NetworkFacts], Iterator[Suspicion]], ...] = (
         _not_finite,
         _loss_mismatch,
@@ -180,7 +180,7 @@ def _symmetric_units(network: NetworkFacts) -> Iterator[Suspicion]:
 
 
 def misfit(layer: LayerFacts) -> float:
-    """Decades that a kernel's power is above what keeps the signal; NaN if unknown."""
+    """The decades by which a kernel's power exceeds what keeps the signal, or NaN."""
     # An unknown f, as in recurrent layers, counts as one that keeps z.
     is_known = math.isfinite(layer.mean_square)
     need = layer.power * (layer.mean_square if is_known else 1.0)
@@ -243,13 +243,13 @@ def _scale(network: NetworkFacts) -> Iterator[Suspicion]:
 
 
 def _beyond(misfits: dict[str, float], sign: int) -> dict[str, float]:
-    """Layers that are too large, or too small; none if usual schemes are as far off."""
+    """The layers that are too large, or too small, unless usual schemes are as well."""
     beyond = {n: d for n, d in misfits.items() if sign * d > SOME_MISFIT}
     return beyond if any(sign * d > USUAL_MISFIT for d in beyond.values()) else {}
 
 
 def _drift(variances: list[float]) -> float:
-    """Decades from the first to the last; 0 if unknown."""
+    """The decades from the first to the last; 0 if unknown."""
     # A zero comes from a kernel of zeros and says nothing about the other layers.
     known = [v for v in variances if v > 0]
     if len(known) < 2:

@@ -22,12 +22,12 @@ from keras_initkit.experiments import (
 from keras_initkit.experiments.user_error import UserError
 
 USER_ERROR = 2
-# As the shell has it of a program that a broken pipe ends: 128 + SIGPIPE.
+# The shell's exit code for a program that a broken pipe ends: 128 + SIGPIPE.
 NO_READER = 141
 
 
 class OneLineErrorParser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, without the usage before it."""
+    """A parser whose errors are one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USER_ERROR, f"{self.prog}: error: {message} (see {self.prog} -h)\n")
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; by default the process's own.
 
     Returns:
-        The exit code: 0, 2 when what the user asked for cannot be done, or 141 when
-        nobody reads the output any more, as behind `head`. Errors in the arguments
-        themselves, and `--help`, raise `SystemExit` as argparse does.
+        The exit code: 0, 2 if the request cannot be carried out, or 141 if nobody
+        reads the output any more, as with `| head`. `--help` and errors in the
+        arguments raise `SystemExit`, as argparse does.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Python flushes what is left once more at its end.
+        # Python flushes the rest once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
     except UserError as error:
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineErrorParser(
         prog="keras-initkit",
         description="See what an initializer does to a network, layer by layer.",
-        epilog="`keras-initkit COMMAND --help` explains a command.",
+        epilog="See `keras-initkit COMMAND --help` for each command.",
     )
     parser.add_argument("--version", action="version", version=_versions())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -75,6 +75,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _versions() -> str:
-    """One line that says what a report of a fault has to say."""
+    """One line with the versions that a bug report needs."""
     ours, keras = (metadata.version(name) for name in ("keras_initkit", "keras"))
     return f"keras-initkit {ours} (Keras {keras}, Python {platform.python_version()})"

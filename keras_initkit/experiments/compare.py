@@ -1,4 +1,4 @@
-"""Training one network once per initializer, and what is measured on the way."""
+"""Training one network once per initializer, and measuring it."""
 
 import math
 import re
@@ -27,43 +27,43 @@ from keras_initkit.rescale.reinitialize import reinitialize
 from keras_initkit.tensorboard.local_directory import local_directory
 
 MOMENTUM = 0.9
-# Losses on the training set are taken on so many of its samples at most: on MNIST the
-# rest would double the time and change the third digit.
+# Most samples for the loss on the training set. On MNIST, the rest would double the
+# time and change the third digit.
 TRAINING_PROBE = 10_000
 EVALUATION_BATCH = 1000
-# A loss above this share of chance's is not called learning.
+# Above this share of chance's loss, a network did not learn.
 NOT_LEARNED = 0.95
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with the initializer's name, its steps done, and its steps in all."""
+"""Called with the initializer's name, its steps so far, and its steps in all."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one initializer came to. Where nothing can be said, a number is nan.
+    """The result of one initializer.
 
     Attributes:
         initializer: its name.
         initial_loss: cross-entropy in nats on the training set before training.
-        final_loss: the same after training; nan or inf where the run exploded.
-        train_accuracy: share of the training set that is classified rightly, 0 to 1.
-        test_accuracy: the same of the test set.
+        final_loss: the same after training; nan or inf if the run exploded.
+        train_accuracy: share of the training set that is classified correctly, 0 to 1.
+        test_accuracy: the same for the test set.
         forward_variance_ratio: variance of the last hidden layer's pre-activations
             over the first's, on one training batch before training. 1 keeps the
-            signal; nan where there is none.
+            signal; nan if there is none.
         gradient_variance_ratio: gradient variance of the first kernel over the head's,
-            at step 0; nan where both are 0.
+            at step 0; nan if both are 0.
         seconds: wall time of building, tracing, training and evaluating, without the
             pictures for TensorBoard.
-        loss_steps: training steps done at each of `losses`, int, `(epochs + 1,)`.
+        loss_steps: training steps before each of `losses`, int, `(epochs + 1,)`.
         losses: cross-entropy on the training set, `(epochs + 1,)`.
         layers: names of the layers with a recorded kernel, input to output.
         gradient_variance_start: at step 0, `(layers,)`.
         gradient_variance_end: at the last recorded step, `(layers,)`.
         end_step: that step.
-        outcome: what went wrong, in words, such as `"did not learn"`; empty where
-            nothing did.
-        findings: of the diagnosis, worst first.
+        outcome: what went wrong, in words, such as `"did not learn"`, or an empty
+            string.
+        findings: the findings of the diagnosis, worst first.
     """
 
     initializer: str
@@ -93,14 +93,14 @@ def compare(
     """Trains the same network once with each initializer.
 
     The runs share everything but their kernels: the data, its order, the optimizer,
-    and the network itself, which is drawn anew in place. The same settings give the
+    and the network itself, which gets new weights in place. The same settings give the
     same results.
 
     Args:
         dataset: from `load_dataset`.
         settings: the network, its training and the initializers.
         log_dir: `RunLog` writes a TensorBoard file for each run in
-            `<log_dir>/<initializer>`, and `LayerStatsCallback` one below it.
+            `<log_dir>/<initializer>`, and `LayerStatsCallback` another one below it.
         on_progress: called after each training step, perhaps on another thread.
 
     Returns:
@@ -124,7 +124,7 @@ def compare(
 
 
 def run_name(initializer: str) -> str:
-    """The name of a run's directory, without what a shell takes for a pattern.
+    """The name of a run's directory, without characters that a shell expands.
 
     >>> run_name("he_normal*3+rescaling")
     'he_normal_3_rescaling'
@@ -167,7 +167,7 @@ def _train(
         batch_size=settings.batch_size,
         epochs=settings.epochs,
         callbacks=callbacks,
-        # `loss` of a fit is a mean over an epoch of changing weights; this one is not.
+        # The `loss` of a fit is a mean over changing weights; this one is not.
         validation_data=probe,
         validation_batch_size=EVALUATION_BATCH,
         verbose=0,
@@ -208,7 +208,7 @@ def _train(
 
 
 def compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
-    """The network of the settings, with kernels of zeros until `draw`."""
+    """Builds the network of the settings, with zero kernels until `draw`."""
     network = dense_network(
         dataset.num_features,
         dataset.num_classes,
@@ -219,7 +219,7 @@ def compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
     )
     network.compile(
         optimizer=_optimizer(settings),
-        # On logits: probabilities are clipped, which would hide an exploding loss.
+        # From logits: Keras clips probabilities, which would hide an exploding loss.
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -227,16 +227,16 @@ def compiled_network(dataset: Dataset, settings: Settings) -> keras.Model:
 
 
 def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) -> None:
-    """Draws new weights in place, so that nothing is traced again.
+    """Draws new weights in place, which needs no new trace.
 
     Args:
         network: from `compiled_network`.
-        name: of the initializer.
-        dataset: whose first batch the initializer `"lsuv"` looks at.
-        settings: as of `compiled_network`, but perhaps with another seed.
+        name: name of the initializer.
+        dataset: the initializer `"lsuv"` uses its first batch.
+        settings: those of `compiled_network`, perhaps with another seed.
 
     Raises:
-        ValueError: the initializer is unknown, or not for this network.
+        ValueError: the initializer is unknown or does not fit this network.
     """
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     initializers = kernel_initializers(
@@ -246,14 +246,14 @@ def draw(network: keras.Model, name: str, dataset: Dataset, settings: Settings) 
         layer.kernel_initializer = initializer
     reinitialize(network, settings.seed)
     if Start.of(name).name == LSUV:
-        # Those that it would draw have no seed.
+        # Its own orthogonal kernels would have no seed.
         lsuv(network, dataset.x_train[: settings.batch_size], orthogonal=False)
 
 
 def _outcome(
     loss: float, chance: float, lost_steps: np.ndarray, findings: Sequence[Finding]
 ) -> str:
-    """What went wrong, and the first cause that the diagnosis gives for it."""
+    """Says what went wrong, with the first cause from the diagnosis."""
     if not math.isfinite(loss):
         step = f" at step {lost_steps[0]}" if len(lost_steps) else ""
         words = f"diverged{step}"
@@ -280,7 +280,7 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 
 class _ReportProgress(keras.callbacks.Callback):
-    async_safe = True  # it reads no logs, so training need not wait for it
+    async_safe = True  # it reads no logs, so training does not wait for it
 
     def __init__(self, name: str, steps: int, on_progress: OnProgress) -> None:
         super().__init__()

@@ -24,11 +24,11 @@ from keras_initkit.experiments.user_error import UserError
 
 DESCRIPTION = """\
 Train the same Dense network once with each initializer, on the same data in the same
-order, and show what became of it: a table, a picture, and TensorBoard files with the
-statistics of every layer. Without options for the network, three networks are trained,
-in each of which a usual start fails and another one does not: a plain one of 40 layers,
-a residual one of 48 blocks, and one whose kernels are three times too large. This takes
-about a minute on two cores.
+order. Show the results as a table, a picture, and TensorBoard files with the statistics
+of every layer. Without options for the network, the command trains three networks. In
+each, one common initialization fails and another one works: a plain network of 40
+layers, a residual one of 48 blocks, and one whose kernels are three times too large.
+This takes about a minute on two cores.
 """
 
 EPILOG = """\
@@ -37,11 +37,11 @@ initializers:
                      ln(number of classes)
   large_normal       normal, standard deviation 1: the signal explodes
   glorot_uniform, he_normal, lecun_normal, orthogonal
-                     as in Keras, as is any other name of an initializer of Keras
+                     as in Keras; so is any other initializer of Keras, by its name
   scaled_depth       ScaledDepth: He, divided by the square root of the number of
-                     residual branches, for the kernels that close them; the first
-                     kernel and the head are He. It is made for --residual. In a plain
-                     network the same kernels make the signal vanish, and that shows.
+                     residual branches, for the last kernel of each branch; the first
+                     kernel and the head are He. Use it with --residual. In a plain
+                     network, the same kernels make the signal vanish.
   dynamic_rescaling  DynamicRescaling: He, rescaled so that each layer's signal starts
                      with variance 1
   looks_linear       LooksLinear: a plain ReLU network that starts as a linear one
@@ -49,10 +49,10 @@ initializers:
   lsuv               orthogonal kernels, rescaled on a batch to unit variance
   scaled_orthogonal, torch_uniform, zero
                      as in keras_initkit
-  module:Name        an initializer of your own, from a module in this directory or an
+  module:Name        your own initializer, from a module in this directory or an
                      installed one
-  NAME*3             the same, three times as large; of dynamic_rescaling, its base
-  NAME+rescaling     the same, trained with DynamicRescalingCallback
+  NAME*3             NAME, three times as large; for dynamic_rescaling, its base
+  NAME+rescaling     NAME, trained with DynamicRescalingCallback
 
 network:
   plain:     z = W f(z before)
@@ -62,16 +62,16 @@ network:
 
 columns of the table:
   test accuracy   on the test set, after training
-  final loss      cross-entropy on the training set (10,000 samples of it at most)
+  final loss      cross-entropy on the training set (at most 10,000 of its samples)
                   after training; chance is ln(number of classes)
   gradient ratio  variance of the first kernel's gradient over the head's, at step 0:
                   far from 1, some layers learn much faster than others. `-` stands
                   for 0 divided by 0.
   what went wrong "diverged at step ..." is the first recorded step with a loss that is
                   not finite; "did not learn" is a final loss above 95 % of chance's.
-                  The word behind it is the first finding of the diagnosis.
+                  The word after it is the first finding of the diagnosis.
   compare.csv and --json have more: the initial loss, the train accuracy, the seconds
-  of building, training and evaluating, and the forward ratio, the variance of the last
+  for building, training and evaluating, and the forward ratio: the variance of the last
   hidden layer's pre-activations z over the first's, at initialization.
 
 examples:
@@ -83,7 +83,7 @@ examples:
   keras-initkit compare --dataset mnist --mnist-path ~/data/mnist.npz
 """
 
-# Any of these asks for one network of one's own.
+# Any of these options asks for a single network.
 NETWORK_OPTIONS = ("initializers", "depth", "width", "activation", "residual")
 
 
@@ -114,8 +114,8 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mnist-path",
         metavar="FILE",
-        help="mnist.npz as Keras has it, or the IDX .gz files (one of the four, or "
-        "their directory); default: keras.datasets.mnist, from its cache or download",
+        help="Keras's mnist.npz, or the IDX .gz files (one of the four, or their "
+        "directory); default: keras.datasets.mnist, from its cache or a download",
     )
 
 
@@ -124,12 +124,12 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "--initializers",
         nargs="+",
         metavar="NAME",
-        help="which to train, in this order (default: the first eight below)",
+        help="initializers to train, in this order (default: the first eight below)",
     )
     group.add_argument(
         "--depth",
         type=int,
-        help=f"hidden Dense layers, 250 at most (default: {Settings.depth})",
+        help=f"hidden Dense layers, at most 250 (default: {Settings.depth})",
     )
     group.add_argument(
         "--width",
@@ -168,7 +168,7 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         choices=LEARNING_RATES,
         default=Settings.optimizer,
         metavar="NAME",
-        help=f"{', '.join(LEARNING_RATES)} (default: %(default)s, SGD with 0.9 of it)",
+        help=f"{', '.join(LEARNING_RATES)} (default: %(default)s, SGD with 0.9)",
     )
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     group.add_argument(
@@ -190,13 +190,13 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         "--log-dir",
         default="logs/compare",
         metavar="DIR",
-        help="each comparison writes its TensorBoard files into a new numbered "
-        "directory below this one (default: %(default)s)",
+        help="write TensorBoard files to a new numbered directory in DIR "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--output",
         metavar="DIR",
-        help="where compare.png and compare.csv go (default: that numbered directory)",
+        help="write compare.png and compare.csv to DIR (default: the numbered one)",
     )
     group.add_argument(
         "--json",
@@ -207,7 +207,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compares as asked: everything that can be wrong is found before training.
+    """Compares the initializers. It checks everything before training.
 
     Raises:
         UserError: the comparison cannot be made.
@@ -221,7 +221,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         results = _compare_with_progress(dataset, networks, run_directory)
-    except OSError as error:  # of a disk that is full
+    except OSError as error:  # the disk is full
         raise UserError(error) from error
     titles = {name: networks[name].describe() for name in networks}
     _write(results, titles, dataset, output)
@@ -235,7 +235,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _networks(arguments: argparse.Namespace) -> dict[str, Settings]:
-    """The network that is asked for, without a name; or those of the showcase."""
+    """The requested network, without a name; or the networks of the showcase."""
     options = {name: getattr(arguments, name) for name in NETWORK_OPTIONS}
     asked = {name: value for name, value in options.items() if value is not None}
     if "initializers" in asked:
@@ -261,7 +261,7 @@ def _require_activation(settings: Settings) -> None:
     try:
         keras.activations.get(settings.activation)
         for name in settings.initializers:
-            # `dynamic_rescaling` raises for one that has no gain, as softmax.
+            # `dynamic_rescaling` raises if the activation has no gain, as softmax.
             kernel_initializers(name, 1, settings.activation, settings.seed)
     except ValueError as error:
         raise UserError(error) from error

@@ -26,8 +26,8 @@ class Dataset:
         name: one of `DATASETS`.
         x_train: float32, `(samples, features)`; mean 0 and variance 1 over all entries.
         y_train: int64 class numbers from 0, `(samples,)`.
-        x_test: as `x_train`, standardized with the training set's mean and deviation.
-        y_test: as `y_train`.
+        x_test: like `x_train`, standardized with the training set's mean and deviation.
+        y_test: like `y_train`.
     """
 
     name: str
@@ -61,14 +61,14 @@ def load_dataset(
         seed: draws the toy sets. Digits and MNIST are always the same.
         mnist_path: a file or directory that holds MNIST, as in
             `mnist_files.read_mnist`. By default Keras's cache or its download.
-        max_train: number of training samples to take, from the first on. All are
-            standardized with the mean and deviation of the whole training set.
-        max_test: the same of the test samples.
+        max_train: use only the first training samples, up to this number. The mean and
+            deviation of the whole training set standardize them.
+        max_test: the same for the test samples.
 
     Raises:
         ValueError: the name is unknown, `mnist_path` goes with another dataset, or
             the file at `mnist_path` does not hold MNIST.
-        OSError: MNIST is neither there nor to be had.
+        OSError: MNIST is not there and cannot be downloaded.
     """
     if name not in DATASETS:
         raise ValueError(
@@ -160,10 +160,10 @@ def _standardized(
     max_train: int | None,
     max_test: int | None,
 ) -> Dataset:
-    # One mean and one deviation for all features: pixels that are always blank have a
-    # deviation of 0 of their own.
+    # One mean and one deviation for all features: always blank pixels have a deviation
+    # of 0.
     mean = train[0].mean()
-    # In parts: `std` would make all images of MNIST float64 at once, which is slow.
+    # In parts, because `std` would turn all images of MNIST into float64 at once.
     parts = np.array_split(train[0], STANDARDIZED_PARTS)
     squares = sum(np.square(part - mean).sum() for part in parts)
     deviation = np.sqrt(squares / train[0].size)

@@ -1,4 +1,4 @@
-"""Which class a network gives to each place of the plane."""
+"""The regions of the plane that a network assigns to each class."""
 
 import io
 
@@ -10,27 +10,27 @@ from matplotlib.figure import Figure
 
 from keras_initkit.experiments.datasets import Dataset
 
-# Okabe and Ito's palette (2008), told apart with any colour vision.
+# Okabe and Ito's palette (2008), which works with any color vision.
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 NOT_FINITE_COLOUR = "#808080"
 
 WIDTH = 5  # inches
-STRONGEST = 0.7  # a region's colour, paler than the points on it
+STRONGEST = 0.7  # strength of a region's color, paler than the points on it
 GRID = 200  # places in a row
-MARGIN = 0.3  # around the points; they have a standard deviation of 1
+MARGIN = 0.3  # around the points, whose standard deviation is 1
 POINTS = 500
 
 
 def draw_decision_boundary(network: keras.Model, dataset: Dataset, title: str) -> bytes:
-    """Draws the regions of the classes, and 500 of the training points in them.
+    """Draws the regions of the classes, and 500 of the training points.
 
-    The colour of a region is that of the class with the largest logit, the paler the
-    less probable it is. It is grey where no outputs are finite.
+    A region has the color of the class with the largest logit. The less probable the
+    class, the paler the color. The region is gray if an output is not finite.
 
     Args:
         network: from inputs `(batch, 2)` to logits `(batch, classes)`, or to the
             probability of the second of two classes, `(batch, 1)`.
-        dataset: one with two features and five classes at most.
+        dataset: a dataset with two features and at most five classes.
         title: the line above the picture.
 
     Returns:
@@ -49,12 +49,12 @@ def draw_decision_boundary(network: keras.Model, dataset: Dataset, title: str) -
 
 
 def plot_decision_boundary(axes: Axes, network: keras.Model, dataset: Dataset) -> None:
-    """Draws what `draw_decision_boundary` does into one panel of a figure.
+    """Draws the same as `draw_decision_boundary` into one panel of a figure.
 
     Args:
         axes: the panel.
-        network: as there.
-        dataset: as there.
+        network: as in `draw_decision_boundary`.
+        dataset: as in `draw_decision_boundary`.
     """
     low = dataset.x_train.min(axis=0) - MARGIN
     high = dataset.x_train.max(axis=0) + MARGIN
@@ -75,14 +75,14 @@ def predicted_probabilities(
     """The network's class probabilities on a grid over a rectangle.
 
     Args:
-        network: from inputs `(batch, 2)` to logits `(batch, classes)`, of which the
-            softmax is taken, or to a probability, `(batch, 1)`.
+        network: from inputs `(batch, 2)` to logits `(batch, classes)`, or to a
+            probability, `(batch, 1)`.
         low: the smallest x and y, `(2,)`.
         high: the largest, `(2,)`.
 
     Returns:
         `(GRID, GRID, classes)`: y along the first axis, x along the second, both
-        ascending. NaN where an output is not finite.
+        ascending. NaN if an output is not finite.
     """
     outputs = network(places(low, high, GRID), training=False)
     probabilities = class_probabilities(keras.ops.convert_to_numpy(outputs))
@@ -95,7 +95,7 @@ def places(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:
     Args:
         low: the smallest x and y, `(2,)`.
         high: the largest, `(2,)`.
-        cells: how many places a row has, and how many rows there are.
+        cells: the number of rows, and of places in a row.
 
     Returns:
         float32, `(cells * cells, 2)`; y ascends from row to row, x within each.
@@ -108,11 +108,11 @@ def class_probabilities(outputs: np.ndarray) -> np.ndarray:
     """The probability of each class.
 
     Args:
-        outputs: logits, `(batch, classes)`, of which the softmax is taken, or the
-            probability of the second of two classes, `(batch, 1)`.
+        outputs: logits, `(batch, classes)`, or the probability of the second of two
+            classes, `(batch, 1)`.
 
     Returns:
-        `(batch, classes)`; NaN where an output is not finite.
+        `(batch, classes)`; NaN if an output is not finite.
     """
     if outputs.shape[1] == 1:
         return np.concatenate([1 - outputs, outputs], axis=1)
@@ -122,7 +122,7 @@ def class_probabilities(outputs: np.ndarray) -> np.ndarray:
 
 
 def _region_colours(probabilities: np.ndarray) -> np.ndarray:
-    """RGB from 0 to 1: white at chance, almost the class's colour at certainty."""
+    """RGB from 0 to 1: white at chance, almost the class's color at certainty."""
     classes = probabilities.shape[-1]
     palette = np.array([to_rgb(colour) for colour in CLASS_COLOURS[:classes]])
     largest = probabilities.max(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""`keras-initkit diagnose`: what was found wrong in the runs of a log directory."""
+"""`keras-initkit diagnose`: what is wrong with the runs of a log directory."""
 
 import argparse
 import json
@@ -16,17 +16,17 @@ RUNS = "layer_stats*"
 DESCRIPTION = """\
 Show what LayerStatsCallback found wrong in the trainings of a log directory: in
 which layer, since which step, why, and what to type instead. The first finding
-of a training is its root cause.
+of each training is its root cause.
 """
 
 EPILOG = f"""\
 problems:
-{chr(10).join(f"  {name:<24} {problem.meaning}" for name, problem in PROBLEMS.items())}
+{chr(10).join(f"  {name:<25} {problem.meaning}" for name, problem in PROBLEMS.items())}
 
 exit code:
-  0  nothing critical was found
+  0  no training has a critical finding
   1  a training has a critical finding
-  2  there is no such directory, no training in it, or one that cannot be read
+  2  the directory does not exist, has no training, or cannot be read
 
 examples:
   keras-initkit diagnose logs
@@ -38,13 +38,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `diagnose` to the parser's subcommands."""
     parser = commands.add_parser(
         "diagnose",
-        help="what is wrong with the trainings of a log directory",
+        help="say what is wrong with the trainings of a log directory",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "log_dir", metavar="LOG_DIR", help="what LayerStatsCallback was given"
+        "log_dir", metavar="LOG_DIR", help="the log_dir of LayerStatsCallback"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -85,7 +85,7 @@ def _runs(log_dir: str) -> dict[str, Path]:
     """The directories with the event files of a training, by their names."""
     root = Path(log_dir).expanduser()
     if not root.is_dir():
-        raise UserError(f"there is no directory {log_dir}")
+        raise UserError(f"directory {log_dir} does not exist")
     found = sorted(
         path
         for path in {file.parent for file in root.rglob("*tfevents*")}
@@ -93,7 +93,7 @@ def _runs(log_dir: str) -> dict[str, Path]:
     )
     if not found:
         raise UserError(
-            f"{log_dir} has no training that LayerStatsCallback recorded: no "
-            f"directory {RUNS} with event files"
+            f"{log_dir} has no recording of LayerStatsCallback: no directory {RUNS} "
+            "with event files"
         )
     return {str(path.relative_to(root)): path for path in found}

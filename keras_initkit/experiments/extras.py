@@ -1,4 +1,4 @@
-"""What the extra `experiments` installs; imported only where it is used."""
+"""The modules of the extra `experiments`, which are imported only where needed."""
 
 import importlib.util
 
@@ -8,7 +8,7 @@ EXTRA_MODULES = ("sklearn", "matplotlib", "rich")
 
 
 def require_extras() -> None:
-    """Says what to install, before anything else is done.
+    """Checks that the extra is installed.
 
     Raises:
         UserError: a module of the extra is missing.

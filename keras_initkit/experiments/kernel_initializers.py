@@ -1,4 +1,4 @@
-"""Which initializer each kernel of the compared network gets, by name."""
+"""Finds the initializer of each kernel in a compared network, by name."""
 
 import importlib
 import inspect
@@ -18,17 +18,17 @@ from keras_initkit.initializers.scaled_orthogonal import ScaledOrthogonal
 from keras_initkit.initializers.torch_uniform import TorchUniform
 from keras_initkit.initializers.zero import ZerO
 
-# A standard deviation that is right for a fan-in of 1 or 2: too large anywhere else.
+# A standard deviation that fits a fan-in of 1 or 2 and is too large for all others.
 LARGE_STDDEV = 1.0
 RESCALING, LSUV = "+rescaling", "lsuv"
 
 
 class Start(NamedTuple):
-    """How a network starts, as the command line names it: `he_normal*3+rescaling`.
+    """The start of a network, as on the command line: `he_normal*3+rescaling`.
 
     Attributes:
-        name: of the initializer.
-        factor: what its kernels are multiplied by.
+        name: name of the initializer.
+        factor: multiplies its kernels.
         rescaling: whether `DynamicRescalingCallback` takes part in the training.
     """
 
@@ -44,7 +44,7 @@ class Start(NamedTuple):
         Start(name='he_normal', factor=3.0, rescaling=True)
 
         Raises:
-            ValueError: if what follows `*` is not a positive number.
+            ValueError: `*` is not followed by a positive number.
         """
         name, _, factor = text.removesuffix(RESCALING).partition("*")
         try:
@@ -53,7 +53,7 @@ class Start(NamedTuple):
             number = 0.0
         if not 0 < number < float("inf"):
             raise ValueError(
-                "Argument `initializers`: what follows `*` must be a positive number. "
+                "Argument `initializers` must have a positive number after `*`. "
                 f"Received: {text}"
             )
         return cls(name, number, text.endswith(RESCALING))
@@ -64,28 +64,28 @@ def kernel_initializers(
 ) -> list[keras.initializers.Initializer]:
     """The initializers of one whole network.
 
-    `scaled_depth` is for the kernels that close a residual branch: of the hidden
-    kernels these are all but the first, `depth - 1` of them. The first kernel and the
-    head are `he_normal`. A plain network gets the same, where it is out of place: with
-    no shortcut to carry the signal past them, the small kernels make it vanish.
+    `scaled_depth` is for the last kernel of each residual branch: all hidden kernels
+    but the first, `depth - 1` of them. The first kernel and the head are `he_normal`. A
+    plain network gets the same kernels. No shortcut carries the signal past them, so
+    the signal vanishes.
 
-    `dynamic_rescaling` is told the activation in front of each kernel: none in front
-    of the first. Of `dynamic_rescaling*3` it is the base that is multiplied.
+    `dynamic_rescaling` gets the activation in front of each kernel; there is none in
+    front of the first. `dynamic_rescaling*3` multiplies the base.
 
-    `lsuv` begins with orthogonal kernels; the rest needs a batch.
+    `lsuv` starts with orthogonal kernels; the rest needs a batch.
 
     Args:
         text: a name of `settings.INITIALIZERS`, of this package or of Keras, or
-            `module:Name`, each with a factor such as `*3` and `+rescaling` if wanted.
+            `module:Name`, with an optional factor such as `*3` and `+rescaling`.
         depth: number of hidden layers.
         activation: the identifier of the hidden layers' activation.
-        seed: any non-negative integer; every kernel gets a seed of its own from it.
+        seed: any non-negative integer; every kernel gets its own seed from it.
 
     Returns:
         `depth + 1` initializers: one for each hidden layer, and the head's.
 
     Raises:
-        ValueError: there is no such initializer, or it is not for this activation.
+        ValueError: there is no such initializer, or it does not fit the activation.
     """
     start = Start.of(text)
     return [
@@ -132,14 +132,14 @@ def _unscaled(name: str, layer: int, depth: int, activation: str, seed: int) -> 
 
 
 def _found(name: str, seed: int) -> Any:
-    """An initializer of Keras, or one of the user's own by `module:Name`."""
+    """An initializer of Keras, or the user's own by `module:Name`."""
     module, is_own, attribute = name.partition(":")
     try:
         found = _imported(module, attribute) if is_own else keras.initializers.get(name)
-    except Exception as error:  # whatever a module of the user's own raises
+    except Exception as error:  # the user's module may raise anything
         raise ValueError(
             "Argument `initializers` must name initializers of this package or of "
-            "Keras, or `module:Name` for one of your own. "
+            "Keras, or `module:Name` for your own. "
             f"Received: {name} ({str(error).splitlines()[0]})"
         ) from error
     make: Any = found if inspect.isclass(found) else type(found)
@@ -159,6 +159,6 @@ def _imported(module: str, attribute: str) -> Any:
 
 
 def _layer_seed(seed: int, layer: int) -> int:
-    # One integer for two shapes can give correlated kernels, so no seed is shared, and
-    # seeds 0 and 1 are not neighbours either.
+    # One integer for two shapes can give correlated kernels, so layers share no seed.
+    # The layers of seeds 0 and 1 share none either.
     return int(np.random.SeedSequence([seed, layer]).generate_state(1)[0])

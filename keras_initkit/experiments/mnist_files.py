@@ -12,7 +12,7 @@ import numpy as np
 
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
-# Python 3.10 and 3.11 differ in the error for an array (.npy) that is no archive.
+# Python 3.10 and 3.11 raise different errors for an array (.npy) that is no archive.
 NPZ_ERRORS = (
     AttributeError,
     TypeError,
@@ -35,13 +35,13 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 AT_HAND_HELP = (
-    "mnist.npz as Keras has it, or the IDX .gz files; without it, MNIST from Keras's "
-    "cache, or else scikit-learn's digits"
+    "Keras's mnist.npz, or the IDX .gz files (default: MNIST from Keras's cache, or "
+    "else scikit-learn's digits)"
 )
 
 
 def is_at_hand(path: str | None = None) -> bool:
-    """Whether there is a path to MNIST, or Keras has it and need not download it."""
+    """Tells whether MNIST needs no download, because of a path or Keras's cache."""
     if path is not None:
         return True
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
@@ -72,25 +72,24 @@ def load_mnist(path: str | None = None) -> tuple[Arrays, Arrays]:
         return keras.datasets.mnist.load_data()
     except Exception as error:  # `get_file` raises a bare Exception when offline.
         raise OSError(
-            "MNIST is not in the cache and could not be downloaded. Either give a file "
+            "MNIST is not in the cache and could not be downloaded. Either pass a file "
             "that you have (--mnist-path mnist.npz, or the IDX .gz files), or run "
-            "`keras.datasets.mnist.load_data()` where there is a network: it caches "
-            f"MNIST in ~/.keras/datasets. The download said: {error}"
+            "`keras.datasets.mnist.load_data()` online: it caches MNIST in "
+            f"~/.keras/datasets. The download failed with: {error}"
         ) from error
 
 
 @functools.lru_cache(maxsize=1)
 def read_mnist(path: str | Path) -> tuple[Arrays, Arrays]:
-    """MNIST from files; what was read last is kept.
+    """MNIST from files. The latest result is cached.
 
     Args:
         path: an `mnist.npz` with the arrays `x_train`, `y_train`, `x_test` and
             `y_test`; a directory with the four IDX files `train-images-idx3-ubyte.gz`,
-            ...; or any one of these four, beside which the others lie.
+            ...; or any one of these four, beside the others.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`, as in `load_mnist`, not to be written
-        to.
+        `(x_train, y_train), (x_test, y_test)`, as in `load_mnist`, read-only.
 
     Raises:
         FileNotFoundError: there is nothing at `path`, or an IDX file is missing.
@@ -130,7 +129,7 @@ def _read_npz(path: Path) -> list[np.ndarray]:
     if missing:
         raise ValueError(
             f"`mnist_path` must hold the arrays {', '.join(NPZ_KEYS)}. "
-            f"Received: {path}, which is without {', '.join(missing)}"
+            f"Received: {path}, which lacks {', '.join(missing)}"
         )
     return list(arrays.values())
 
@@ -140,11 +139,11 @@ def _read_idx_directory(directory: Path) -> list[np.ndarray]:
 
 
 def _read_idx(path: Path) -> np.ndarray:
-    """An IDX file: magic (0, 0, type, rank), big-endian sizes, then the entries."""
+    """Reads an IDX file: magic (0, 0, type, rank), big-endian sizes, the entries."""
     if not path.exists():
         raise FileNotFoundError(
             f"`mnist_path` needs the four IDX files {', '.join(IDX_NAMES)}. "
-            f"Received: {path.parent}, which is without {path.name}"
+            f"Received: {path.parent}, which lacks {path.name}"
         )
     try:
         content = gzip.decompress(path.read_bytes())

@@ -28,8 +28,8 @@ def dense_network(
         num_classes: size of the output.
         width: units per hidden layer.
         activation: the identifier of f.
-        kernel_initializers: one for each hidden layer, and the head's last.
-        residual: which of the two networks to build.
+        kernel_initializers: one for each hidden layer, and one for the head.
+        residual: whether to build the residual network.
 
     Returns:
         A model from inputs `(batch, num_features)` to logits `(batch, num_classes)`.
@@ -64,7 +64,7 @@ def pre_activation_variances(network: keras.Model, x: np.ndarray) -> np.ndarray:
     pre_activations = [
         layer.input for layer in network.layers if isinstance(layer, layers.Activation)
     ]
-    # Flattened, because Keras returns a list of one output as that output.
+    # Flattened, because Keras returns a list of one output without the list.
     signals = keras.tree.flatten(keras.Model(network.input, pre_activations)(x))
     # float64, because the square of an exploding float32 signal overflows.
     return np.array(

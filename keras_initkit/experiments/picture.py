@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_initkit.experiments.compare import RunResult
 
-# Okabe and Ito's palette (2008), told apart with any colour vision; the markers tell
-# the curves apart in print.
+# Okabe and Ito's palette (2008), which works with any color vision. The markers
+# distinguish the curves in print.
 STYLES = (
     ("#000000", "o"),
     ("#D55E00", "s"),
@@ -24,10 +24,10 @@ STYLES = (
     ("#6A3D9A", "*"),
 )
 
-# A run that explodes leaves the picture rather than squash all the others in it.
+# An exploding run leaves the picture, so it does not squash all the others.
 HIGHEST_LOSS_OVER_SMALLEST_START = 10
 
-HALF = 50  # percent: where words go on the bar
+HALF = 50  # percent: above it, the words go on the bar
 
 # Room below the curves for two lines, as a share of the curves' height.
 NOTES_HEIGHT = 0.12
@@ -36,11 +36,11 @@ NOTES_HEIGHT = 0.12
 def draw(networks: Mapping[str, list[RunResult]], title: str, path: Path) -> None:
     """Writes a PNG, a row for each network.
 
-    In a row: the loss over steps, the gradient variance over depth at step 0, and the
-    accuracy in the end, with what went wrong.
+    A row shows the loss over steps, the gradient variance over depth at step 0, and the
+    final accuracy, with what went wrong.
 
     Args:
-        networks: the results of each, by its description.
+        networks: the results of each network, by its description.
         title: the line above the panels.
         path: where the PNG goes.
     """
@@ -118,7 +118,7 @@ def _draw_gradients(axes: Axes, results: list[RunResult]) -> None:
     for run, (colour, marker) in zip(results, itertools.cycle(STYLES), strict=False):
         variance = run.gradient_variance_start
         layers = np.arange(len(variance))
-        # Without the zeros: a logarithmic axis warns where there is nothing else.
+        # Without zeros, because a logarithmic axis warns if there is nothing else.
         positive = np.where(variance > 0, variance, np.nan)
         axes.plot(layers, positive, color=colour, marker=marker, markersize=5)
     axes.set_yscale("log")
@@ -142,7 +142,7 @@ def _draw_gradients(axes: Axes, results: list[RunResult]) -> None:
 
 
 def _finish(axes: Axes, notes: list[str]) -> None:
-    """Adds the grid, and the notes on what the axes cannot show."""
+    """Adds the grid, and notes on values that the axes cannot show."""
     axes.grid(alpha=0.3)
     axes.margins(y=NOTES_HEIGHT)
     axes.text(0.02, 0.02, "\n".join(notes), transform=axes.transAxes, fontsize="small")

@@ -11,9 +11,9 @@ from keras_initkit.experiments.user_error import UserError
 LARGEST_PORT = 2**16 - 1
 
 DESCRIPTION = """\
-Serve a page on this machine in which you choose a dataset, a network and an
-initialization, train it, and watch what becomes of it: real Keras models, recorded by
-LayerStatsCallback. Press Ctrl+C to end.
+Serve a page on this machine. There you choose a dataset, a network and an
+initialization, train the network, and watch what happens. It trains real Keras models,
+and LayerStatsCallback records them. Press Ctrl+C to stop.
 """
 
 
@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `play` to the parser's subcommands."""
     parser = commands.add_parser(
         "play",
-        help="choose, train and watch networks in the browser",
+        help="choose, train and watch networks in your browser",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -29,10 +29,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--port",
         type=int,
         default=0,
-        help="where the page is served (default: a free port)",
+        help="port of the page (default: a free one)",
     )
     parser.add_argument(
-        "--open", action="store_true", help="open the page in the browser"
+        "--open", action="store_true", help="open the page in your browser"
     )
     parser.add_argument(
         "--mnist-path",
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serves the page until Ctrl+C.
 
     Raises:
-        UserError: it cannot be served.
+        UserError: the page cannot be served.
     """
     require_extras()
     if not 0 <= arguments.port <= LARGEST_PORT:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise UserError(f"port {arguments.port} cannot be served: {error}") from error
     address = f"http://{HOST}:{serving.port}/"
-    print(f"Play at {address} (Ctrl+C ends it)", flush=True)
+    print(f"Play at {address} (Ctrl+C stops it)", flush=True)
     if arguments.open:
         webbrowser.open(address)
     try:

@@ -1,4 +1,4 @@
-"""`keras-initkit report`: what the weights of a saved model make of a signal."""
+"""`keras-initkit report`: what the weights of a saved model do to a signal."""
 
 import argparse
 import importlib.util
@@ -17,43 +17,41 @@ from keras_initkit.report.signal_report import SignalReport, signal_report
 
 NAMES = (("x", "y"), ("x_train", "y_train"))
 
-# Where Keras says it, amidst the configuration of the whole model.
+# Keras puts this sentence inside the configuration of the whole model.
 UNKNOWN_OBJECT = re.compile(r"Could not locate (class|function) '([^']+)'")
 
 DESCRIPTION = """\
-Run a saved Keras model once, forwards and backwards, on some samples, and show
-layer by layer what its weights make of the signal and of the gradient, as
-measured and as predicted. The model file is not changed. What is too wide for
-the terminal goes into a second table below the first.
+Run a saved Keras model once, forward and backward, on some samples. Show layer
+by layer what its weights do to the signal and to the gradient, as measured and
+as predicted. The model file does not change. Columns that do not fit into the
+terminal go into a second table below the first.
 """
 
 EPILOG = """\
 data:
-  An .npz file, as numpy.savez writes it, with the arrays x and y, or x_train
-  and y_train (as mnist.npz has them), or one array only, which is x. x must be
-  what the model takes: reshaped and scaled. y is used where the model was saved
-  compiled with a loss: then the gradient is that of the loss. Otherwise it is
-  that of the sum of all outputs, each times a standard normal number.
+  An .npz file from numpy.savez, with the arrays x and y, or x_train and y_train
+  (as in mnist.npz), or a single array, which is x. x must be what the model
+  takes: reshaped and scaled. If the model was saved compiled with a loss, the
+  gradient is that of the loss for y. Otherwise it is the gradient of the sum of
+  all outputs, each times a standard normal number.
 
 columns of the table, one row for each kernel W in the order of execution:
-  fan in           how many inputs a unit has
-  initializer      what the kernel was drawn from, as the model has it
-  weight variance  of the kernel's entries
-  as intended       whether that is what the initializer draws from: within the
-                   interval that 99.9 % of draws are in; no for what has been
-                   trained since
-  z variance       of the pre-activations z = W x + b, over samples, positions
-                   and units. Predicted: fan_in mean(W^2) mean(x^2) + mean(b^2),
-                   for independent weights, from what comes into the layer
+  fan in           number of inputs of a unit
+  initializer      the model's initializer for the kernel
+  weight variance  variance of the kernel's entries
+  as intended      whether the initializer would draw that variance: within the
+                   interval of 99.9 % of draws; no for trained kernels
+  z variance       variance of the pre-activations z = W x + b, over samples,
+                   positions and units. Predicted for independent weights, from
+                   the layer's input: fan_in mean(W^2) mean(x^2) + mean(b^2)
   gain             the measured z variance over that of the layer before
-  gradient         variance of the gradient with respect to z. Predicted: from
-                   the layer that follows, where that alone takes in f(z)
+  gradient         variance of the gradient with respect to z. Predicted from
+                   the next layer, if only that layer uses f(z)
   dead             share of units whose activation f(z) is 0 for every sample
-  saturated        share of units with next to no slope for over half of the
+  saturated        share of units with almost no slope for over half of the
                    samples
   A row at fault ends with ! and the problem, which the lines below explain.
-  `-` stands where there is nothing to tell, as for kernels of LSTM or Embedding
-  layers.
+  `-` means that there is no value, as for kernels of LSTM or Embedding layers.
 
 examples:
   keras-initkit report model.keras --data digits.npz
@@ -61,7 +59,7 @@ examples:
       --plot report.png
 """
 
-# TensorFlow adds colors, and the device on which an operation ran.
+# TensorFlow adds colors and the device that ran an operation.
 NO_WORDS = re.compile(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?|\[Op:\w*\]")
 
 
@@ -69,30 +67,30 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `report` to the parser's subcommands."""
     parser = commands.add_parser(
         "report",
-        help="what a saved model makes of the signal and the gradient, layer by layer",
+        help="show what a saved model does to signal and gradient, layer by layer",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL.keras", help="the saved Keras model")
     parser.add_argument(
-        "--data", required=True, metavar="FILE.npz", help="the samples, see below"
+        "--data", required=True, metavar="FILE.npz", help="the samples (see below)"
     )
     parser.add_argument(
         "--samples",
         type=int,
         default=512,
         metavar="N",
-        help="how many of them, from the first on (default: %(default)s)",
+        help="use the first N samples (default: %(default)s)",
     )
     parser.add_argument(
-        "--plot", metavar="FILE.png", help="where a picture of it goes, if anywhere"
+        "--plot", metavar="FILE.png", help="also write a picture to this file"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reports as asked.
+    """Prints the report.
 
     Raises:
         UserError: the report cannot be made.
@@ -107,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = _model(arguments.model)
     has_loss = getattr(model, "compiled", False) and getattr(model, "loss", None)
     report = _report(model, x, y if has_loss else None)
-    # Where it goes to a file, there is no end of a line.
+    # Output to a file has no width.
     width = shutil.get_terminal_size((0, 0)).columns
     print(report.to_text(width or None))
     print(f"\n{_what_gradient(y, has_loss)}; {len(x)} samples of {arguments.data}")
@@ -134,16 +132,16 @@ def _arrays(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
-                raise ValueError("it is none, or is damaged")
+                raise ValueError("it is no archive, or it is damaged")
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-    except Exception as error:  # zipfile, zlib and numpy have each their own
+    except Exception as error:  # zipfile, zlib and numpy each raise their own
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
 
 
 def _first(arrays: dict[str, Any], name: str, samples: int) -> np.ndarray:
-    # A member of an archive that is no array comes as bytes.
+    # A member of an archive that is no array arrives as bytes.
     if not np.ndim(arrays[name]):
         raise UserError(
             f"{name} in the data must be an array with an axis of samples, but is a "
@@ -157,14 +155,16 @@ def _model(path: str) -> Any:
         raise UserError(f"there is no model file {path}")
     is_archive = Path(path).is_dir() or zipfile.is_zipfile(path)
     if Path(path).suffix == ".keras" and not is_archive:
-        # Keras says of it that it is not found.
-        raise UserError(f"{path} cannot be loaded: it is no .keras file, or is damaged")
+        # Keras would say that it is not found.
+        raise UserError(
+            f"{path} cannot be loaded: it is no .keras file, or it is damaged"
+        )
     try:
         with warnings.catch_warnings():
-            # Keras warns of the optimizer of a model that was not trained yet.
+            # Keras warns about the optimizer of an untrained model.
             warnings.simplefilter("ignore")
             return keras.saving.load_model(path)
-    except Exception as error:  # whatever a layer of the user's own raises here
+    except Exception as error:  # the user's layers may raise anything
         raise UserError(f"{path} cannot be loaded: {_why_not(error)}") from error
 
 
@@ -174,7 +174,7 @@ def _why_not(error: Exception) -> str:
         return _first_line(error)
     kind, name = unknown.groups()
     return (
-        f"its {kind} {name!r} is of your own, which is not imported here. In Python, "
+        f"its {kind} {name!r} is your own and is not imported here. In Python, "
         f"register the {kind} with @keras.saving.register_keras_serializable(), load "
         "the model and call keras_initkit.signal_report(model, x, y)"
     )
@@ -183,7 +183,7 @@ def _why_not(error: Exception) -> str:
 def _report(model: Any, x: np.ndarray, y: np.ndarray | None) -> SignalReport:
     try:
         return signal_report(model, x, y)
-    except Exception as error:  # whatever a layer of the user's own raises here
+    except Exception as error:  # the user's layers may raise anything
         raise UserError(_first_line(error)) from error
 
 
@@ -197,15 +197,15 @@ def _what_gradient(y: np.ndarray | None, has_loss: Any) -> str:
 def _plot(report: SignalReport, path: str) -> None:
     try:
         report.plot().savefig(path)
-    except (OSError, ValueError) as error:  # an ending that is no picture's
+    except (OSError, ValueError) as error:  # ValueError: a suffix of no picture format
         raise UserError(f"the picture cannot be written: {error}") from error
     print(f"Picture: {path}")
 
 
 def _first_line(error: Exception) -> str:
-    # Keras puts the cause after the configuration of what it is in.
+    # Keras puts the cause after the configuration of the object.
     _, _, cause = str(error).rpartition("Exception encountered: ")
     lines = [line.strip() for line in NO_WORDS.sub("", cause).splitlines()]
-    # With this Keras opens what was raised in a layer.
+    # Keras starts an error from a layer with this line.
     said = [s for s in lines if s and not s.startswith("Exception encountered")]
     return said[0] if said else type(error).__name__

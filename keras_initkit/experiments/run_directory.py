@@ -10,12 +10,12 @@ from keras_initkit.tensorboard.runs import first_made
 def run_directories(
     log_dir: str | Path, output: str | Path | None, below: str = ""
 ) -> tuple[Path, Path]:
-    """Makes a fresh directory for TensorBoard's files, and the one for all others.
+    """Makes a new directory for TensorBoard's files, and one for all other files.
 
     Args:
-        log_dir: the run directory is a fresh one in it.
+        log_dir: the parent of the new run directory.
         output: where pictures and tables go; None for the run directory.
-        below: a directory in `log_dir` that the run directory is in, if any.
+        below: a directory between `log_dir` and the run directory, if any.
 
     Returns:
         The run directory and the output directory.
@@ -36,8 +36,8 @@ def run_directories(
 def fresh_run_directory(parent: Path) -> Path:
     """Makes the first free one of `<parent>/001`, `<parent>/002`, ...
 
-    TensorBoard shows all event files of a directory as one run, so a comparison that
-    wrote where an earlier one did would be mixed with it.
+    TensorBoard shows all event files of a directory as one run. Two comparisons in one
+    directory would be mixed.
 
     Raises:
         OSError: the directory cannot be made.

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of each run of a comparison, beside its layers."""
+"""The TensorBoard file of each run of a comparison, besides that of its layers."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ from keras_initkit.tensorboard.hparams import (
 )
 from keras_initkit.tensorboard.images import write_image
 
-# HParams has room for five columns beside those of the metrics.
+# HParams has room for five columns besides the metrics.
 SHOWN = ("initializer", "activation", "depth", "width", "learning_rate")
 METRICS = ("test_accuracy", "train_accuracy", "final_loss")
 
@@ -25,9 +25,9 @@ METRICS = ("test_accuracy", "train_accuracy", "final_loss")
 class RunLog:
     """Writes the event file of a run: hyperparameters, losses, metrics and pictures.
 
-    HParams shows a row with the hyperparameters and the metrics, Time Series shows the
-    scalars `loss` and `accuracy`. Of a dataset in the plane, Images shows the decision
-    boundary before and after training under `decision_boundary`.
+    HParams shows a row with the hyperparameters and the metrics, and Time Series the
+    scalars `loss` and `accuracy`. For a dataset in the plane, Images shows the decision
+    boundary before and after training as `decision_boundary`.
 
     Examples:
 
@@ -38,16 +38,16 @@ class RunLog:
 
     Args:
         directory: where the file goes.
-        initializer: the name of the run's own.
-        dataset: what is learned.
+        initializer: the name of the run's initializer.
+        dataset: the dataset that the network learns.
         settings: the network and its training.
 
     Attributes:
-        directory: the same.
+        directory: where the file is.
 
     Raises:
-        OSError: if the directory or the file cannot be made; from its methods, if the
-            disk is full, or the file or its file system has gone.
+        OSError: the directory or the file cannot be made. Its methods raise it if the
+            disk is full, or if the file or its file system has gone.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class RunLog:
         self._file.close()
 
     def start(self, network: keras.Model) -> None:
-        """Writes what is known before training."""
+        """Writes the hyperparameters and the first picture, before training."""
         hparams = hyperparameters(self._initializer, self._dataset, self._settings)
         write_session_start(self._file, hparams, SHOWN, METRICS)
         self._write_boundary(network, 0)
 
     def losses(self, step: int, loss: float, accuracy: float) -> None:
-        """Writes how the network does on the training set after some steps."""
+        """Writes loss and accuracy on the training set after some steps."""
         values = [
             Summary.Value(tag="loss", simple_value=loss),
             Summary.Value(tag="accuracy", simple_value=accuracy),
@@ -81,11 +81,11 @@ class RunLog:
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
     def end(self, network: keras.Model, step: int, metrics: dict[str, float]) -> None:
-        """Writes what has come of it.
+        """Writes the result.
 
         Args:
-            network: as it is after training.
-            step: the number of training steps that were done.
+            network: the trained network.
+            step: the number of training steps.
             metrics: a number for each of `METRICS`.
         """
         write_session_end(self._file, step, metrics)
@@ -94,7 +94,7 @@ class RunLog:
     def _write_boundary(self, network: keras.Model, step: int) -> None:
         if self._dataset.num_features != 2:
             return
-        # Here, because matplotlib is installed with the extra `experiments` only.
+        # Imported here, because only the extra `experiments` installs matplotlib.
         from keras_initkit.experiments.decision_boundary import draw_decision_boundary
 
         title = f"{self._dataset.name}, {self._initializer}, step {step}"
@@ -105,7 +105,7 @@ class RunLog:
 def hyperparameters(
     initializer: str, dataset: Dataset, settings: Settings
 ) -> dict[str, HParam]:
-    """What a run is told apart by."""
+    """The settings that distinguish a run."""
     return {
         "initializer": initializer,
         "activation": settings.activation,

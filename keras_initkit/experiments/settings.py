@@ -1,4 +1,4 @@
-"""What a comparison may be asked: its names, its defaults, its limits."""
+"""The settings of a comparison: names, defaults and limits."""
 
 import math
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ INITIALIZERS = (
     "critical",
     "lsuv",
 )
-"""Those that `--help` explains; any other one of Keras or of the user's own will do."""
+"""The initializers that `--help` explains. Keras's and the user's own work, too."""
 
 DATASETS = ("digits", "mnist", "moons", "circles", "blobs", "spirals", "xor")
 
 LEARNING_RATES = {"momentum": 0.01, "sgd": 0.01, "adam": 0.001, "rmsprop": 0.001}
-"""The optimizers, and the learning rate of each when none is given."""
+"""The optimizers, each with its default learning rate."""
 
-# Entries of all hidden kernels: 4 GB, and as much again for gradients and momentum.
+# Entries of all hidden kernels: 4 GB, and the same for gradients and for momentum.
 MAX_ENTRIES = 10**9
 RANGES = {
-    "depth": (1, 250),  # of a deeper one, Keras exceeds the recursion limit
+    "depth": (1, 250),  # deeper networks exceed Python's recursion limit in Keras
     "width": (1, math.isqrt(MAX_ENTRIES)),
     "epochs": (1, 10**6),
     "batch_size": (1, 10**6),
@@ -41,10 +41,10 @@ class Settings:
     """One network and one way to train it, shared by every run of a comparison.
 
     Args:
-        initializers: names as of `kernel_initializers`, in the order to run them.
+        initializers: names for `kernel_initializers`, in the order to run them.
         depth: number of hidden Dense layers, from 1 to 250.
         width: units per hidden layer, at least 1. The hidden kernels, depth x width^2,
-            have 10^9 entries at most.
+            have at most 10^9 entries.
         activation: a Keras activation identifier, as a string.
         residual: whether every hidden layer after the first adds to its input.
         epochs: passes over the training set, from 1 to 10^6.
@@ -97,7 +97,7 @@ class Settings:
             raise ValueError(f"`{name}` must be {rule}. Received: {received}")
 
     def describe(self) -> str:
-        """The network and its training in one line, for titles."""
+        """Describes the network and its training in one line, for titles."""
         kind = "residual" if self.residual else "plain"
         rate = self.learning_rate or LEARNING_RATES[self.optimizer]
         return (
@@ -123,4 +123,4 @@ SHOWCASE = {
         ("he_normal*3", "dynamic_rescaling*3", "he_normal*3+rescaling")
     ),
 }
-"""What is compared where no network is asked for: each has a start that fails."""
+"""The networks that `compare` trains by default. In each, one start fails."""

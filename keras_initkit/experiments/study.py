@@ -1,4 +1,4 @@
-"""What the studies under `examples/` share: options, data, training, results."""
+"""Shared by the studies in `examples/`: options, data, training, results."""
 
 import argparse
 import math
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_TABLE_WIDTH = 1000
-# A thousand times as much, for seeds of layers, is still a seed of 32 bits.
+# A thousand times this, for the seeds of layers, still fits into 32 bits.
 MAX_SEED = 10**6
 
 Findings = Mapping[str, Mapping[str, float]]
-"""The numbers of a study: for each of its rows one in each column."""
+"""The numbers of a study, by row and by column."""
 
 
 class Trained(NamedTuple):
-    """What became of a training.
+    """The result of a training.
 
     Attributes:
-        logs: what `fit` says of each epoch, `loss` and so on, `(epochs,)` each.
-        layers: what was recorded of the layers.
+        logs: the logs of `fit` for each epoch, `loss` and so on, `(epochs,)` each.
+        layers: the recorded statistics of the layers.
     """
 
     logs: dict[str, list[float]]
@@ -42,13 +42,13 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class Lab:
-    """Where a study works.
+    """The options, data and directories of a study.
 
     Args:
-        quick: whether to do the least that shows the point, in a few seconds.
+        quick: whether to run the smallest version that shows the point, in seconds.
         seed: decides weights, data order and toy datasets.
         mnist_path: where MNIST is, as in `load_dataset`; None for Keras's cache.
-        log_dir: for TensorBoard; every run has a directory in it.
+        log_dir: for TensorBoard; every run has its own directory in it.
         output: where pictures go.
     """
 
@@ -59,14 +59,14 @@ class Lab:
     output: Path
 
     def digits(self, train: int, test: int) -> Dataset:
-        """Handwritten digits: MNIST if it is at hand, or else scikit-learn's.
+        """Handwritten digits: MNIST if it is available, or else scikit-learn's.
 
-        Nothing is downloaded. Which ones they are says the name, which belongs into
-        the title of a picture.
+        Nothing is downloaded. The dataset's name tells which digits they are, and
+        belongs into the title of a picture.
 
         Args:
-            train: how many training samples there are at most.
-            test: how many test samples there are at most.
+            train: the largest number of training samples.
+            test: the largest number of test samples.
 
         Raises:
             ValueError: the file at `mnist_path` does not hold MNIST.
@@ -97,18 +97,17 @@ class Lab:
 
         Args:
             run: the name of the run in TensorBoard.
-            model: it is compiled.
+            model: a compiled model.
             x: the samples.
             y: their targets.
-            epochs: passes over them.
-            batch_size: samples a step.
-            callbacks: others than ours.
-            shuffle: whether each epoch has an order of its own.
-            **recording: arguments of `LayerStatsCallback`, which records all that it
-                is asked for whatever it costs.
+            epochs: passes over the samples.
+            batch_size: samples per step.
+            callbacks: further callbacks.
+            shuffle: whether each epoch has its own order.
+            **recording: arguments of `LayerStatsCallback`.
         """
         keras.utils.set_random_seed(self.seed)  # the same order of the data in each run
-        # Or else the first step makes them, for which TensorFlow traces it twice.
+        # Otherwise the first step makes the variables, and TensorFlow traces it twice.
         model.optimizer.build(model.trainable_variables)
         layers = LayerStatsCallback(self.log_dir / run, **recording)
         logs = model.fit(
@@ -123,17 +122,17 @@ class Lab:
         return Trained(logs, layers.history)
 
     def save(self, figure: "Figure", name: str) -> None:
-        """Writes a picture, and says where it is."""
+        """Writes a picture and prints its path."""
         path = self.output / f"{name}.png"
         figure.savefig(path, dpi=120)
         print(f"Picture: {path}")
 
 
 def epochs_for(steps: int, samples: int, batch_size: int) -> int:
-    """The fewest epochs that make at least so many training steps.
+    """The smallest number of epochs with at least this many training steps.
 
-    One dataset has forty times the samples of another. Networks are as well trained
-    after as many steps, not after as many epochs.
+    One dataset has forty times the samples of another. Equal numbers of steps, not of
+    epochs, train networks equally well.
 
     Examples:
 
@@ -149,19 +148,19 @@ def run_study(
     description: str | None,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """The `main` of a study: takes its options, runs it and prints what it found.
+    """The `main` of a study: takes its options, runs it and prints its results.
 
     Args:
-        name: of the study.
+        name: name of the study.
         study: does the work.
         description: what it shows, for `--help`.
-        arguments: of the command line; by default the process's own.
+        arguments: the command line's; by default the process's own.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        SystemExit: for `--help`, and for arguments that cannot be, with one line.
+        SystemExit: for `--help`, and for wrong arguments, with one line.
     """
     parser = argparse.ArgumentParser(
         prog=name,
@@ -181,7 +180,7 @@ def run_study(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that every study has."""
     parser.add_argument(
-        "--quick", action="store_true", help="the least that shows it, in seconds"
+        "--quick", action="store_true", help="run the smallest version, in seconds"
     )
     parser.add_argument(
         "--mnist-path",
@@ -198,19 +197,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--log-dir",
         default="logs/study",
         metavar="DIR",
-        help="TensorBoard files go into a new numbered directory below DIR/NAME "
+        help="write TensorBoard files to a new numbered directory in DIR/NAME "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="where pictures go (default: that numbered directory)",
+        help="write pictures to DIR (default: the numbered directory)",
     )
     parser.add_argument("--open", action="store_true", help=HELP)
 
 
 def lab_of(name: str, options: argparse.Namespace) -> Lab:
-    """The lab that the options of a study ask for, which are checked before all else.
+    """Checks the options of a study and makes its lab.
 
     Raises:
         ValueError: the seed is out of range, `--mnist-path` does not hold MNIST, or
@@ -228,11 +227,11 @@ def lab_of(name: str, options: argparse.Namespace) -> Lab:
 
 
 def show(name: str, lab: Lab, findings: Findings, is_open: bool) -> None:
-    """Prints what a study has found, and where there is more of it.
+    """Prints the results of a study, and where to see more.
 
     Args:
-        name: of the study.
-        lab: where it was made.
+        name: name of the study.
+        lab: its lab.
         findings: its numbers.
         is_open: see `show_tensorboard_line`.
     """
@@ -252,5 +251,5 @@ def print_findings(title: str, findings: Findings) -> None:
         table.add_column(column.replace(" ", "\n"), justify="right")
     for name, row in findings.items():
         table.add_row(name, *(f"{row[c]:.4g}" if c in row else "" for c in columns))
-    # Wider than the terminal, if need be, rather than with numbers cut off.
+    # The table may be wider than the terminal, which would cut off numbers.
     Console(width=MAX_TABLE_WIDTH).print(table)

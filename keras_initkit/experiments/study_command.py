@@ -26,12 +26,12 @@ STUDIES = (
     "uniform_or_normal",
     "framework_defaults",
 )
-"""In the order in which they are best read."""
+"""The studies, in the order to read them."""
 
 DESCRIPTION = """\
-Run one of the lessons on initialization: it trains small networks, prints what it
-found as numbers, draws a picture, and writes TensorBoard files with the statistics
-of every layer. `keras-initkit study --list` says what there is.
+Run a lesson on initialization. It trains small networks, prints a table of results,
+draws a picture, and writes TensorBoard files with the statistics of every layer.
+`keras-initkit study --list` lists the lessons.
 """
 
 
@@ -39,14 +39,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `study` to the parser's subcommands."""
     parser = commands.add_parser(
         "study",
-        help="a lesson on initialization, run and shown",
+        help="run a lesson on initialization",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "name", nargs="?", choices=STUDIES, metavar="NAME", help="which; see --list"
+        "name", nargs="?", choices=STUDIES, metavar="NAME", help="name of the lesson"
     )
-    parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--list", action="store_true", help="list the lessons")
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name:22}{sentence}")
         return 0
     if arguments.name is None:
-        raise UserError("which study? `keras-initkit study --list` says what there is")
+        raise UserError("which study? `keras-initkit study --list` lists them")
     require_extras()
     try:
         lab = lab_of(arguments.name, arguments)
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """The name of each study, and the first line of what its file says of it."""
+    """The name of each study, and the first line of its file's docstring."""
     for name in STUDIES:
         tree = ast.parse(_path(name).read_text(encoding="utf-8"))
         yield name, (ast.get_docstring(tree) or "").partition("\n")[0]
@@ -90,7 +90,7 @@ def load_study(name: str) -> ModuleType:
 
 
 def _path(name: str) -> Path:
-    """In the installed package; or, where that is a checkout, beside it."""
+    """The file of a study, in the installed package or beside it in a checkout."""
     package = Path(keras_initkit.__file__).parent
     inside, beside = package / "examples", package.parent / "examples"
     return (inside if inside.is_dir() else beside) / f"{name}.py"

@@ -15,7 +15,7 @@ from keras_initkit.experiments.compare import RunResult
 
 @dataclass(frozen=True)
 class Column:
-    """A field of `RunResult`, its heading in the terminal, and how it is written."""
+    """A field of `RunResult`, its heading in the terminal, and its format."""
 
     field: str
     heading: str
@@ -23,7 +23,7 @@ class Column:
 
 
 def compact(number: float) -> str:
-    """Three decimals, or an exponent where they would say little."""
+    """Three decimals, or an exponent for very large and small numbers."""
     return f"{number:.3f}" if 0.01 <= abs(number) < 1000 else f"{number:.1e}"
 
 
@@ -46,7 +46,7 @@ NUMBERS = (
 def rich_table(results: list[RunResult], title: str) -> Table:
     """The table for the terminal, 80 characters wide.
 
-    A ratio of 0 to 0 is written `-`. A loss that is not finite is written as it is.
+    A ratio of 0 to 0 shows as `-`. A loss that is not finite shows as it is.
     """
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("\ninitializer", no_wrap=True)
@@ -66,7 +66,7 @@ def _cell(column: Column, value: float) -> str:
 
 
 def write_csv(networks: Mapping[str, list[RunResult]], path: Path) -> None:
-    """One row per result: its network, initializer and numbers, in full precision.
+    """Writes a row per result: its network, initializer and numbers in full precision.
 
     A ratio of 0 to 0 is `nan`.
 
@@ -84,7 +84,7 @@ def write_csv(networks: Mapping[str, list[RunResult]], path: Path) -> None:
 
 
 def as_json(results: list[RunResult]) -> list[dict[str, Any]]:
-    """The results and their findings as JSON has them: what is not finite is None."""
+    """The results and their findings for JSON. A number that is not finite is None."""
     return [
         {
             "initializer": result.initializer,

@@ -1,4 +1,4 @@
-"""The last line of a command that wrote event files: how to look at them."""
+"""The last line of a command that writes event files: how to look at them."""
 
 import shlex
 import sys
@@ -6,7 +6,7 @@ import threading
 import webbrowser
 from pathlib import Path
 
-HELP = "start TensorBoard on what was written, and open it in the browser"
+HELP = "start TensorBoard on the new files, and open it in your browser"
 
 
 def show_tensorboard_line(log_dir: Path, is_open: bool) -> None:
@@ -14,8 +14,7 @@ def show_tensorboard_line(log_dir: Path, is_open: bool) -> None:
 
     Args:
         log_dir: the directory.
-        is_open: whether to start TensorBoard and a browser at once. It then serves
-            until Ctrl-C.
+        is_open: whether to also start TensorBoard and a browser, until Ctrl-C.
     """
     print(f"See every layer:\ntensorboard --logdir {shlex.quote(str(log_dir))}")
     if is_open:

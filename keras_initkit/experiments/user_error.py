@@ -1,5 +1,5 @@
-"""The error of the person at the command line."""
+"""The error that the command line shows to its user."""
 
 
 class UserError(Exception):
-    """What was asked for cannot be done. The message is one line, for that person."""
+    """A request that cannot be carried out. The message is one line for the user."""

@@ -1,4 +1,4 @@
-"""Initial weights with the variance that the activation in front of them asks for."""
+"""Initial weights with the variance that fits the activation in front of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 class ActivationScaling(MatrixDraw):
     """Initializer that makes up for the signal lost in the activation before it.
 
-    Draws weights of mean 0 and variance `gain^2 / fan_in`, where `gain` is
+    It draws weights of mean 0 and variance `gain^2 / fan_in`, where `gain` is
     `calculate_gain(activation, method)`: `HeNormal` for ReLU, `LecunNormal` for a
     linear layer, and their counterpart for any other elementwise activation.
 
@@ -37,18 +37,18 @@ class ActivationScaling(MatrixDraw):
 
     Args:
         activation: Activation of the layer *before*, as in `calculate_gain`. `None`
-            for inputs that are standard normal themselves.
-        method: Which gain, as in `calculate_gain`. The variance is divided by `fan_in`
-            with each of them: `"backward"` keeps that of the gradient from layer to
-            layer where these are equally wide.
+            for standard normal inputs.
+        method: The kind of gain, as in `calculate_gain`. Every method divides the
+            variance by `fan_in`, so `"backward"` keeps the variance of the gradient
+            between layers of equal width.
         distribution: One of `"truncated_normal"`, `"untruncated_normal"` and
-            `"uniform"`, all three of the same variance, as in
+            `"uniform"`, all with the same variance, as in
             `keras.initializers.VarianceScaling`.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.
@@ -56,7 +56,7 @@ class ActivationScaling(MatrixDraw):
             `EinsumDense`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn that has
+        ValueError: If an argument is not as above. When it draws: if the kernel has
             fewer than two axes or an empty one.
 
     Reference:

@@ -1,4 +1,4 @@
-"""What those initializers share that multiply a draw of another one by a factor."""
+"""The base of initializers that multiply the draw of another one by a factor."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -23,11 +23,11 @@ class BaseDraw(KernelDraw):
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`.
         seed: Replaces the seed of `base`. An integer draws the same values in each
-            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
-            leaves `base` its own seed; if that has none either, each call draws anew
-            (reproducibly after `keras.utils.set_random_seed`), so that one instance
-            may serve several layers.
-        input_axes, output_axes: As in `KernelDraw`; a `base` without them takes these.
+            call. A `keras.random.SeedGenerator` continues from call to call. With
+            `None`, `base` keeps its own seed; if it has none, each call draws new
+            values (reproducibly after `keras.utils.set_random_seed`), so one instance
+            can serve several layers.
+        input_axes, output_axes: As in `KernelDraw`; a `base` without its own gets them.
     """
 
     def __init__(
@@ -40,25 +40,25 @@ class BaseDraw(KernelDraw):
         self.base = _resolve(base)
         base_config = _config(self.base)
         if seed is None and base_config.get("seed") is not None:
-            # Read where Keras keeps it: a SeedGenerator goes on, its config restarts.
+            # From the attribute: a SeedGenerator continues, but its config restarts.
             seed = getattr(self.base, "seed", base_config["seed"])
         super().__init__(seed, input_axes, output_axes)
 
     def effective_entries(self, shape: Sequence[int]) -> int:
-        """Returns how many independent normal numbers have a variance as uncertain."""
+        """Returns the entry count with an equally uncertain variance."""
         return effective_entries(self._base_with_axes(shape), shape)
 
     @property
     def is_uncorrelated(self) -> bool:
-        """Whether entries have mean 0, and no two of them are correlated."""
+        """Tells whether entries have mean 0, and no two of them are correlated."""
         return is_uncorrelated(self.base)
 
     def _base_with_axes(self, shape: Sequence[int]) -> Any:
-        """Returns `base` with the axes it was not given, for its formulas only."""
+        """Returns `base` with the axes that it lacks, for its formulas only."""
         return with_axes(self.base, self.input_axes, self._base_output_axes(shape))
 
     def _base_output_axes(self, shape: Sequence[int]) -> Sequence[int] | None:
-        """Returns those for `base`: one of Keras's ignores `input_axes` alone."""
+        """Returns the output axes for `base`: Keras ignores `input_axes` alone."""
         if self.input_axes is None or self.output_axes is not None:
             return self.output_axes
         return self._axes(shape)[1]
@@ -72,9 +72,9 @@ class BaseDraw(KernelDraw):
         raise NotImplementedError
 
     def _seeded_base(self, shape: Sequence[int]) -> Callable[..., Any]:
-        """Returns `base` with this call's seed and with the axes it was not given."""
+        """Returns `base` with this call's seed and the axes that it lacks."""
         config = _config(self.base)
-        # Rebuilt with seed None, a Keras initializer makes up another seed.
+        # Rebuilt with seed None, a Keras initializer would invent another seed.
         known: dict[str, Any] = {"seed": self.seed} if "seed" in config else {}
         axes = {
             "input_axes": self.input_axes,

@@ -14,7 +14,7 @@ from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
 class TorchUniformBias(SeededDraw):
     """Initializer of biases as in `torch.nn.Linear` and `torch.nn.Conv2d`.
 
-    Draws from a uniform distribution within `[-limit, limit]`, where
+    It draws from a uniform distribution within `[-limit, limit]`, where
     `limit = 1 / sqrt(fan_in)`, as `TorchUniform` does for the kernel.
 
     Examples:
@@ -33,10 +33,10 @@ class TorchUniformBias(SeededDraw):
 
     Args:
         fan_in: Number of inputs that each unit sums over, a positive integer.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
 
     Raises:
         ValueError: If an argument is not as above.
@@ -71,8 +71,8 @@ class TorchUniformBias(SeededDraw):
 class NormalBias(SeededDraw):
     """Initializer of biases from a normal distribution of mean 0.
 
-    `keras.initializers.RandomNormal`, but that an unseeded instance draws anew in each
-    call. What `Critical.bias_initializer` returns.
+    It is `keras.initializers.RandomNormal`, except that an unseeded instance draws new
+    values in each call. `Critical.bias_initializer` returns it.
 
     Examples:
 
@@ -86,10 +86,10 @@ class NormalBias(SeededDraw):
 
     Args:
         stddev: Standard deviation, a finite, non-negative float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
 
     Raises:
         ValueError: If an argument is not as above.

@@ -1,4 +1,4 @@
-"""Initializers that leave the pixels where they are: one tap of the window is set."""
+"""Initializers that set only the middle tap of a window, so pixels stay in place."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from keras_initkit.initializers.matrix_draw import MatrixDraw
 class CentreDraw(MatrixDraw):
     """Abstract initializer: a matrix of (channels, filters) in the middle of a window.
 
-    All other taps of a convolution are zero. A kernel without a window, of a Dense
-    layer or with the axes of an einsum, is that matrix, folded as in `MatrixDraw`.
+    All other taps of a convolution are zero. A kernel without a window, as in a Dense
+    layer or an einsum, is the matrix itself, folded as in `MatrixDraw`.
 
     Args:
         seed, input_axes, output_axes: As in `KernelDraw`.
@@ -19,7 +19,7 @@ class CentreDraw(MatrixDraw):
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
         centre = super()._draw(self._centre_shape(shape), dtype)
-        # Keras pads an even window by one less before than after.
+        # Keras pads an even window with one less before than after.
         window = self._window(len(shape))
         around = [
             ((size - 1) // 2, size // 2) if axis in window else (0, 0)
@@ -31,7 +31,7 @@ class CentreDraw(MatrixDraw):
         return super()._matrix_shape(self._centre_shape(shape))
 
     def _centre_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Returns the shape of the one tap, a kernel whose window has no extent."""
-        self._axes(shape)  # refuses an empty window, which has no centre
+        """Returns the shape of the middle tap: a kernel with a window of one."""
+        self._axes(shape)  # raises for an empty window, which has no middle
         window = self._window(len(shape))
         return tuple(1 if axis in window else n for axis, n in enumerate(shape))

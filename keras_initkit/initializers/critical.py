@@ -20,7 +20,7 @@ from keras_initkit.theory.critical import (
 )
 from keras_initkit.theory.elementwise import elementwise_function
 
-# A search of 0.1 s, which each layer of a model that is loaded would make again.
+# Cached, because each layer of a loaded model would repeat this search of 0.1 s.
 _cached_variances_for_depth = functools.lru_cache(maxsize=32, typed=True)(
     variances_for_depth
 )
@@ -28,23 +28,23 @@ _cached_variances_for_depth = functools.lru_cache(maxsize=32, typed=True)(
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
 class Critical(MatrixDraw):
-    """Initializer with which neither the signal nor the gradient dies or explodes.
+    """Initializer that keeps signal and gradient from vanishing and exploding.
 
-    The weights have the variance `weight_variance / fan_in` and the biases, which
-    `bias_initializer` draws, the variance `bias_variance`, with
+    The weights have the variance `weight_variance / fan_in`. The biases, which
+    `bias_initializer` draws, have the variance `bias_variance`, with
 
     `weight_variance = 1 / E[f'(sqrt(q_star) z)^2]` for `z ~ N(0, 1)`,
     `bias_variance = q_star - weight_variance * E[f(sqrt(q_star) z)^2]`.
 
     Then a plain network with the activation `f` keeps the variance of its gradient from
     layer to layer, and its pre-activations at the variance `q_star`. The smaller
-    `q_star`, the closer to linear the network starts, and the deeper it trains:
-    `depth` chooses the variance for a network of that many layers.
+    `q_star`, the closer to linear the network starts, and the deeper it trains. `depth`
+    chooses `q_star` for a network of that many layers.
 
     Scale the inputs so that the first layer's pre-activations have that variance, too.
-    Behind tanh, ELU or softsign, other variances come to `q_star` by themselves; behind
-    GELU, SiLU or Mish they slowly part from it, so that a network of these wants
-    `depth`, whose small `q_star` lets them do so least.
+    With tanh, ELU or softsign, other variances converge to `q_star`. With GELU, SiLU or
+    Mish they slowly drift away from it, least of all at the small `q_star` that `depth`
+    chooses.
 
     Examples:
 
@@ -71,11 +71,11 @@ class Critical(MatrixDraw):
             of `depth` and `q_star` must be given.
         orthogonal: Whether to draw from `ScaledOrthogonal`, which reaches far greater
             depths, or else from a normal distribution.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.
@@ -88,9 +88,9 @@ class Critical(MatrixDraw):
         bias_variance: Variance of a bias.
 
     Raises:
-        ValueError: If an argument is not as above, if the activation has no critical
-            point there (sigmoid has none at all, ReLU none for a `depth`), and when a
-            kernel is drawn that has fewer than two axes or an empty one.
+        ValueError: If an argument is not as above, or if the activation has no critical
+            point there (sigmoid has none at all, ReLU none for a `depth`). When it
+            draws: if the kernel has fewer than two axes or an empty one.
 
     Reference:
 
@@ -120,9 +120,9 @@ class Critical(MatrixDraw):
         if depth is not None:
             depth = arguments.integer("depth", depth)
         self.orthogonal = arguments.flag("orthogonal", orthogonal)
-        elementwise_function(activation)  # Or else an error that names it as it came.
+        elementwise_function(activation)  # Its error names the activation as given.
         self.activation = keras.activations.get(activation)
-        # An error names what was given; but a config has no place in the cache.
+        # The cache cannot hold a config, but an error names the argument as given.
         given = self.activation if isinstance(activation, dict) else activation
         if q_star is not None:
             point = critical_variances(given, variance=q_star)
@@ -139,8 +139,8 @@ class Critical(MatrixDraw):
     def bias_initializer(self) -> NormalBias:
         """A new initializer of biases, of mean 0 and variance `bias_variance`.
 
-        Its draws are others than those of the kernel: an integer seed is replaced by
-        one that is computed from it, a `keras.random.SeedGenerator` is shared.
+        It does not repeat the draws of the kernel: an integer seed turns into another
+        one, and a `keras.random.SeedGenerator` is shared.
         """
         seed = self.seed
         if isinstance(seed, int):

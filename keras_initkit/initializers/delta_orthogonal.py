@@ -13,14 +13,14 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
     """Initializer of convolutions that start as an orthogonal map of the channels.
 
     The matrix of (channels, filters) in the middle of the window is that of
-    `ScaledOrthogonal`, `gain * sqrt(max(1, filters / channels)) * Q`; all other weights
-    are zero. With strides of 1 and `padding="same"` every pixel, those at the border
-    too, is mapped to itself with `gain^2` times its variance, and all singular values
-    of the layer are equal. With `taps` of them in the window, the variance of an entry
-    is `gain^2 / (taps * channels)`, zeros included.
+    `ScaledOrthogonal`, `gain * sqrt(max(1, filters / channels)) * Q`. All other weights
+    are zero. With strides of 1 and `padding="same"`, every pixel, even at the border,
+    maps to itself with `gain^2` times its variance, and all singular values of the
+    layer are equal. With `taps` taps in the window, the variance of an entry is
+    `gain^2 / (taps * channels)`, zeros included.
 
-    The middle of `size` taps is tap `(size - 1) // 2`, counted from 0: with an even
-    size, that is the one that `padding="same"` puts on the pixel itself.
+    The middle of `size` taps is tap `(size - 1) // 2`, counted from 0. For an even
+    size, this is the tap that `padding="same"` puts on the pixel itself.
 
     Examples:
 
@@ -44,19 +44,19 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
 
     Args:
         gain: Positive, finite float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over; by default all but the
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over. By default all but the
             last. Set by `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`.
-        output_axes: Axes of the kernel that an input spreads over; by default all but
-            the last but one. The window is in both: a Conv2DTranspose needs
+        output_axes: Axes of the kernel that an input spreads over. By default all but
+            the second to last. The window is in both: a Conv2DTranspose needs
             `(0, 1, 2)`. `EinsumDense` sets axes without a window, for which the kernel
             is that of `ScaledOrthogonal`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn that has
+        ValueError: If an argument is not as above. When it draws: if the kernel has
             fewer than three axes or an empty one.
 
     Reference:
@@ -68,7 +68,7 @@ class DeltaOrthogonal(CentreDraw, ScaledOrthogonal):
         if len(shape) < 3:
             raise ValueError(
                 "`DeltaOrthogonal` needs the kernel of a convolution, with at least "
-                "three axes; a Dense layer takes `ScaledOrthogonal`. "
+                "three axes. For a Dense layer, use `ScaledOrthogonal`. "
                 f"Received: shape={tuple(shape)}"
             )
         return super()._axes(shape)

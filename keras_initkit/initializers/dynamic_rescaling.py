@@ -1,4 +1,4 @@
-"""Initial weights whose own draw, not its distribution, has the right variance."""
+"""Initial weights of which each single draw has the right variance."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ from keras_initkit.theory.gains import gaussian_moments
 class DynamicRescaling(BaseDraw):
     """Initializer that rescales each draw to an exact pre-activation variance.
 
-    Draws `W` from `base` and multiplies it by one scalar. Then, for inputs `a = f(z)`
-    with independent `z ~ N(0, 1)`, the pre-activations `W^T a` have the variance
-    `target_variance` over inputs and units: of this very draw, not of an average one.
-    With the mean `m` and variance `v` of `f(z)` and the sum `s_j` of the weights into
-    unit `j`, the variance of the draw is
+    It draws `W` from `base` and multiplies it by one scalar. Then, for inputs
+    `a = f(z)` with independent `z ~ N(0, 1)`, the pre-activations `W^T a` have the
+    variance `target_variance` over inputs and units, in each single draw and not just
+    on average. With the mean `m` and variance `v` of `f(z)` and the sum `s_j` of the
+    weights into unit `j`, the variance of the draw is
 
     `v * sum(W^2) / num_units + m^2 * Var_j[s_j]`.
 
@@ -43,18 +43,18 @@ class DynamicRescaling(BaseDraw):
     Args:
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`. Its scale does not
-            matter, its shape does.
+            matter.
         activation: Activation `f` of the layer *before*, as in `calculate_gain`.
-            `None` for inputs that are standard normal themselves.
-        target_variance: Positive float. A transposed convolution with strides sums over
-            a part of its window only, on average: multiply it by the strides of all
-            axes, so by 4 for `strides=2` in a Conv2DTranspose.
+            `None` for standard normal inputs.
+        target_variance: Positive float. On average, a transposed convolution with
+            strides sums over only a part of its window: multiply the variance by the
+            strides of all axes, so by 4 for `strides=2` in a Conv2DTranspose.
         seed: Replaces the seed of `base`. An integer draws the same values in each
-            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
-            leaves `base` its own seed; if that has none either, each call draws anew
-            (reproducibly after `keras.utils.set_random_seed`), so that one instance
-            may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+            call. A `keras.random.SeedGenerator` continues from call to call. With
+            `None`, `base` keeps its own seed; if it has none, each call draws new
+            values (reproducibly after `keras.utils.set_random_seed`), so one instance
+            can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.
@@ -62,9 +62,9 @@ class DynamicRescaling(BaseDraw):
             `EinsumDense`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn: if it
-            has fewer than two axes or an empty one, or if the draw is not finite or
-            gives no variance (`base="zeros"`).
+        ValueError: If an argument is not as above. When it draws: if the kernel has
+            fewer than two axes or an empty one, or if the draw is not finite or has no
+            variance (`base="zeros"`).
 
     Reference:
 
@@ -91,20 +91,20 @@ class DynamicRescaling(BaseDraw):
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries, over entries and draws.
 
-        For a `base` of uncorrelated entries of mean 0, with the fan_in `n`, `u` units
-        and the mean `m` and variance `v` of `f(z)`, it is
+        For a `base` with uncorrelated entries of mean 0, fan_in `n`, `u` units, and the
+        mean `m` and variance `v` of `f(z)`, it is
 
         `target_variance / (n * (v + m^2 * (1 - 1 / u)))`
 
         times one plus the relative variance of the sum in that denominator, which is of
-        order `1 / u`. What remains is of order `1 / u^2`, or `1 / u` with an orthogonal
-        base, whose sum varies less.
+        order `1 / u`. The remaining error is of order `1 / u^2`, or `1 / u` with an
+        orthogonal base, whose sum varies less.
 
         Args:
             shape: Shape of the kernel.
 
         Returns:
-            A float, NaN if `base` is not known to draw such entries.
+            A float; NaN if it is unknown whether `base` draws such entries.
         """
         base = self._base_with_axes(shape)
         if not self.is_uncorrelated or math.isnan(intended_variance(base, shape)):
@@ -115,20 +115,20 @@ class DynamicRescaling(BaseDraw):
         return self.target_variance / of_unit * (1 + self._relative_variance(shape))
 
     def effective_entries(self, shape: Sequence[int]) -> int:
-        """Returns how many independent normal numbers have a variance as uncertain.
+        """Returns the entry count with an equally uncertain variance.
 
-        That of a draw is fixed but for the sums of the units, which are part of what is
-        rescaled: `2 / relative_variance` of it, and no more than there are entries.
+        The variance of a draw is fixed except for the sums of the units, which the
+        rescaling includes: the count is `2 / relative_variance`, at most all entries.
         """
         relative = self._relative_variance(shape)
         entries = math.prod(shape)
         return int(min(entries, 2 / relative)) if relative else entries
 
     def _relative_variance(self, shape: Sequence[int]) -> float:
-        """Returns Var[V] / E[V]^2, V being the draw's variance for a fixed sum(W^2).
+        """Returns Var[V] / E[V]^2, where V is the draw's variance for a fixed sum(W^2).
 
-        The share of sum(W^2) that lies in the units' sums, less their mean, is Beta
-        distributed: that part has `u - 1` of the `n * u` dimensions.
+        The share of sum(W^2) in the units' sums, minus their mean, has a Beta
+        distribution: that part has `u - 1` of the `n * u` dimensions.
         """
         num_inputs, num_units = self._sizes(shape)
         mean, variance = self._input_moments
@@ -145,7 +145,7 @@ class DynamicRescaling(BaseDraw):
         return num_inputs, math.prod(shape) // num_inputs
 
     def _draw(self, shape: tuple[int, ...], dtype: str) -> Any:
-        self._axes(shape)  # refuses what is no kernel before it is drawn
+        self._axes(shape)  # raises before the draw if the shape is no kernel's
         return super()._draw(shape, dtype)
 
     def _factor(self, draw: Any) -> Any:
@@ -165,7 +165,7 @@ class DynamicRescaling(BaseDraw):
 
     def _check_scalable(self, variance: Any, draw: Any) -> None:
         try:
-            # `float` of a tensor is another tensor to AutoGraph.
+            # AutoGraph turns `float` of a tensor into another tensor.
             variance = float(ops.convert_to_numpy(variance))
         except (TypeError, RuntimeError):
             # Inside a trace there is no number yet, and may never be one.

@@ -1,4 +1,4 @@
-"""The variance that an initializer means a weight to have, by formula."""
+"""The variance that an initializer intends for a weight, by formula."""
 
 import inspect
 import math
@@ -11,7 +11,7 @@ import numpy as np
 from keras_initkit.backends.keras_private import compute_fans
 from keras_initkit.theory.variance import variance
 
-# The standard deviation of a standard normal distribution cut at two of them.
+# The standard deviation of a standard normal distribution cut at +-2.
 _TRUNCATED_VARIANCE = 0.87962566103423978**2
 
 
@@ -19,21 +19,21 @@ def intended_variance(initializer: Any, shape: Sequence[int]) -> float:
     """Returns the variance of the entries that an initializer draws.
 
     The variance is over the entries of a weight and over draws. An initializer with a
-    method `intended_variance(shape)` states it itself, as those of this package do. Of
-    Keras's own, these are known:
+    method `intended_variance(shape)` states its own, as all of this package do. These
+    initializers of Keras are known:
 
     initializer | variance
     --|--
     VarianceScaling, Glorot, He, LeCun | `scale / n`, with Keras's own fans and axes
     RandomNormal | `stddev^2`
-    TruncatedNormal | `0.7737 stddev^2`: it is cut at two standard deviations
+    TruncatedNormal | `0.7737 stddev^2`: Keras cuts it at two standard deviations
     RandomUniform | `(maxval - minval)^2 / 12`
     Orthogonal | `gain^2 / max(rows, columns)`
     Zeros, Ones | 0
-    Constant | that of its values
+    Constant | variance of its values
     Identity | `gain^2 (1 - p) p`, where `p` is the share of the diagonal
 
-    Nothing is drawn, and no random state is touched.
+    It draws nothing and changes no random state.
 
     Examples:
 
@@ -48,11 +48,11 @@ def intended_variance(initializer: Any, shape: Sequence[int]) -> float:
         shape: Shape of the weight.
 
     Returns:
-        A float, at least 0; NaN where it is unknown, as for a plain callable.
+        A float, at least 0; NaN if it is unknown, as for a plain callable.
 
     Raises:
-        ValueError: If the initializer states its variance itself and draws no weight of
-            this shape.
+        ValueError: If the initializer states its own variance and cannot draw a weight
+            of this shape.
 
     Reference:
 
@@ -63,16 +63,16 @@ def intended_variance(initializer: Any, shape: Sequence[int]) -> float:
     kind = type(initializer)
     if _states_its_variance(kind):
         return float(initializer.intended_variance(tuple(shape)))
-    # By what is called: a subclass may draw in its own way.
+    # By the method that is called: a subclass may draw in its own way.
     formula = _FORMULAS.get(kind.__call__)
     return math.nan if formula is None else float(formula(initializer, tuple(shape)))
 
 
 def effective_entries(initializer: Any, shape: Sequence[int]) -> int:
-    """Returns how many independent normal numbers have a variance as uncertain.
+    """Returns the entry count with an equally uncertain variance.
 
-    From draw to draw, the variance of a kernel changes no more than that of so many
-    independent normal numbers. It is the number of entries, except where one random
+    From draw to draw, the variance of a kernel changes no more than the variance of
+    this many independent normal numbers. It is the number of entries, unless one random
     factor multiplies all of them: then `initializer.effective_entries(shape)` tells.
 
     Examples:
@@ -90,7 +90,7 @@ def effective_entries(initializer: Any, shape: Sequence[int]) -> int:
 
 
 def is_uncorrelated(initializer: Any) -> bool:
-    """Whether all entries are known to have mean 0 and no two of them a correlation."""
+    """Tells whether all entries are known to have mean 0 and to be uncorrelated."""
     if hasattr(initializer, "is_uncorrelated"):
         return initializer.is_uncorrelated
     mean = getattr(initializer, "mean", 0)
@@ -105,7 +105,7 @@ def with_axes(
 ) -> Any:
     """Returns an initializer that knows its axes, for its formulas and not for draws.
 
-    It is the given one if that takes no axes or has its own.
+    It is the given initializer if that takes no axes or has its own.
     """
     given = (getattr(initializer, name, ()) for name in ("input_axes", "output_axes"))
     if any(axes is not None for axes in given):
@@ -118,8 +118,8 @@ def with_other_axes(
     input_axes: Sequence[int] | None,
     output_axes: Sequence[int] | None,
 ) -> Any:
-    """Returns an initializer of these axes instead of its own, for its formulas."""
-    # Its constructor may draw a seed, its copy may read a file.
+    """Returns an initializer with these axes instead of its own, for its formulas."""
+    # Its constructor may draw a seed, and its copy may read a file.
     known = object.__new__(type(initializer))
     axes = {"input_axes": input_axes, "output_axes": output_axes}
     vars(known).update({**vars(initializer), **axes})
@@ -127,9 +127,9 @@ def with_other_axes(
 
 
 def _states_its_variance(kind: type) -> bool:
-    """Whether a class states the variance of what it draws, not of what a parent does.
+    """Tells whether a class states the variance of its own draws, not of its parent's.
 
-    A subclass that draws in its own way inherits the statement, but it may be wrong.
+    A subclass that draws in its own way inherits the statement, which may be wrong.
     """
     for cls in kind.__mro__:
         if "intended_variance" in vars(cls):

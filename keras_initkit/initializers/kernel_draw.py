@@ -1,4 +1,4 @@
-"""What all initializers of kernels share: the axes that are inputs and units."""
+"""The base of all initializers of kernels: the axes that are inputs and units."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from keras_initkit import arguments
 from keras_initkit.initializers.seeded_draw import SeededDraw, SeedLike
 
 
-# Not for its formula (its constructor is not even called): Keras >= 3.15 tells only
-# instances of VarianceScaling which axes of an EinsumDense kernel, and so of
-# MultiHeadAttention, are inputs and which outputs.
+# VarianceScaling is not a base for its formula; its constructor is not even called.
+# Keras >= 3.15 tells the input and output axes of an EinsumDense kernel, and so of
+# MultiHeadAttention, only to instances of VarianceScaling.
 class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
     """Abstract initializer of a kernel.
 
-    Keras tells an initializer the shape of a kernel, but not its layer. The axes say
+    Keras gives an initializer the shape of a kernel, but not its layer. The axes tell
     what the shape does not. They mean the same in `keras.initializers.VarianceScaling`,
-    and `kernel_fans` knows those of every layer:
+    and `kernel_fans` knows them for every layer:
 
     layer | kernel | input_axes | output_axes
     --|--|--|--
@@ -30,10 +30,10 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
 
     Args:
         seed: As in `SeededDraw`.
-        input_axes: Axes of the kernel that a unit sums over, distinct integers; by
+        input_axes: Axes of the kernel that a unit sums over, distinct integers. By
             default all but the last.
-        output_axes: Axes of the kernel that an input spreads over, by default all that
-            are no `input_axes`. The window of a convolution is in both.
+        output_axes: Axes of the kernel that an input spreads over. By default all that
+            are not in `input_axes`. The window of a convolution is in both.
 
     Raises:
         ValueError: If an argument is not as above.
@@ -53,8 +53,8 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
         """Returns the axes of the kernel that are inputs, and all others.
 
         Raises:
-            ValueError: If the kernel has fewer than two axes or an empty one, or not
-                those that are given.
+            ValueError: If the kernel has fewer than two axes or an empty one, or lacks
+                the given axes.
         """
         shape = arguments.shape("shape", shape)
         rank = len(shape)
@@ -68,7 +68,7 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
         return inputs, [axis for axis in range(rank) if axis not in inputs]
 
     def _window(self, rank: int) -> list[int]:
-        """Returns the axes of the kernel that are in its window: inputs and outputs."""
+        """Returns the axes of the kernel's window, which are inputs and outputs."""
         if self.input_axes is None:
             return list(range(rank - 2))
         outputs = _in_rank("output_axes", self.output_axes or (), rank)
@@ -81,7 +81,7 @@ class KernelDraw(SeededDraw, keras.initializers.VarianceScaling):
 
 
 def _checked(name: str, axes: Any) -> Sequence[int] | None:
-    """Axes as they came, so that a config holds what was given."""
+    """Checks axes and returns them unchanged, so a config holds the given ones."""
     is_list = isinstance(axes, list | tuple)
     if axes is not None and not (
         is_list

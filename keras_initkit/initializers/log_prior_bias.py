@@ -1,4 +1,4 @@
-"""Initial biases of a classifier that knows how frequent its classes are."""
+"""Initial biases of a classifier that knows the frequencies of its classes."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ _SUM_TOLERANCE = 1e-3
 class LogPriorBias(keras.initializers.Initializer):
     """Initializer of the last bias that predicts the frequencies of the classes.
 
-    `b = log(p)` for a softmax and `b = log(p / (1 - p))` for a sigmoid, with the
+    It is `b = log(p)` for a softmax and `b = log(p / (1 - p))` for a sigmoid, with the
     frequency `p` of each class. With small weights, training starts at the entropy of
-    the frequencies and not at `log(num_classes)`: a rare class does not first have to
-    be learned to be rare.
+    the frequencies instead of `log(num_classes)`: the network does not have to learn
+    first that a class is rare.
 
     Examples:
 
@@ -34,21 +34,21 @@ class LogPriorBias(keras.initializers.Initializer):
 
     Args:
         labels: Training labels, from which the frequencies are counted: an array of
-            shape `(num_samples, num_classes)`, one-hot for a softmax and zeros and
-            ones for a sigmoid (a probability of each class will do for both). Or of
-            shape `(num_samples,)` or `(num_samples, 1)`: integers from 0 to
-            `num_classes - 1`, of which the last occurs, for a softmax; zeros and ones
-            for a sigmoid with one unit. Its config keeps the frequencies only.
-        priors: In place of `labels`, the frequencies: one float between 0 and 1 for
-            each class, none of them 0. For a softmax they sum to 1 (within 1e-3), for
-            a sigmoid none is 1.
+            shape `(num_samples, num_classes)`, one-hot for a softmax, and zeros and
+            ones for a sigmoid (both also take probabilities). Or of shape
+            `(num_samples,)` or `(num_samples, 1)`: integers from 0 to
+            `num_classes - 1`, including the last, for a softmax; zeros and ones for a
+            sigmoid with one unit. Its config keeps only the frequencies.
+        priors: The frequencies, instead of `labels`: one float between 0 and 1 for each
+            class, none of them 0. For a softmax they sum to 1 (within 1e-3). For a
+            sigmoid none is 1.
         activation: `"softmax"` or `"sigmoid"`, whether the layer has it or the loss
             (`from_logits=True`).
 
     Raises:
         ValueError: If an argument is not as above, or if a class never occurs in
-            `labels` (or always, for a sigmoid), since its bias would be infinite. And
-            when a bias is drawn: if the layer has another number of units.
+            `labels` (or always, for a sigmoid), because its bias would be infinite.
+            When it draws: if the layer has another number of units.
 
     Reference:
 
@@ -158,7 +158,7 @@ def _check_counts(
     for classes, how_often in ((never, "never occurs"), (always, "always occurs")):
         if classes.size:
             raise ValueError(
-                f"Argument `labels` must leave no class without a finite bias, but "
-                f"class {classes[0]} {how_often}. Give the frequency that you expect "
-                f"of it with `priors=`. Received: labels={labels}"
+                f"Argument `labels` must give each class a finite bias, but class "
+                f"{classes[0]} {how_often}. Pass its expected frequency with "
+                f"`priors=`. Received: labels={labels}"
             )

@@ -1,4 +1,4 @@
-"""Initial weights with which a rectifier network starts as a linear one."""
+"""Initial weights that let a rectifier network start as a linear one."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -23,25 +23,25 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
 
     - `[W, -W]` at the `position` `"first"`, whose inputs have no mirror images;
     - `[[W, -W], [-W, W]]` at `"hidden"`;
-    - `[[W], [-W]]` at `"last"`, whose outputs are not to have any.
+    - `[[W], [-W]]` at `"last"`, whose outputs need none.
 
-    As `relu(z) - relu(-z) = z`, such a network multiplies its inputs by all its `W`: at
-    any depth it keeps their variance and, between equal widths, their lengths and
-    angles, forward and backward. The same is true of GELU and SiLU. For
+    Because `relu(z) - relu(-z) = z`, such a network multiplies its inputs by all its
+    `W`. At any depth it keeps their variance and, between equal widths, their lengths
+    and angles, forward and backward. The same is true of GELU and SiLU. For
     `leaky_relu(a)`, `f(z) - f(-z) = (1 + a) z`: give the hidden and the last layers
     `gain=1 / (1 + a)`.
 
-    The variance of an entry is that of its `W`: `gain^2 / num_inputs` at `"first"`,
-    `2 * gain^2 / num_inputs` at the other positions, and in a convolution that over the
-    number of taps, zeros included.
+    The variance of an entry is that of its `W`: `gain^2 / num_inputs` at `"first"`, and
+    `2 * gain^2 / num_inputs` at the other positions. In a convolution, divide this by
+    the number of taps, zeros included.
 
-    This needs a chain of layers, `"first"`, any number of `"hidden"`, `"last"`, with
-    one and the same of these activations in between and none at the end, with biases of
-    zero, and without normalization, dropout or skip connections.
+    This needs a chain of layers: `"first"`, any number of `"hidden"`, `"last"`. They
+    share one of these activations, with none after the last. They have biases of zero,
+    and no normalization, dropout or skip connections.
 
-    In a convolution the channels are mirrored, and the matrix is in the middle of the
-    window as in `DeltaOrthogonal`; a Dense layer behind must not mix channels and
-    pixels in its inputs, so pool them instead of a `Flatten`.
+    In a convolution, the channels are mirrored, and the matrix is in the middle of the
+    window, as in `DeltaOrthogonal`. A Dense layer after it must not mix channels and
+    pixels in its inputs, so use pooling instead of `Flatten`.
 
     Examples:
 
@@ -70,11 +70,11 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
     Args:
         position: One of `"first"`, `"hidden"` and `"last"`.
         gain: Positive, finite float.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
             `(0, 1, 3)`.
         output_axes: Axes of the kernel that an input spreads over. The window of a
@@ -82,9 +82,9 @@ class LooksLinear(CentreDraw, ScaledOrthogonal):
             `(0, 1, 2)`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn that has
+        ValueError: If an argument is not as above. When it draws: if the kernel has
             fewer than two axes or an empty one, or an odd number of inputs or units
-            where they are to be mirrored.
+            that need mirror images.
 
     Reference:
 

@@ -14,7 +14,7 @@ class MatrixDraw(KernelDraw):
     """Abstract initializer: a matrix of (inputs, units), folded to the kernel's shape.
 
     A Dense kernel is that matrix. A convolution sums over its window and its input
-    channels, an einsum over its `input_axes`: those axes together are the inputs.
+    channels, an einsum over its `input_axes`. These axes together are the inputs.
 
     Args:
         seed, input_axes, output_axes: As in `KernelDraw`.
@@ -26,13 +26,13 @@ class MatrixDraw(KernelDraw):
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries of a kernel, over entries and draws.
 
-        All entries count, also those that are always zero. The class names the formula.
+        All entries count, even those that are always zero. The class names the formula.
 
         Args:
             shape: Shape of the kernel.
 
         Raises:
-            ValueError: If it draws no kernel of this shape.
+            ValueError: If it cannot draw a kernel of this shape.
         """
         shape = tuple(shape)
         num_inputs, num_units = self._matrix_shape(shape)

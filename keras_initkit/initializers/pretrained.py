@@ -1,4 +1,4 @@
-"""Initial weights that were trained before: an array, or one array of a file."""
+"""Initial weights from an earlier training: an array, or one array of a file."""
 
 import contextlib
 import logging
@@ -16,13 +16,13 @@ from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 from keras_initkit.theory.variance import variance
 
-# Warnings go here and not to `warnings`, which a user may have turned into errors.
+# Warnings go here, because a user may have turned `warnings` into errors.
 log = logging.getLogger("keras_initkit")
 
 _PATHS_SHOWN = 20
 Opened = tuple[list[str], Callable[[int], Any]]
-# What the user has read, by source and path: a clone takes it from here, not from the
-# file, which a config alone may not open.
+# Values that the user has read, by source and path. A clone takes them from here,
+# because a config alone may not open the file.
 _values_read: weakref.WeakValueDictionary[tuple[str, str | None], np.ndarray] = (
     weakref.WeakValueDictionary()
 )
@@ -32,14 +32,14 @@ _values_read: weakref.WeakValueDictionary[tuple[str, str | None], np.ndarray] = 
 class Pretrained(keras.initializers.Initializer):
     """Initializer that returns the values of an array, or of a weight in a file.
 
-    The values are read when the initializer is constructed, and cast to the asked
-    dtype when it is called. Copies, clones and pickles keep them.
+    It reads the values when you construct it, and casts them to the requested dtype
+    when it is called. Copies, clones and pickles keep the values.
 
-    A model that was built with a file brings its weights along when it is loaded, so
-    that the file is not needed; and as the model may come from anybody, a file that it
-    names is opened only with `keras.saving.load_model(..., safe_mode=False)`. Without
-    that, or where the file is gone, the initializer of the loaded model gives zeros,
-    with a warning in the log `keras_initkit` when it is called after the loading.
+    A saved model has its own weights, so loading it does not need the file. The model
+    may come from anybody, so a file that it names is opened only with
+    `keras.saving.load_model(..., safe_mode=False)`. Without that, or if the file is
+    gone, the initializer of the loaded model returns zeros. It then logs a warning to
+    `keras_initkit` when it is called after loading.
 
     Examples:
 
@@ -54,16 +54,16 @@ class Pretrained(keras.initializers.Initializer):
     >>> layer = keras.layers.Dense(3, kernel_initializer=initializer)
 
     Args:
-        source: An array or tensor, whose values travel in the config of the model (as
-            text, some 20 bytes for each value), or the name of a file: `.keras`,
-            `.h5` (also `.weights.h5`) or `.npz`. Custom layers in a `.keras` file must
-            be registered, and layers inside a custom layer or a subclassed model must
-            have been given names: Keras numbers the others anew at each reading.
-        path: Name of the array in the file, or its last parts as long as no other name
-            ends in them: the path of a variable in a `.keras` file
+        source: An array or tensor, whose values go into the config of the model (as
+            text, about 20 bytes per value), or the name of a file: `.keras`, `.h5`
+            (also `.weights.h5`) or `.npz`. Register the custom layers of a `.keras`
+            file, and name the layers inside a custom layer or a subclassed model: Keras
+            numbers unnamed ones differently at each reading.
+        path: Name of the array in the file: the path of a variable in a `.keras` file
             (`"hidden/kernel"`), of a dataset in an `.h5` file
-            (`"layers/dense/vars/0"`), the name of an array in an `.npz` file. Can be
-            left out if the file has one array only. `None` for an array.
+            (`"layers/dense/vars/0"`), or the name of an array in an `.npz` file. The
+            last parts are enough if no other name ends in them. Not needed if the file
+            has a single array. `None` for an array.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -81,8 +81,7 @@ class Pretrained(keras.initializers.Initializer):
             self.source = self._values = _to_array(source)
         else:
             raise ValueError(
-                "Argument `path` is for files, and must be `None` for an array. "
-                f"Received: path={path}"
+                f"Argument `path` must be `None` for an array. Received: path={path}"
             )
         self.path = path
 
@@ -92,8 +91,8 @@ class Pretrained(keras.initializers.Initializer):
         if self._values is None:
             if keras_private.in_safe_mode() is None:  # no model is being loaded
                 log.warning(
-                    "`Pretrained` gives zeros: it came with a model, and its source "
-                    "was not read. Construct it anew, or load the model with "
+                    "`Pretrained` returns zeros: it came with a model, and its source "
+                    "was not read. Construct it again, or load the model with "
                     "`safe_mode=False`. Its source: %r, path: %r",
                     self.source,
                     self.path,
@@ -103,14 +102,14 @@ class Pretrained(keras.initializers.Initializer):
             source = self.source if isinstance(self.source, str) else "an array"
             raise ValueError(
                 f"`Pretrained` has values of shape {self._values.shape} (from "
-                f"source={source}, path={self.path}), but a weight of another shape "
-                f"was asked for. Received: shape={shape}"
+                f"source={source}, path={self.path}) and cannot initialize a weight of "
+                f"another shape. Received: shape={shape}"
             )
         return ops.cast(self._values, dtype)
 
     @property
     def is_missing(self) -> bool:
-        """Whether there are no values, as it came with a model."""
+        """Tells whether there are no values, because it came with a model."""
         return self._values is None
 
     def intended_variance(self, shape: Sequence[int]) -> float:
@@ -146,7 +145,7 @@ class Pretrained(keras.initializers.Initializer):
 def _to_array(values: Any) -> np.ndarray:
     try:
         array = ops.convert_to_numpy(values)
-        if array.dtype.kind in "Oc":  # NumPy makes NaN of None, and drops i.
+        if array.dtype.kind in "Oc":  # NumPy turns None into NaN, and drops i.
             raise TypeError(f"dtype {array.dtype} has no floats")
         return np.array(array, "float64" if array.dtype == "float64" else "float32")
     except (AttributeError, TypeError, ValueError) as error:
@@ -184,24 +183,24 @@ def _readable(source: str) -> Iterator[None]:
     except Exception as error:
         raise ValueError(
             "Argument `source` must name a file that can be read. If it is a model "
-            "with custom objects, register them, or load it yourself and give the "
+            "with custom objects, register them, or load it yourself and pass the "
             f"array of a weight instead. {error} Received: source={source}"
         ) from error
 
 
-# Each opens a file until the stack is closed: the names in it, and a function that
-# reads the one at a position, as all of them may be more than there is memory for.
+# Each function opens a file until the stack closes. It returns the names of the arrays
+# and a function that reads one of them, because all may not fit into memory.
 
 
 def _open_keras(source: str, stack: contextlib.ExitStack) -> Opened:
-    # Its own `Pretrained` layers may name any file, even this one: none is opened.
+    # Its own `Pretrained` layers may name any file, even this one. None is opened.
     with keras_private.SafeModeScope(True):
         weights = keras.saving.load_model(source, compile=False).weights
     return [weight.path for weight in weights], weights.__getitem__
 
 
 def _open_h5(source: str, stack: contextlib.ExitStack) -> Opened:
-    # Loaded when they are needed: most initializers need neither.
+    # Loaded here, because most initializers need neither.
     import h5py
     import ml_dtypes
 
@@ -216,7 +215,7 @@ def _open_h5(source: str, stack: contextlib.ExitStack) -> Opened:
         item = file[paths[index]]
         if item.external or item.is_virtual:
             raise ValueError(f"The values of {paths[index]} lie in other files.")
-        # HDF5 has no bfloat16: Keras notes beside the bytes what they are.
+        # HDF5 has no bfloat16. Keras stores the dtype beside the bytes.
         is_bfloat16 = item.attrs.get("dtype") == "bfloat16"
         return np.array(item, dtype=ml_dtypes.bfloat16 if is_bfloat16 else None)
 
@@ -230,7 +229,7 @@ def _open_npz(source: str, stack: contextlib.ExitStack) -> Opened:
 
 
 def _index(paths: list[str], path: str | None, source: str) -> int:
-    """Returns the position of the array that `path` names, whole or by its end."""
+    """Returns the position of the array that `path` names in full or by its end."""
     matches = [i for i, name in enumerate(paths) if path in (name, None)]
     if not matches:
         matches = [i for i, name in enumerate(paths) if name.endswith(f"/{path}")]

@@ -16,10 +16,10 @@ class ScaledDepth(BaseDraw):
     """Initializer that draws from another one and divides by a power of the depth.
 
     The values are `base(shape) * depth ** (-exponent)`. Each of the `depth` branches
-    of a residual stack adds its variance to the stream; with the default exponent of
-    1/2 in the kernels that close the branches, the sum stays the same at any depth.
-    A branch that ends in a ReLU has a mean, which adds up coherently: scale its last
-    linear layer, or take `exponent=1.0`.
+    of a residual stack adds its variance to the stream. With the default exponent of
+    1/2 in the last kernel of each branch, the sum is the same at any depth. A branch
+    that ends in a ReLU has a positive mean, which adds up coherently: scale its last
+    linear layer, or use `exponent=1.0`.
 
     Examples:
 
@@ -48,15 +48,15 @@ class ScaledDepth(BaseDraw):
         base: Identifier of the initializer to draw from: name, config, instance,
             class, or callable with arguments `shape` and `dtype`.
         seed: Replaces the seed of `base`. An integer draws the same values in each
-            call; a `keras.random.SeedGenerator` goes on from call to call. `None`
-            leaves `base` its own seed; if that has none either, each call draws anew
-            (reproducibly after `keras.utils.set_random_seed`), so that one instance
-            may serve several layers.
-        residual_multiplier: What to multiply the skip connection by,
-            `x * residual_multiplier + F(x)`. It does not change the values drawn: the
-            initializer only keeps it for the model that is built with it.
+            call. A `keras.random.SeedGenerator` continues from call to call. With
+            `None`, `base` keeps its own seed; if it has none, each call draws new
+            values (reproducibly after `keras.utils.set_random_seed`), so one instance
+            can serve several layers.
+        residual_multiplier: Factor for the skip connection of your model,
+            `x * residual_multiplier + F(x)`. It does not change the drawn values; the
+            initializer only stores it.
         input_axes: Axes of the kernel that a unit sums over, for a `base` that takes
-            them and was not given any. Set by `EinsumDense`. A Conv2DTranspose needs
+            axes and has none. Set by `EinsumDense`. A Conv2DTranspose needs
             `(0, 1, 3)`, a DepthwiseConv2D `(0, 1)`.
         output_axes: Axes of the kernel that an input spreads over. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 2)`, a DepthwiseConv2D
@@ -91,7 +91,7 @@ class ScaledDepth(BaseDraw):
     def intended_variance(self, shape: Sequence[int]) -> float:
         """Returns the variance of the entries, over entries and draws.
 
-        It is that of `base`, times `depth ** (-2 * exponent)`.
+        It is the variance of `base`, times `depth ** (-2 * exponent)`.
 
         Args:
             shape: Shape of the kernel.
@@ -115,7 +115,7 @@ class ScaledDepth(BaseDraw):
 
     @classmethod
     def gpt2(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
-        """For the kernels that close a residual branch in GPT-2.
+        """For the last kernel of each residual branch in GPT-2.
 
         `stddev = 0.02 / sqrt(2 * num_layers)`, normal: a transformer layer has two
         residual branches, attention and feed-forward.
@@ -137,7 +137,7 @@ class ScaledDepth(BaseDraw):
     def fixup(
         cls, num_blocks: int, layers_per_block: int, seed: SeedLike = None
     ) -> "ScaledDepth":
-        """For the layers of a residual branch without normalization, but its last.
+        """For all layers but the last of a residual branch without normalization.
 
         `stddev = sqrt(2 / fan_in) * num_blocks ** (-1 / (2 * layers_per_block - 2))`.
         Fixup starts the last layer of each branch, and the classifier, at zero.
@@ -211,10 +211,10 @@ class ScaledDepth(BaseDraw):
 
     @classmethod
     def depth_mup(cls, num_layers: int, seed: SeedLike = None) -> "ScaledDepth":
-        """For the kernels that close a residual branch under depth-muP.
+        """For the last kernel of each residual branch with depth-muP.
 
         `stddev = sqrt(2 / fan_in) / sqrt(num_layers)`. Depth-muP scales the branches
-        for good; a factor in the kernel does so at the start of training.
+        throughout training; a factor in the kernel scales them only at the start.
 
         Args:
             num_layers: Number of residual branches.

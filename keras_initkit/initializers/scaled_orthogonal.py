@@ -15,12 +15,12 @@ from keras_initkit.initializers.seeded_draw import SeedLike
 class ScaledOrthogonal(MatrixDraw):
     """Initializer that draws an orthogonal matrix, scaled up where it expands.
 
-    The matrix of (inputs, units) is `gain * sqrt(max(1, num_units / num_inputs)) * Q`,
-    with `Q` uniform among the matrices of orthonormal columns, or of orthonormal rows
-    where there are more units than inputs. `keras.initializers.Orthogonal` leaves out
-    the square root, so that a layer that expands loses variance; here the outputs have
-    `gain^2` times the variance of the inputs at any shape. All singular values are
-    equal, and the variance of an entry is `gain^2 / num_inputs`.
+    The matrix of (inputs, units) is `gain * sqrt(max(1, num_units / num_inputs)) * Q`.
+    `Q` is uniform among the matrices with orthonormal columns, or with orthonormal rows
+    if there are more units than inputs. `keras.initializers.Orthogonal` leaves out the
+    square root, so an expanding layer loses variance. Here, the outputs have `gain^2`
+    times the variance of the inputs at any shape. All singular values are equal, and
+    the variance of an entry is `gain^2 / num_inputs`.
 
     Examples:
 
@@ -37,14 +37,14 @@ class ScaledOrthogonal(MatrixDraw):
     >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
 
     Args:
-        gain: Positive, finite float. A transposed convolution with strides sums over a
-            part of its window only, on average: multiply it by the square root of the
-            strides of all axes, so by 2 for `strides=2` in a Conv2DTranspose.
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        gain: Positive, finite float. On average, a transposed convolution with strides
+            sums over only a part of its window: multiply the gain by the square root of
+            the strides of all axes, so by 2 for `strides=2` in a Conv2DTranspose.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.
@@ -52,7 +52,7 @@ class ScaledOrthogonal(MatrixDraw):
             `EinsumDense`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn that has
+        ValueError: If an argument is not as above. When it draws: if the kernel has
             fewer than two axes or an empty one.
 
     Reference:

@@ -1,4 +1,4 @@
-"""What all random initializers share: the seed, and a draw in a wide dtype."""
+"""The base of all random initializers: the seed, and a draw in a wide dtype."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -14,13 +14,13 @@ SeedLike: TypeAlias = int | dict[str, Any] | keras.random.SeedGenerator | None
 class SeededDraw(keras.initializers.Initializer):
     """Abstract initializer of a weight.
 
-    Drawn in float32 at least and cast last, so that any formula works in any dtype.
+    It draws in at least float32 and casts last, so any formula works in any dtype.
 
     Args:
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
     """
 
     def __init__(self, seed: SeedLike = None) -> None:
@@ -51,7 +51,7 @@ class SeededDraw(keras.initializers.Initializer):
         return {"seed": keras.saving.serialize_keras_object(self.seed)}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # A SeedGenerator cannot be pickled or deep-copied, its config can.
+        # A SeedGenerator cannot be pickled or deep-copied, but its config can.
         if isinstance(self.seed, keras.random.SeedGenerator):
             return type(self).from_config, (self.get_config(),)
         return super().__reduce_ex__(protocol)

@@ -12,12 +12,12 @@ from keras_initkit.initializers.matrix_draw import MatrixDraw
 class TorchUniform(MatrixDraw):
     """Initializer of kernels as in `torch.nn.Linear` and `torch.nn.Conv2d`.
 
-    Draws from a uniform distribution within `[-limit, limit]`, where
+    It draws from a uniform distribution within `[-limit, limit]`, where
     `limit = 1 / sqrt(fan_in)`: the variance is `1 / (3 * fan_in)`. PyTorch draws the
-    biases from the same distribution, see `TorchUniformBias`.
+    biases from the same distribution; see `TorchUniformBias`.
 
     In `torch.nn.ConvTranspose2d`, PyTorch counts the filters as inputs. So does this
-    class in a Conv2DTranspose, unless it is told the `input_axes`.
+    class in a Conv2DTranspose, unless you pass `input_axes`.
 
     Examples:
 
@@ -37,11 +37,11 @@ class TorchUniform(MatrixDraw):
     >>> layer = keras.layers.Conv2DTranspose(3, 3, kernel_initializer=initializer)
 
     Args:
-        seed: An integer draws the same values in each call; a
-            `keras.random.SeedGenerator` goes on from call to call. With `None` each
-            call draws anew (reproducibly after `keras.utils.set_random_seed`), so that
-            one instance may serve several layers.
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        seed: An integer draws the same values in each call. A
+            `keras.random.SeedGenerator` continues from call to call. With `None`, each
+            call draws new values (reproducibly after `keras.utils.set_random_seed`), so
+            one instance can serve several layers.
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last, as in Dense and convolution layers. Set by
             `EinsumDense`. A Conv2DTranspose needs `(0, 1, 3)`, a DepthwiseConv2D
             `(0, 1)`.
@@ -49,7 +49,7 @@ class TorchUniform(MatrixDraw):
             `EinsumDense`.
 
     Raises:
-        ValueError: If an argument is not as above, and when a kernel is drawn that has
+        ValueError: If an argument is not as above. When it draws: if the kernel has
             fewer than two axes or an empty one.
 
     Reference:

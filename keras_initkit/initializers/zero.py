@@ -1,4 +1,4 @@
-"""Initial weights that are not random: only zeros and ones, up to a factor."""
+"""Initial weights without randomness: zeros and ones, up to sign and factor."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from keras_initkit.initializers.centre_draw import CentreDraw
 
 @keras.saving.register_keras_serializable(package="keras_initkit")
 class ZerO(CentreDraw):
-    """Initializer without randomness, by identity and Hadamard matrices.
+    """Initializer without randomness, from identity and Hadamard matrices.
 
     The matrix of (inputs, units) is
 
@@ -22,15 +22,15 @@ class ZerO(CentreDraw):
       Hadamard matrix of `2^m` rows, with `m = ceil(log2(num_units))`, `H_0 = [[1]]` and
       `H_m = [[H_(m-1), H_(m-1)], [H_(m-1), -H_(m-1)]]`.
 
-    The identity keeps the variance of its inputs, also where columns are left out. A
-    Hadamard matrix multiplies that of uncorrelated inputs of mean 0 by
-    `2 * num_inputs / 2^m`, and so keeps it where `num_units = 2 * num_inputs = 2^m`.
-    With `2^m` units, the squared length of the outputs is twice that of the inputs,
-    half of which a ReLU takes away again.
+    The identity keeps the variance of its inputs, even with fewer columns. A Hadamard
+    matrix multiplies the variance of uncorrelated inputs of mean 0 by
+    `2 * num_inputs / 2^m`, and so keeps it if `num_units = 2 * num_inputs = 2^m`. With
+    `2^m` units, the squared length of the outputs is twice that of the inputs, and a
+    ReLU removes half of it.
 
-    In a convolution the matrix is in the middle of the window, as in `DeltaOrthogonal`,
-    and all other weights are zero. Of all entries of an identity the variance is
-    `p * (1 - p)`, with `p = 1 / (taps * num_inputs)`.
+    In a convolution, the matrix is in the middle of the window, as in
+    `DeltaOrthogonal`, and all other weights are zero. The variance of all entries of an
+    identity is `p * (1 - p)`, with `p = 1 / (taps * num_inputs)`.
 
     Examples:
 
@@ -51,7 +51,7 @@ class ZerO(CentreDraw):
     ... )
 
     Args:
-        input_axes: Axes of the kernel that a unit sums over, all others are units; by
+        input_axes: Axes of the kernel that a unit sums over; all others are units. By
             default all but the last. Set by `EinsumDense`. A Conv2DTranspose needs
             `(0, 1, 3)`.
         output_axes: Axes of the kernel that an input spreads over. The window of a
@@ -59,7 +59,7 @@ class ZerO(CentreDraw):
             `(0, 1, 2)`.
 
     Raises:
-        ValueError: When a kernel is drawn that has fewer than two axes or an empty one.
+        ValueError: If the kernel to draw has fewer than two axes or an empty one.
 
     Reference:
 
@@ -92,7 +92,7 @@ class ZerO(CentreDraw):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ZerO":
-        # EinsumDense puts a seed into the config of every kernel that knows axes.
+        # EinsumDense puts a seed into the config of every initializer with axes.
         return cls(config.get("input_axes"), config.get("output_axes"))
 
 
@@ -102,10 +102,10 @@ def _hadamard_scale(num_units: int) -> float:
 
 
 def _hadamard_corner(num_rows: int, num_columns: int) -> np.ndarray:
-    """Returns the first rows and columns of Sylvester's matrix, if rows are fewer."""
+    """Returns a corner of Sylvester's matrix with fewer rows than columns."""
     block = np.ones((1, 1), "int8")
     while len(block) < num_rows:
         block = np.block([[block, block], [block, -block]])
-    # The upper half of each greater matrix repeats the block.
+    # The upper half of each larger matrix repeats the block.
     repeats = -(-num_columns // len(block))
     return np.tile(block, repeats)[:num_rows, :num_columns]

@@ -1,4 +1,4 @@
-"""The calls of layers with a kernel, caught one after another in a forward pass."""
+"""Catches the calls of layers with a kernel in a forward pass."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ import keras
 
 from keras_initkit.backends import keras_private
 
-# What is z = W x + b, and an activation of it. The kernel is under the last of these
-# names that the layer has: Dense keeps what LoRA and quantization leave of it aside.
+# Layers of z = W x + b and an activation. The kernel is under the last of these names
+# that the layer has: Dense stores the rest of LoRA and quantization elsewhere.
 LAYERS = (
     keras.layers.Dense,
     keras.layers.EinsumDense,
@@ -34,7 +34,7 @@ class KernelCall(NamedTuple):
         layer: the layer.
         kernel: the variable W.
         inputs: x, shape (batch, ..., channels).
-        call: function from x to a, of the layer as it is now.
+        call: the layer's current function from x to a.
     """
 
     layer: Any
@@ -43,11 +43,11 @@ class KernelCall(NamedTuple):
     call: Callable[[Any], Any]
 
     def run(self) -> Any:
-        """a, with the weights as they are now, shape (batch, ..., units)."""
+        """a with the current weights, shape (batch, ..., units)."""
         return self.call(self.inputs)
 
     def pre_activation(self) -> Any:
-        """z, with the weights as they are now, shape (batch, ..., units)."""
+        """z with the current weights, shape (batch, ..., units)."""
         with activation_replaced(self.layer, keras.activations.linear):
             return self.run()
 
@@ -61,14 +61,14 @@ def kernel_of(layer: Any) -> Any:
 def each_kernel_call(
     model: keras.Model, on_call: Callable[[KernelCall], Any]
 ) -> Iterator[None]:
-    """Within it, `on_call` stands in for every call of a layer with a kernel.
+    """A context in which `on_call` replaces every call of a layer with a kernel.
 
-    The layers are met in the order of execution, in nested and subclassed models too,
-    and a shared one at each of its calls.
+    The calls come in the order of execution, even in nested and subclassed models. A
+    shared layer has several.
 
     Args:
         model: a built `keras.Model`.
-        on_call: function of a `KernelCall` to what the layer shall return.
+        on_call: takes a `KernelCall` and returns the output of the layer.
     """
 
     def replace(layer: Any, call: Callable) -> Callable | None:
@@ -84,21 +84,20 @@ def each_kernel_call(
 def each_call(
     model: keras.Model, replace: Callable[[Any, Callable], Callable | None]
 ) -> Iterator[None]:
-    """Within it, the calls of a model's layers, and its own, are replaced.
+    """A context that replaces the calls of a model and its layers.
 
     Args:
         model: a built `keras.Model`.
-        replace: function of a layer and its `call` to what stands in for that; None if
-            it stays.
+        replace: takes a layer and its `call`, and returns a replacement or None.
     """
     with Interception(model, replace):
         yield
 
 
 class Interception:
-    """Stands in for `call` of a model and its layers, while it is entered.
+    """A context that replaces `call` of a model and its layers.
 
-    What stands in is made once, so that entering again is cheap.
+    It makes the replacements once, so entering again is cheap.
 
     Args:
         model: a `keras.Model`, built or not.
@@ -125,7 +124,7 @@ class Interception:
         self._undo = []
 
     def extend(self) -> None:
-        """Looks for layers that were made since."""
+        """Looks for new layers."""
         for layer in keras_private.layers_of(self._model):
             if id(layer) not in self._stand_ins:
                 stand_in = self._replace(layer, layer.call)
@@ -138,15 +137,15 @@ class Interception:
         self._undo.append(
             (attributes, {k: v for k, v in attributes.items() if k == "call"})
         )
-        # Not by setattr: a layer tracks what it is given.
+        # Not by setattr, because a layer tracks its attributes.
         attributes["call"] = stand_in
 
 
 @contextlib.contextmanager
 def activation_replaced(layer: Any, function: Callable[[Any], Any]) -> Iterator[None]:
-    """Within it, a layer has another activation; with a linear one it returns z."""
-    # Not by setattr: a layer tracks what it is given. With PyTorch, an activation that
-    # is a layer is no attribute, and one of that name hides it.
+    """Replaces a layer's activation; with a linear one, the layer returns z."""
+    # Not by setattr, because a layer tracks its attributes. With PyTorch, an activation
+    # that is a layer is no attribute, and an attribute of that name hides it.
     attributes = vars(layer)
     previous = {k: v for k, v in attributes.items() if k == "activation"}
     attributes["activation"] = function

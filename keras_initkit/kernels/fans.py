@@ -1,4 +1,4 @@
-"""How many inputs and units each kernel of a layer really has."""
+"""The number of inputs and units of each kernel of a layer."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from keras_initkit.kernels.kernel import is_kernel, owners
 
 
 class KernelFans(NamedTuple):
-    """The fans of one kernel, and the axes that tell an initializer of them."""
+    """The fans of one kernel, and the axes that describe them to an initializer."""
 
     variable: Any
     fan_in: float
@@ -23,12 +23,12 @@ class KernelFans(NamedTuple):
 def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
     """Returns the fans of every kernel of a built layer, and of all layers in it.
 
-    For a kernel `w` of independent entries of mean 0, an input `x` and an output `y`,
-    all linear, `Var[y] = fan_in * Var[w] * E[x^2]` and
+    For a linear layer with input `x`, output `y` and a kernel `w` of independent
+    entries of mean 0, `Var[y] = fan_in * Var[w] * E[x^2]` and
     `Var[dL/dx] = fan_out * Var[w] * E[(dL/dy)^2]`. A kernel is a weight that multiplies
-    the layer's input, trained or frozen: a variable of two or more axes that is no
-    bias and neither slope nor scale of single units. With a window of `k` taps, a
-    stride of `s` positions and `g` groups:
+    the layer's input, trained or frozen: a variable with two or more axes that is no
+    bias, slope or scale. With a window of `k` taps, a stride of `s` positions and `g`
+    groups:
 
     layer | fan_in | fan_out
     --|--|--
@@ -38,15 +38,17 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
     DepthwiseConv | k | k * depth_multiplier / s
     ConvTranspose | k * inputs / s | k * filters
     SimpleRNN, GRU, LSTM | inputs or units | units of all 1, 3 or 4 gates
-    Embedding | 1: a row is looked up | the columns: for a one-hot input
+    Embedding | 1: it looks up a row | the columns, for a one-hot input
 
-    MultiHeadAttention and GroupQueryAttention consist of EinsumDense layers, a
-    SeparableConv of a DepthwiseConv and a Conv of one tap. Any other kernel counts as
-    one of a Conv with `g = s = 1`, as for `keras.initializers.VarianceScaling`. Where a
-    stride divides, the variance is the mean over all positions.
+    MultiHeadAttention and GroupQueryAttention consist of EinsumDense layers, and a
+    SeparableConv consists of a DepthwiseConv and a Conv of one tap. Any other kernel
+    counts as that of a Conv with `g = s = 1`, as in
+    `keras.initializers.VarianceScaling`. With a stride, the variance is the mean over
+    all positions.
 
-    Borders are not counted: with padding "same", the outputs there have fewer inputs.
-    Nor is an axis of unknown size that an einsum sums over and its kernel lacks.
+    The fans ignore borders, although with padding "same" the outputs there have fewer
+    inputs. They also ignore an axis of unknown size that an einsum sums over and its
+    kernel lacks.
 
     Examples:
 
@@ -61,12 +63,12 @@ def kernel_fans(layer: keras.Layer) -> list[KernelFans]:
 
     Returns:
         A list of `KernelFans(variable, fan_in, fan_out, input_axes, output_axes)` in
-        the order of `layer.weights`, a shared kernel once. The sizes of `input_axes`
-        multiply to `fan_in`, but for strides, those of `output_axes` to `fan_out`, but
-        for strides and groups; the window of a convolution is in both.
+        the order of `layer.weights`, with each shared kernel once. Without strides, the
+        sizes of `input_axes` multiply to `fan_in`. Without strides and groups, those of
+        `output_axes` multiply to `fan_out`. The window of a convolution is in both.
 
     Raises:
-        ValueError: If `layer` is no layer.
+        ValueError: If `layer` is not a layer.
 
     Reference:
 
@@ -151,7 +153,7 @@ def _of_axes(
 
 
 _layers = keras.layers
-# The rule that holds for the variable of this name in layers of these types.
+# The rule for the variable of this name in layers of these types.
 _RULES: tuple[tuple[tuple[type, ...], str, Any], ...] = (
     ((_layers.EinsumDense,), "kernel", _einsum),
     ((_layers.Conv1D, _layers.Conv2D, _layers.Conv3D), "kernel", _convolution),

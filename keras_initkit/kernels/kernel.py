@@ -1,4 +1,4 @@
-"""What a kernel is: a weight that multiplies the layer's input."""
+"""The definition of a kernel: a weight that multiplies the layer's input."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ _NOT_KERNELS = ("alpha", "beta", "bias", "gamma", "scale")
 
 
 def is_kernel(layer: Any, variable: Any) -> bool:
-    """Whether a trained weight of a layer is a kernel.
+    """Tells whether a trained weight of a layer is a kernel.
 
-    It is one if it has two or more axes, and if neither its name nor the layer's
-    attribute that holds it says that it is a slope (`alpha` of PReLU), a shift (`bias`,
-    `beta`) or a scale (`gamma`, `scale`).
+    A kernel has two or more axes, and neither its name nor its attribute in the layer
+    is that of a slope (`alpha` of PReLU), a shift (`bias`, `beta`) or a scale (`gamma`,
+    `scale`).
 
     Args:
         layer: the layer that made the weight.
@@ -29,12 +29,12 @@ def is_kernel(layer: Any, variable: Any) -> bool:
 def owners(model: Any) -> dict[int, Any]:
     """The layer that made each trained weight of a model, by the weight's `id`.
 
-    Those of frozen layers are there too, those made with `trainable=False` are not.
+    It includes weights of frozen layers, but not those made with `trainable=False`.
 
     Args:
         model: a built model or layer.
     """
-    # A wrapper may hold the kernel of the layer in it too: the inner one comes later.
+    # A wrapper may also hold the kernel of its inner layer, which comes later.
     return {
         id(variable): layer
         for layer in keras_private.layers_of(model)

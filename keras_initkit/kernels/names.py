@@ -1,4 +1,4 @@
-"""Names of layers and weights that do not depend on what else a process has made."""
+"""Names of layers and weights that do not depend on other models in the process."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ class Weight(NamedTuple):
     Attributes:
         variable: the variable.
         layers: the layers around it, from the model to the one that made it.
-        names: the names of those layers, less the model's, and that of the variable.
+        names: the names of those layers, without the model's, and of the variable.
     """
 
     variable: Any
@@ -31,9 +31,9 @@ class Weight(NamedTuple):
 
     @property
     def paths(self) -> list[str]:
-        """The path of each layer around it, from the model on, whose path is empty.
+        """The path of each layer around it, from the model, whose path is empty.
 
-        The cell of an LSTM, or of any other RNN, is called as the layer around it.
+        The cell of an LSTM, or of any other RNN, has the name of the layer around it.
         """
         paths = [""]
         for outer, name in zip(self.layers[:-1], self.names[:-1], strict=True):
@@ -50,11 +50,11 @@ class Weight(NamedTuple):
 def weights(model: Any) -> Iterator[Weight]:
     """Yields each variable of a built model once, with its names.
 
-    A name that a user gave is kept. One that Keras makes up, the name of the class and
-    a number (`dense_10`), is numbered anew among its siblings, the layers in the same
-    layer: `dense`, `dense_1`. A saved model does not tell who wrote `dense_10`, so that
-    yours would be numbered too. All names are the same in another process, in a clone
-    and in a second model that is built alike.
+    It keeps a name that a user gave. A name that Keras makes up, the class and a number
+    (`dense_10`), gets a new number among its siblings, the layers in the same layer:
+    `dense`, `dense_1`. A saved model does not tell who wrote `dense_10`, so your own
+    `dense_10` gets a new number too. All names are the same in another process, in a
+    clone, and in a second model that is built alike.
 
     Args:
         model: a built model or layer.
@@ -63,11 +63,11 @@ def weights(model: Any) -> Iterator[Weight]:
 
 
 def layer_names(model: keras.Model, variables: Sequence[Any]) -> list[str]:
-    """The name of each variable's layer, of which no two are equal.
+    """The unique name of each variable's layer.
 
-    It is made of the names of the layers around the variable (see `weights`), less the
-    model's: `dense`, `inner/dense_1`. Only the first kernel of a layer has the layer's
-    name alone, the others have their own behind it: `lstm`, `lstm/recurrent_kernel`.
+    It joins the names of the layers around the variable (see `weights`), without the
+    model's: `dense`, `inner/dense_1`. The first kernel of a layer has the layer's name.
+    The others also have their own: `lstm`, `lstm/recurrent_kernel`.
 
     Examples:
 
@@ -104,7 +104,7 @@ def _weights(
     inner = keras_private.layers_of(layers[-1], include_self=False, recursive=False)
     for layer, name in _named(inner):
         yield from _weights((*layers, layer), (*names, name), seen)
-    # What a wrapper holds of the layer in it is that layer's.
+    # A wrapper's variables may belong to the layer inside it.
     own = [v for v in layers[-1].variables if id(v) not in seen]
     seen.update(map(id, own))
     for variable, name in _named(own):
@@ -112,9 +112,9 @@ def _weights(
 
 
 def _named(siblings: Sequence[Any]) -> list[tuple[Any, str]]:
-    """Each with its name, in their order."""
+    """The siblings with their names, in the same order."""
     stems = {id(sibling): _made_up_stem(sibling) for sibling in siblings}
-    # A name that was given comes before an equal one that is made up.
+    # A given name wins over an equal one that Keras made up.
     order = sorted(siblings, key=lambda sibling: stems[id(sibling)] is not None)
     distinct = _distinct(stems[id(sibling)] or sibling.name for sibling in order)
     names = {id(s): name for s, name in zip(order, distinct, strict=True)}
@@ -122,10 +122,10 @@ def _named(siblings: Sequence[Any]) -> list[tuple[Any, str]]:
 
 
 def _made_up_stem(named: Any) -> str | None:
-    """A name that Keras made up, without its number; None if it was given."""
+    """A name that Keras made up, without its number; None if the user gave it."""
     class_name = type(named).__name__.replace("_", "").lower()
     for stem in (named.name, re.sub(r"_\d+$", "", named.name)):
-        # Bidirectional puts these before what may be a name of Keras.
+        # Bidirectional puts these before a name that Keras may have made up.
         made_up = re.sub(r"^(forward|backward)_", "", stem).replace("_", "")
         if made_up == class_name:
             return stem
@@ -133,7 +133,7 @@ def _made_up_stem(named: Any) -> str | None:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names, where one that is there already has a number behind it."""
+    """The names, with a number behind each repeated one."""
     distinct: list[str] = []
     taken: set[str] = set()
     counts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The random states that belong to nobody in particular: kept, whatever draws."""
+"""Keeps the global random states while something draws."""
 
 import contextlib
 import random
@@ -10,17 +10,16 @@ import numpy as np
 from keras_initkit import backends
 from keras_initkit.backends.keras_private import global_state
 
-# Where Keras keeps its generator; older versions have no constant for the name.
+# Keras keeps its generator under this name; older versions have no constant for it.
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 
 @contextlib.contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Within it anything may draw; then Python, NumPy and Keras go on as before.
+    """Restores the random states of Python, NumPy and Keras at its end.
 
     It keeps the state of `random`, of `numpy.random`, and of the generator that Keras
-    draws from where there is no seed. Generators of layers and initializers are their
-    own.
+    uses if there is no seed. Layers and initializers have their own generators.
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
     try:
@@ -33,11 +32,11 @@ def random_state_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def keras_random_state_kept() -> Iterator[None]:
-    """Within it Keras may draw; then its generator for draws without seed is as before.
+    """Restores Keras's generator for draws without a seed at its end.
 
-    Initializers go on: theirs are drawn from a seed that they take from `random`.
+    Initializers are not affected: they take a seed from `random`.
     """
-    # There is no public way to it that does not make one, or set it.
+    # Every public way to the generator creates or sets it.
     generator = global_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
     if generator is not None:
         state = keras.ops.convert_to_numpy(generator.state)

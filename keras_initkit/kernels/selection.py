@@ -1,4 +1,4 @@
-"""Which variables of a model are recorded."""
+"""Selects the variables of a model to record."""
 
 import fnmatch
 import math
@@ -19,7 +19,7 @@ def check_selectors(layers: Selector | Sequence[Selector] | None) -> list[Select
     """The argument `layers` as a list; empty if it is None.
 
     Raises:
-        ValueError: if one is no name pattern, layer, layer class or predicate.
+        ValueError: if one is not a name pattern, layer, layer class or predicate.
     """
     if layers is None:
         return []
@@ -47,19 +47,19 @@ def select_variables(
 ) -> list[Any]:
     """The trainable kernels of a built model, in the order of its layers.
 
-    The order is that of `model.trainable_variables`: for Sequential and Functional
-    models the order of execution, for subclassed models that in which the layers were
-    made. A variable that several layers share is there once.
+    The order is that of `model.trainable_variables`: the order of execution for
+    Sequential and Functional models, and of creation for subclassed models. A variable
+    that several layers share appears once.
 
     Args:
         model: a built `keras.Model`.
-        include_biases: whether all the other trainable variables are selected too.
-        layers: only what lies in a layer that one of these selects: a pattern, as of
-            file names, of the layer's name (see `layer_names`), of its `name` or its
-            `path` in Keras; a layer; a class; a predicate; or a list of them.
+        include_biases: whether to also select all other trainable variables.
+        layers: selects only variables in matching layers: a pattern, as for file names,
+            of the layer's name (see `layer_names`), of its `name` or its `path` in
+            Keras; a layer; a class; a predicate; or a list of them.
 
     Raises:
-        ValueError: if none is found.
+        ValueError: if it finds none.
     """
     trainable, made_by = model.trainable_variables, owners(model)
     kernels = [v for v in trainable if include_biases or is_kernel(made_by[id(v)], v)]
@@ -93,7 +93,7 @@ def select_variables(
 def _names(
     model: keras.Model, variables: Sequence[Any], around: dict[int, list[Any]]
 ) -> dict[int, list[str]]:
-    """What a pattern may match, for each variable by its `id`."""
+    """The names that a pattern can match, for each variable by its `id`."""
     paths = {id(weight.variable): weight.paths[1:] for weight in weights(model)}
     return {
         id(variable): [
@@ -119,7 +119,7 @@ def _selects(selector: Selector, layers: Sequence[Any], names: Sequence[str]) ->
 def _holds(predicate: Callable[[Any], Any], layer: Any) -> bool:
     try:
         return bool(predicate(layer))
-    except Exception as error:  # whatever the user's own function raises
+    except Exception as error:  # the user's function may raise anything
         raise ValueError(
             "Argument `layers` has a function that fails on layer "
             f"{layer.path!r}: {error}. Received: layers={predicate!r}"
@@ -127,15 +127,15 @@ def _holds(predicate: Callable[[Any], Any], layer: Any) -> bool:
 
 
 def layers_around(model: keras.Model) -> dict[int, list[Any]]:
-    """The layers that each trainable variable lies in, by its `id`.
+    """The layers that contain each trainable variable, by its `id`.
 
-    The kernel of an LSTM lies in the LSTM and in its cell.
+    The LSTM and its cell both contain the kernel of an LSTM.
     """
     around: dict[int, list[Any]] = {}
     for layer in keras_private.layers_of(model, include_self=False):
         for variable in layer.trainable_variables:
             around.setdefault(id(variable), []).append(layer)
-    # What a subclassed model made without a layer is its own.
+    # A variable that a subclassed model made without a layer is the model's own.
     for variable in model.trainable_variables:
         around.setdefault(id(variable), [model])
     return around
@@ -145,8 +145,8 @@ def layer_table(names: Sequence[str], variables: Sequence[Any]) -> str:
     """A Markdown table of the recorded variables, one line each.
 
     Args:
-        names: those of `layer_names`.
-        variables: the variables that they are for.
+        names: the names from `layer_names`.
+        variables: their variables.
     """
     lines = [
         "number | layer | variable | shape | parameters | dtype",

@@ -1,6 +1,6 @@
-"""The signals of Dense layers in a forward pass, and the activations that are theirs.
+"""The signals of Dense layers in a forward pass, with their activations.
 
-The tensors are those of the pass itself, caught on their way.
+The tensors are those of the pass itself.
 """
 
 import dataclasses
@@ -33,11 +33,11 @@ class Signal:
     Attributes:
         layer: the layer.
         output: a, as the next layer gets it.
-        function: f, the layer's own or that of an activation layer directly behind.
-        caught_z: z, for use outside differentiation; None if the layer has a `call`
-            of its own.
-        caught_activation: the same of a.
-        again: computes z once more, of the dtype of a.
+        function: f, the layer's own or that of the activation layer directly after it.
+        caught_z: z, for use outside differentiation; None if the layer has its own
+            `call`.
+        caught_activation: a, likewise.
+        again: computes z once more, in the dtype of a.
     """
 
     layer: Any
@@ -49,16 +49,16 @@ class Signal:
 
     @property
     def has_z(self) -> bool:
-        """Whether z is known: nothing of the user's own is called once more for it."""
+        """Tells whether z is known without calling the user's own code again."""
         return self.caught_z is not None
 
     def z(self) -> Any:
-        """z, shape (batch, ..., units); to be asked for before the weights change."""
+        """z, shape (batch, ..., units). Call this before the weights change."""
         must_recompute = backends.current().must_recompute(self.caught_activation)
         return self.again() if must_recompute and self.has_z else self.caught_z
 
     def tensors(self) -> tuple[Any, Any]:
-        """z, or None, and a; to be asked for before the weights change."""
+        """z, or None, and a. Call this before the weights change."""
         z = self.z()
         if z is not self.caught_z and is_pure(self.function, z.shape):
             return z, self.function(z)
@@ -70,12 +70,12 @@ def _is_pure(function: "_ById", shape: tuple[int, ...]) -> bool:
     backend = backends.current()
     try:
         return backend.eagerly(lambda: backend.is_pure(function.function, shape))
-    except Exception:  # whatever the user's own function raises here
+    except Exception:  # the user's function may raise anything
         return False
 
 
 class _ById:
-    """A function as a key: not every one has a hash."""
+    """A function as a key, because not every function has a hash."""
 
     def __init__(self, function: Callable) -> None:
         self.function = function
@@ -88,18 +88,18 @@ class _ById:
 
 
 def is_pure(function: Callable[[Any], Any], shape: Sequence[int | None]) -> bool:
-    """Whether a function of a signal draws nothing and keeps no state."""
+    """Tells whether a function of a signal draws nothing and keeps no state."""
     known = tuple(size or 1 for size in shape)
     return _is_pure(_ById(function), known)
 
 
 def take_over(signals: list[Any], inputs: Any, outputs: Any, function: Any) -> None:
-    """Gives an activation layer to the linear layer directly before it, if any.
+    """Assigns an activation layer to the linear layer directly before it, if any.
 
     Args:
-        signals: those so far, each with an `output` and a `function`.
-        inputs: what the activation layer was called with.
-        outputs: what it returned.
+        signals: the signals so far, each with an `output` and a `function`.
+        inputs: the input of the activation layer.
+        outputs: its output.
         function: its `call`.
     """
     for signal in signals:
@@ -109,7 +109,7 @@ def take_over(signals: list[Any], inputs: Any, outputs: Any, function: Any) -> N
 
 
 class ForwardPass:
-    """Catches the signals of a model's last forward pass, while it is entered.
+    """A context that catches the signals of a model's last forward pass.
 
     Args:
         model: a `keras.Model`, built or not.
@@ -118,7 +118,7 @@ class ForwardPass:
     def __init__(self, model: keras.Model) -> None:
         self._interception = Interception(model, self._stand_in)
         self._model = model
-        # Each thread has its own: a thread may stand for a replica.
+        # Each thread has its own, because a thread may be a replica.
         self._caught = threading.local()
 
     def __enter__(self) -> "ForwardPass":
@@ -130,15 +130,15 @@ class ForwardPass:
         self._caught = threading.local()
 
     def begin(self) -> None:
-        """Forgets what was caught; layers that were made since are looked for."""
+        """Forgets all signals, and looks for new layers."""
         self._signals.clear()
         self._interception.extend()
 
     def take(self, tensor: Any) -> list[Signal]:
-        """The signals in the trace of a tensor, each handed out once.
+        """The signals in the trace of a tensor, each returned once.
 
-        There is none of a layer that is called inside a loop too, whose tensors do
-        not leave it.
+        A layer that is also called inside a loop has none, because the loop's tensors
+        do not leave it.
         """
         trace_of = backends.current().trace_of
         outer = trace_of(tensor)

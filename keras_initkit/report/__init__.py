@@ -1,1 +1,1 @@
-"""What one batch shows of a model, as a table or picture; no code that changes it."""
+"""Reports on a model from one batch, as a table or picture. Nothing changes it."""

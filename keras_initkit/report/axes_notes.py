@@ -1,4 +1,4 @@
-"""Which initializers count other inputs and outputs than their layers have."""
+"""Finds initializers that count other inputs and outputs than their layers have."""
 
 import math
 from collections.abc import Iterable
@@ -15,12 +15,11 @@ from keras_initkit.kernels.origin import initializer_name, kernel_initializer
 def axes_notes(kernels: Iterable[tuple[str, Any, KernelFans]]) -> list[str]:
     """Says which argument an initializer lacks, and in which layers.
 
-    Keras tells an initializer the shape of a kernel, but not its layer: that of a
-    transposed or a depthwise convolution looks like one of a convolution.
+    Keras gives an initializer the shape of a kernel, but not its layer. The kernel of a
+    transposed or a depthwise convolution looks like that of a convolution.
 
     Args:
-        kernels: for each kernel the name and the layer that it belongs to, and its
-            fans.
+        kernels: for each kernel, the name of its layer, the layer, and its fans.
 
     Returns:
         A sentence for each initializer and its axes, with the layers in it.
@@ -41,7 +40,7 @@ def axes_notes(kernels: Iterable[tuple[str, Any, KernelFans]]) -> list[str]:
 
 
 def _ratio(initializer: Any, kernel: KernelFans) -> float:
-    """The intended variance over that with the layer's axes; NaN if it has none."""
+    """The intended variance, over that with the layer's axes; NaN if unknown."""
     if not hasattr(initializer, "input_axes"):
         return math.nan
     shape = tuple(kernel.variable.shape)

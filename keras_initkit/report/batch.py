@@ -1,4 +1,4 @@
-"""Whether a batch is one that a model can be built, run and measured on."""
+"""Checks that a batch can build, run and measure a model."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ import numpy as np
 from keras_initkit import arguments
 from keras_initkit.backends import keras_private
 
-# Kinds of dtypes, as NumPy has them: text, and complex, dates, Python's objects.
+# NumPy's kinds of dtypes: text; and complex numbers, dates and Python objects.
 _TEXT, _NO_REAL_NUMBERS = "SU", "cmMO"
 
 
 def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
-    """Looks at one batch of inputs, and of targets if there are any.
+    """Checks one batch of inputs, and of targets if there are any.
 
     Args:
         model: a `keras.Model`, built or not.
@@ -21,17 +21,17 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
         y: the same, or None.
 
     Raises:
-        ValueError: if `model` is no model or has no `call`; if `x` is no array, is
-            empty, holds NaN or infinities or has another shape than the model takes; if
-            `y` is no array, holds NaN or infinities or has another number of samples,
-            if the model has no loss for it, or if the loss takes class numbers and `y`
-            is one-hot or holds others than those of the classes.
+        ValueError: if `model` is not a model or has no `call`; if `x` is not an array,
+            is empty, holds NaN or infinities, or does not have the shape that the model
+            takes; if `y` is not an array, holds NaN or infinities, or has another
+            number of samples; if the model has no loss for `y`, or if the loss takes
+            class numbers and `y` is one-hot or holds numbers of no class.
     """
     arguments.instance("model", model, keras.Model, "a `keras.Model`")
     if not has_call(model):
         raise ValueError(
-            "Argument `model` must have a `call`: a model that only trains other ones "
-            f"cannot be run. Pass the submodel{_submodels(model)}. "
+            "Argument `model` must have a `call`: a model that only trains others "
+            f"cannot be run. Pass a submodel{_submodels(model)}. "
             f"Received: model {model.name!r} of class {type(model).__name__}"
         )
     arrays = _arrays("x", x, "inputs")
@@ -54,7 +54,7 @@ def check_batch(model: keras.Model, x: Any, y: Any = None) -> None:
 
 
 def _submodels(model: keras.Model) -> str:
-    """The names under which a model keeps others: `: model.encoder, model.decoder`."""
+    """The names of the models inside a model: `: model.encoder, model.decoder`."""
     names = [
         f"model.{name}"
         for name, part in keras_private.attributes_of(model).items()
@@ -64,26 +64,26 @@ def _submodels(model: keras.Model) -> str:
 
 
 def has_call(model: keras.Model) -> bool:
-    """Whether the model can be run: one that only trains other ones has no `call`."""
+    """Tells whether the model can run: one that only trains others has no `call`."""
     return type(model).call is not keras.Model.call
 
 
 def is_built(model: keras.Model) -> bool:
-    """Whether the model and all of its layers have their weights."""
+    """Tells whether the model and all of its layers have their weights."""
     return all(layer.built for layer in keras_private.layers_of(model))
 
 
 def build_on(model: keras.Model, x: Any) -> None:
-    """Gives a model its weights, if it has not, by a run on one batch of inputs.
+    """Builds a model, if it is not built, by a run on one batch of inputs.
 
     Raises:
-        ValueError: if it cannot be run on them.
+        ValueError: if it cannot run on them.
     """
     if is_built(model):
         return
     try:
         model(x, training=False)
-    except Exception as error:  # whatever a layer of the user's own raises here
+    except Exception as error:  # the user's layers may raise anything
         shapes = [tuple(array.shape) for array in keras.tree.flatten(x)]
         raise ValueError(
             f"The model {model.name!r} cannot be built on argument `x`. "
@@ -95,7 +95,7 @@ def _arrays(name: str, batch: Any, content: str) -> list[Any]:
     arrays = keras.tree.flatten(batch)
     others = [array for array in arrays if not getattr(array, "shape", ())]
     if others or not arrays:
-        # Not its values: a list of lists has as many as an array.
+        # Without its values: a list of lists has as many as an array.
         kinds = dict.fromkeys(type(value).__name__ for value in others)
         raise ValueError(
             f"Argument `{name}` must be one batch of {content}: an array with an axis "
@@ -107,7 +107,7 @@ def _arrays(name: str, batch: Any, content: str) -> list[Any]:
 
 
 def _check_shapes(model: keras.Model, x: Any, shapes: list[tuple[int, ...]]) -> None:
-    # A model that is built on its first call has none, and takes a dict by name.
+    # A model that its first call builds has no input shapes, and takes a dict by name.
     expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]
     if not expected or isinstance(x, dict):
         return
@@ -131,7 +131,7 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 
 def _takes_text(model: keras.Model) -> bool:
-    # A model that is built on its first call does not say what it takes.
+    # A model that its first call builds does not say what it takes.
     inputs = getattr(model, "inputs", None)
     return not inputs or any(str(tensor.dtype) == "string" for tensor in inputs)
 
@@ -145,7 +145,7 @@ def _check_finite(name: str, array: Any, may_be_text: bool = False) -> None:
             f"Argument `{name}` must hold real numbers. Received: {name} of dtype "
             f"{array.dtype}"
         )
-    # What is too large for the precision of the model is infinite in it.
+    # A value that is too large for the model's precision becomes infinite.
     values = keras.ops.cast(array, keras.config.floatx())
     bad = int(keras.ops.sum(keras.ops.cast(~keras.ops.isfinite(values), "int32")))
     if bad:
@@ -159,7 +159,7 @@ def _check_finite(name: str, array: Any, may_be_text: bool = False) -> None:
 def _check_targets(model: keras.Model, samples: int, y: Any) -> None:
     if not getattr(model, "compiled", False):
         raise ValueError(
-            "Argument `y` needs a model that is compiled with a loss; without `y` the "
+            "Argument `y` needs a model that is compiled with a loss. Without `y`, the "
             "gradient is that of a random sum of the outputs. Received: model "
             f"{model.name!r}, which is not compiled"
         )
@@ -212,7 +212,7 @@ def _is_one_hot(target: Any, output: Any) -> bool:
 def _check_class_numbers(target: Any, loss: Any, output: Any) -> None:
     values = np.asarray(keras.ops.convert_to_numpy(target))
     values = values[values != getattr(loss, "ignore_class", None)]
-    # The axis of the classes is hardly ever another than the last, and no longer.
+    # An upper bound: the axis of the classes is usually the last, but need not be.
     sizes = [size or np.inf for size in output.shape[1:]] if output is not None else []
     classes = max(sizes, default=np.inf)
     wrong = values[(values < 0) | (values >= classes) | (values % 1 != 0)]

@@ -1,4 +1,4 @@
-"""What is suspect in a model before its first update."""
+"""Finds what is suspect in a model before its first update."""
 
 import logging
 from typing import Any
@@ -18,13 +18,13 @@ log = logging.getLogger("keras_initkit")
 def first_suspicions(
     model: keras.Model, batch: Any
 ) -> tuple[NetworkFacts, list[Suspicion]]:
-    """Measures the start on the first batch; the model stays as it is.
+    """Measures the start on the first batch, without changing the model.
 
-    What cannot be measured, as a model without a `call`, is not judged.
+    It does not judge a model that it cannot measure, such as one without a `call`.
 
     Args:
         model: the model before its first update.
-        batch: as the trainer has it; None where several replicas share it.
+        batch: the trainer's batch; None if several replicas share it.
     """
     facts, found = NetworkFacts(), []
     try:
@@ -34,7 +34,7 @@ def first_suspicions(
         if not any(suspicion.is_certain for suspicion in found):
             report = signal_report(model, x, y)
             facts, found = report.facts, report.suspicions
-    except Exception as error:  # whatever a model of the user's own raises here
+    except Exception as error:  # the user's model may raise anything
         log.debug("keras_initkit: the first batch is not judged: %s", error)
     return facts, found
 

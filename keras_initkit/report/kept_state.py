@@ -1,4 +1,4 @@
-"""The state of a model: kept, whatever a pass through it changes."""
+"""Keeps the state of a model during a pass through it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from keras_initkit.backends import keras_private
 
 @contextlib.contextmanager
 def state_kept(model: keras.Model) -> Iterator[None]:
-    """Within it, averages, random seeds and metrics may change; then they are restored.
+    """A context that restores averages, random seeds and metrics at its end.
 
     Args:
         model: a built `keras.Model`.
@@ -26,7 +26,7 @@ def state_kept(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def variables_kept(variables: list[Any]) -> Iterator[None]:
-    """Within it, the variables may change; then they are restored."""
+    """A context that restores the variables at its end."""
     values = [keras.ops.convert_to_numpy(variable) for variable in variables]
     try:
         yield
@@ -36,22 +36,22 @@ def variables_kept(variables: list[Any]) -> Iterator[None]:
 
 
 def read(variable: Any) -> np.ndarray:
-    """What a variable holds, in full, also within a layer of mixed precision."""
+    """The value of a variable in full precision, even in mixed precision."""
     with keras_private.AutocastScope(None):
         return keras.ops.convert_to_numpy(variable)
 
 
 def assign(variable: Any, value: np.ndarray) -> None:
-    """Assigns in full, where older versions of Keras halve what is assigned too."""
+    """Assigns in full precision, where older versions of Keras use half precision."""
     with keras_private.AutocastScope(None):
         variable.assign(value)
 
 
 @contextlib.contextmanager
 def _compiled_loss_kept(model: keras.Model) -> Iterator[None]:
-    """Within it, the compiled loss is another one of the same arguments.
+    """A context with a fresh compiled loss of the same arguments.
 
-    The losses of several outputs have metrics from their first batch on.
+    The losses of several outputs get metrics with their first batch.
     """
     own = keras_private.compiled_loss(model)
     if own is None:

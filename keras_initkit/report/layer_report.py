@@ -13,20 +13,20 @@ GAP = "  "
 class LayerReport(Mapping[str, Any]):
     """One row for each layer, one column for each quantity.
 
-    It is a mapping from the name of a column to its values, and prints as a table, in a
-    notebook too.
+    It maps the name of a column to its values, and prints as a table, in a notebook
+    too.
 
     Attributes:
         layers: the names of the layers, in the order of execution.
-        notes: sentences that are printed below the table.
-        headings: of the columns that are printed, what is printed over them, in one or
-            two lines; None for all, under their names.
+        notes: sentences to print below the table.
+        headings: the columns to print, with their headings of one or two lines. None
+            prints all under their names.
 
     Args:
         layers: the names of the layers.
-        columns: for each name an array or a list of shape (layers,): numbers, where NaN
-            and None are shown as `-`, bools or strings.
-        notes: sentences about it.
+        columns: for each name, an array or a list of shape (layers,) with numbers,
+            bools or strings. NaN and None print as `-`.
+        notes: sentences about the table.
     """
 
     headings: ClassVar[Mapping[str, str] | None] = None
@@ -58,7 +58,7 @@ class LayerReport(Mapping[str, Any]):
         return {"layer": self.layers, **columns}
 
     def short_names(self) -> list[str]:
-        """The names of the layers, without the model's where all begin with it."""
+        """The names of the layers, without the model's if all start with it."""
         model, _, _ = self.layers[0].partition("/") if self.layers else ("", "", "")
         if not all(name.startswith(f"{model}/") for name in self.layers):
             return self.layers
@@ -68,8 +68,8 @@ class LayerReport(Mapping[str, Any]):
         """The table for a terminal, and the notes.
 
         Args:
-            width: how long a line may be: the columns that do not fit go into a second
-                table below the first, and so on. If None, there is one table.
+            width: the longest line. Columns that do not fit go into a second table
+                below the first, and so on. None for one table.
         """
         head, *body = self._cells()
         columns = list(zip(*_lines_of(head), *body, strict=True))
@@ -108,13 +108,13 @@ class LayerReport(Mapping[str, Any]):
 
 
 def _column(values: Sequence[Any]) -> np.ndarray:
-    # Numpy would make a string of everything that stands beside one.
+    # NumPy would turn everything beside a string into a string.
     has_text = any(isinstance(value, str) for value in values)
     return np.asarray(values, dtype=object if has_text else None)
 
 
 def _lines_of(head: list[str]) -> list[list[str]]:
-    """The headings, which may have several lines, each ending on the last of all."""
+    """The headings as lines; shorter headings start further down."""
     parts = [heading.split("\n") for heading in head]
     height = max(map(len, parts))
     padded = [[""] * (height - len(part)) + part for part in parts]

@@ -1,4 +1,4 @@
-"""The facts that the rules of the diagnosis read, from a model and its first batch."""
+"""Turns a model and its first batch into the facts for the diagnosis."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def network_facts(
     y: Any = None,
     layers: Sequence[LayerFacts] = (),
 ) -> NetworkFacts:
-    """What can be told of a model and its first batch.
+    """The facts about a model and its first batch.
 
     Args:
         model: a built `keras.Model`.
@@ -85,12 +85,12 @@ def layer_facts(
     columns: Mapping[str, Sequence[Any]],
     signal_pass: SignalPass,
 ) -> list[LayerFacts]:
-    """One for each row of a signal report.
+    """The facts of each row of a signal report.
 
     Args:
-        names: of the layers.
-        columns: of the report.
-        signal_pass: that it was made from.
+        names: the names of the layers.
+        columns: the columns of the report.
+        signal_pass: the pass that the report was made from.
     """
     signals = signal_pass.first_signals()
     moments: dict[int, tuple[float, float]] = {}
@@ -142,7 +142,7 @@ def _identical(tensors: Sequence[np.ndarray]) -> float:
     if any(tensor.shape[-1] != units for tensor in tensors):
         return math.nan
     parts = [tensor.reshape(-1, units) for tensor in tensors]
-    # Up to the rounding of float32, which depends on the order of a sum.
+    # Equal up to the rounding of float32, which depends on the order of a sum.
     scaled = [part / (np.abs(part).max() or 1) for part in parts]
     _, inverse, counts = np.unique(
         np.round(np.concatenate(scaled), 5),
@@ -157,7 +157,7 @@ def _moments(function: Any) -> tuple[float, float]:
     """E[f(u)^2] and E[f'(u)^2] for u ~ N(0, 1); NaN if f is not elementwise."""
     try:
         samples = gaussian_samples(elementwise_function(function), 1.0)
-    except Exception:  # or whatever the user's own function raises
+    except Exception:  # the user's function may raise anything
         return math.nan, math.nan
     return samples.average(samples.values, 2), samples.average(samples.slopes, 2)
 
@@ -182,7 +182,7 @@ def _loss(model: Any) -> tuple[str, bool]:
 
 
 def _output_layer(model: Any) -> Any:
-    """The layer that makes the only output, behind it only an activation or a shape."""
+    """The layer of the only output, before any activation or change of shape."""
     if len(getattr(model, "outputs", None) or []) != 1:
         return None
     tensor = model.outputs[0]
@@ -229,12 +229,12 @@ def _name(model: Any, layer: Any) -> str:
 def _learning_rate(optimizer: Any) -> float:
     try:
         return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-    except Exception:  # there is none, or it is the user's own
+    except Exception:  # there is none, or the user's own fails
         return math.nan
 
 
 def _chance_loss(loss: str, targets: np.ndarray) -> float:
-    """Of the best constant output."""
+    """The loss of the best constant output."""
     if loss == "mean_squared_error":
         return float(np.mean(np.var(targets.reshape(len(targets), -1), axis=0)))
     if loss == "mean_absolute_error":
@@ -242,7 +242,7 @@ def _chance_loss(loss: str, targets: np.ndarray) -> float:
         return float(np.mean(np.abs(flat - np.median(flat, axis=0))))
     if loss == "sparse_categorical_crossentropy":
         _, counts = np.unique(targets, return_counts=True)
-        # The entropy of few samples is too small by that, says Miller's correction.
+        # Miller's correction: the entropy of few samples is too small by this.
         missing = (len(counts) - 1) / (2 * counts.sum())
         highest = math.log(len(counts))
         return min(_entropy(counts / counts.sum()) + missing, highest)
@@ -262,7 +262,7 @@ def _entropy(shares: Sequence[float]) -> float:
 
 
 def _numbers(tree: Any) -> np.ndarray | None:
-    """The entries of one array; None if there are several, or none of numbers."""
+    """The entries of a single array of numbers, or None."""
     leaves = [leaf for leaf in keras.tree.flatten(tree) if leaf is not None]
     if len(leaves) != 1:
         return None

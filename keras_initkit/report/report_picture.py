@@ -38,16 +38,16 @@ def _draw(
 ) -> None:
     styles: tuple[tuple[np.ndarray, dict[str, Any]], ...] = (
         (measured, {"color": MEASURED, "marker": "o", "label": "measured"}),
-        # No line: it would bridge those that have no prediction.
+        # No line, because it would bridge layers without a prediction.
         (predicted, {"color": PREDICTED, "marker": "X", "ls": "", "zorder": 3}),
     )
     for variances, style in styles:
-        # Without zeros and infinities, which a logarithmic axis has no place for.
+        # Without zeros and infinities, which a logarithmic axis cannot show.
         is_drawn = np.isfinite(variances) & (variances > 0)
         places = np.flatnonzero(is_drawn)
         axes.plot(places, variances[is_drawn], **{"label": "predicted", **style})
     axes.set_yscale("log")
-    # At least two decades: what is nearly the same shall look so.
+    # At least two decades, so nearly equal values look alike.
     low, high = axes.get_ylim()
     middle = np.sqrt(low * high)
     axes.set_ylim(min(low, middle / 10), max(high, middle * 10))

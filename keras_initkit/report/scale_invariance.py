@@ -1,4 +1,4 @@
-"""Whether a layer's output depends on how large its kernel is."""
+"""Checks whether a layer's output depends on the scale of its kernel."""
 
 import keras
 import numpy as np
@@ -6,18 +6,18 @@ import numpy as np
 from keras_initkit.kernels.calls import LAYERS, KernelCall
 from keras_initkit.report.kept_state import assign, read
 
-# Twice the kernel changes its share of z by as much as it is, or by nothing.
+# Doubling the kernel doubles its share of z, or changes nothing.
 _THRESHOLD = 0.5
 
 
 def is_scale_invariant(call: KernelCall) -> bool:
-    """Whether the layer normalizes its own kernel, as weight standardization does.
+    """Tells whether the layer normalizes its kernel, as in weight standardization.
 
-    Then z = W x + b is the same for twice the kernel, whatever the bias is. The kernel
-    is changed, and put back; a layer of Keras's own is known without that.
+    Then z = W x + b is the same for twice the kernel, whatever the bias. The check
+    changes the kernel and restores it; Keras's own layers need no check.
 
     Args:
-        call: of the layer, outside any graph.
+        call: a call of the layer, outside any graph.
 
     Reference:
 
@@ -32,7 +32,7 @@ def is_scale_invariant(call: KernelCall) -> bool:
         )
     finally:
         assign(call.kernel, kernel)
-    # The bias, and whatever else does not depend on the kernel, is in neither.
+    # The bias, and anything else that does not depend on the kernel, cancels.
     of_kernel, change = (z - negative) / 2, doubled - z
     return bool(np.linalg.norm(change) < _THRESHOLD * np.linalg.norm(of_kernel))
 

@@ -1,4 +1,4 @@
-"""What is differentiated: the model's loss, or a random sum of its outputs."""
+"""The function to differentiate: the model's loss, or a random sum of its outputs."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from keras import ops
 class SignalLoss:
     """A scalar function of a model's outputs.
 
-    With targets it is the loss that the model is compiled with, regularization
-    included, times the scale of a `LossScaleOptimizer`, so that half precision does not
-    lose its gradients. Without, it is the sum of all outputs, each times a standard
-    normal number of its own, the same ones in each call.
+    With targets, it is the loss that the model is compiled with, including
+    regularization, times the scale of a `LossScaleOptimizer`, so half precision does
+    not lose its gradients. Without targets, it is the sum of all outputs, each times
+    its own standard normal number. The numbers are the same in each call.
 
     Args:
         model: a `keras.Model`; with targets, a compiled one.
@@ -21,7 +21,7 @@ class SignalLoss:
         y: the targets, or None.
 
     Attributes:
-        scale: what the loss is multiplied by.
+        scale: the factor of the loss.
     """
 
     def __init__(self, model: keras.Model, x: Any, y: Any = None) -> None:
@@ -40,9 +40,10 @@ class SignalLoss:
             loss = self._model.compute_loss(
                 x=self._x, y=y, y_pred=outputs, sample_weight=None
             )
-        except Exception as error:  # whatever the loss raises
+        except Exception as error:  # the loss may raise anything
             raise ValueError(
-                "Argument `y` must fit the model's outputs and its loss, which fails: "
+                "Argument `y` must fit the model's outputs and its loss. The loss "
+                "fails: "
                 f"{error} Received: y of shape {_shapes(y)} for outputs of shape "
                 f"{_shapes(outputs)}"
             ) from error
@@ -58,7 +59,7 @@ def _shapes(tensors: Any) -> str:
 
 
 def _random_sum(outputs: list[Any]) -> Any:
-    # A generator of its own: nobody else's draws change.
+    # Its own generator, so no other draws change.
     generator = np.random.default_rng(0)
     total = ops.zeros(())
     for output in outputs:

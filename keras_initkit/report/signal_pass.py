@@ -20,7 +20,7 @@ from keras_initkit.kernels.fans import KernelFans, kernel_fans
 from keras_initkit.kernels.signals import ACTIVATIONS, take_over
 from keras_initkit.report.scale_invariance import is_scale_invariant
 
-# What is known to be z = W x + b; a subclass may have made something else of it.
+# These are z = W x + b; a subclass may compute something else.
 KNOWN_CALLS = {layer.call for layer in LAYERS}
 
 
@@ -31,23 +31,23 @@ class KernelSignal:
     Attributes:
         layer: the layer.
         kernel: its kernel, a variable.
-        function: f, the layer's own or that of an activation layer directly behind.
+        function: f, the layer's own or that of the activation layer directly after it.
         inputs: x, shape (batch, ..., channels).
         z: the pre-activations, shape (batch, ..., units).
         caught_activation: a, of the shape of z.
-        source: x as the layer got it: the tensor that others may read too.
-        reading: x in this reading of it.
+        source: x as the layer got it, which other layers may also read.
+        reading: x as this layer reads it.
         pre_activation: z on the way to the loss.
         output: a, as the next layer gets it.
-        gradient: of the loss with respect to z, of its shape; 0 if nothing depends
-            on z.
-        follower: the call that alone reads a; None if there is none.
+        gradient: the gradient of the loss with respect to z, of its shape; 0 if nothing
+            depends on z.
+        follower: the only call that reads a, or None.
     """
 
     layer: Any
     kernel: Any
     function: Callable[[Any], Any]
-    # For use outside the differentiation; the next four belong to it.
+    # For use outside the differentiation. The next four are part of it.
     inputs: Any
     z: Any
     caught_activation: Any
@@ -60,16 +60,16 @@ class KernelSignal:
 
 
 class SignalPass:
-    """Runs a model in training mode, forwards and backwards, and catches its signals.
+    """Runs a model in training mode, forward and backward, and catches its signals.
 
     Args:
         model: a built `keras.Model`.
 
     Attributes:
-        signals: of each call of a layer of `LAYERS`, in the order of execution. There
-            is none of a call in a graph, whose tensors do not leave it.
-        kernels: the fans of all kernels, in the order in which their layers were first
-            called; at the end those that were not.
+        signals: one for each call of a layer in `LAYERS`, in the order of execution. A
+            call in a graph has none, because its tensors do not leave the graph.
+        kernels: the fans of all kernels, in the order of their layers' first calls.
+            Layers without a call come last.
         scale_invariant: the ids of the kernels whose scale changes nothing.
     """
 
@@ -86,7 +86,7 @@ class SignalPass:
 
         Args:
             x: one batch of inputs.
-            loss: function of the model's outputs to the scalar that is differentiated.
+            loss: function from the model's outputs to the scalar to differentiate.
         """
 
         def forward(watch: Callable[[Any], Any]) -> Any:
@@ -104,7 +104,7 @@ class SignalPass:
         self._share_out(gradients)
 
     def first_signals(self) -> dict[int, KernelSignal]:
-        """That of the first call of each layer, by the `id` of its kernel."""
+        """The signal of the first call of each layer, by the `id` of its kernel."""
         return {id(signal.kernel): signal for signal in reversed(self.signals)}
 
     def _watched(self) -> list[Any]:
@@ -132,7 +132,7 @@ class SignalPass:
         for signal, of_all, of_one in zip(
             followed, of_all_readers, of_follower, strict=True
         ):
-            # A shortcut reads it too, in whatever way: then its gradient is in the sum.
+            # If a shortcut also reads it, its gradient is part of the sum.
             if of_one is None or not _is_equal(of_all, of_one):
                 signal.follower = None
 
@@ -196,7 +196,7 @@ class SignalPass:
 
 
 def _is_in_graph(tensor: Any) -> bool:
-    """Whether a tensor holds no numbers, in whatever differentiation it takes part."""
+    """Tells whether a tensor holds no numbers, even within a differentiation."""
     backend = backends.current()
     return backend.trace_of(backend.outside(tensor)) is not None
 
@@ -207,8 +207,8 @@ def _is_equal(gradient: Any, other: Any) -> bool:
 
 
 def _own_kernels(layer: Any) -> list[KernelFans]:
-    """Those of a layer, without those of the layers in it, which are called too."""
-    # The cell of a recurrent layer need not be.
+    """The kernels of a layer itself: the layers inside it have their own calls."""
+    # The cell of a recurrent layer may have no call.
     is_recurrent = isinstance(layer, keras.layers.RNN)
     layers = keras_private.layers_of(layer, include_self=False)
     within = [] if is_recurrent else layers

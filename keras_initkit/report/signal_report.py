@@ -1,4 +1,4 @@
-"""What the initialization makes of a signal and of a gradient, layer by layer."""
+"""Reports what the initialization does to signal and gradient, layer by layer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -23,14 +23,14 @@ from keras_initkit.report.signal_rows import signal_columns
 
 
 class SignalReport(LayerReport):
-    """What `signal_report` found: a row for each kernel. It prints as a table.
+    """The result of `signal_report`: a row for each kernel. It prints as a table.
 
     A row at fault ends with `!` and the problem.
 
     Attributes:
-        facts: what the rules of the diagnosis read.
-        suspicions: what they say of them.
-        findings: what is wrong whatever the training will be like, a list of
+        facts: the facts for the rules of the diagnosis.
+        suspicions: what the rules find suspect.
+        findings: the problems that are certain without training, a list of
             `keras_initkit.diagnosis.finding.Finding`, the root cause first.
     """
 
@@ -75,64 +75,65 @@ class SignalReport(LayerReport):
     def plot(self) -> Any:
         """Two panels over depth: the variances of z, and those of their gradients.
 
-        Needs matplotlib. What is 0 or not finite is not on the logarithmic axis.
+        It needs matplotlib. The logarithmic axis leaves out values that are 0 or not
+        finite.
 
         Returns:
-            A `matplotlib.figure.Figure`, to be shown by a notebook, or saved with
-            `figure.savefig("report.png")`.
+            A `matplotlib.figure.Figure`. A notebook shows it, and
+            `figure.savefig("report.png")` saves it.
         """
-        # Nothing else here needs it.
+        # Imported here, because nothing else needs it.
         from keras_initkit.report.report_picture import draw
 
         return draw(self, self.short_names())
 
 
 def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
-    """Measures what each layer makes of the signal and of the gradient, on one batch.
+    """Measures what each layer does to the signal and the gradient, on one batch.
 
-    One forward and one backward pass in training mode, before any training or later;
-    nothing in the model is changed, nor any random state. There is a row for each
-    kernel, trainable or frozen, in the order of execution, with
+    It makes one forward and one backward pass in training mode, before or after any
+    training. It changes nothing in the model and no random state. The report has a row
+    for each kernel, trainable or frozen, in the order of execution, with
 
     column | what it is
     --|--
-    `fan_in` | how many inputs a unit has (`kernel_fans`)
-    `initializer` | what the kernel was drawn from, by its layer or a remedy since
-    `weight_variance` | of the kernel W, over its entries
-    `intended_variance` | that of what the initializer draws; NaN if unknown
-    `interval_low`, `interval_high` | 99.9 % of draws are in it (`variance_interval`)
+    `fan_in` | number of inputs of a unit (`kernel_fans`)
+    `initializer` | what the kernel was drawn from, by its layer or by a remedy since
+    `weight_variance` | variance of the entries of the kernel W
+    `intended_variance` | variance that the initializer intends; NaN if unknown
+    `interval_low`, `interval_high` | interval of 99.9 % of draws (`variance_interval`)
     `as_intended` | whether W is in that interval; None if unknown; or "scale-invariant"
     `predicted_variance` | `fan_in * mean(W^2) * mean(x^2) + mean(b^2)`, x measured
-    `measured_variance` | of the pre-activations z = W x + b
+    `measured_variance` | variance of the pre-activations z = W x + b
     `gain` | the measured variance over that of the layer before
-    `predicted_gradient_variance` | of the gradient, from the layer that follows
-    `gradient_variance` | of the gradient with respect to z (not to the kernel)
-    `dead_fraction` | of units whose activation f(z) is 0 on the whole batch
-    `saturated_fraction` | of units with next to no slope f'(z) on over half of it
+    `predicted_gradient_variance` | predicted from the next layer
+    `gradient_variance` | variance of the gradient with respect to z, not to the kernel
+    `dead_fraction` | share of units whose activation f(z) is 0 on the whole batch
+    `saturated_fraction` | share of units with almost no slope f'(z) on over half of it
 
     A remedy is `lsuv`, `reinitialize`, `scale_residual_branches` or
     `DynamicRescalingCallback`, in this process. Kernels that were trained, loaded or
     set are not as intended.
 
     All variances are population variances, over samples, positions and units. A
-    prediction is for independent weights of mean 0, one layer ahead of what was
-    measured, so that it is off in the very layer where they are not; by chance, it is
-    off by about `sqrt(2 / units)` where all samples are alike, as deep in a ReLU
-    network, and by less where they are not. Zeros of padding are not counted. The
-    gradient's is `fan_out * mean(W^2) * mean(g^2) * E[f'(sqrt(q) u)^2]`, u ~ N(0, 1),
-    with the kernel W and the gradient g of the layer that follows, and the mean square
-    q of z. There is none where another thing than this one layer reads f(z). A layer
-    that normalizes its kernel itself, as weight standardization does, is
-    "scale-invariant": the variance of its kernel neither matters nor predicts anything.
+    prediction assumes independent weights of mean 0, one layer ahead of the measured
+    values, so it is off exactly in the layer whose weights differ. By chance, it is off
+    by about `sqrt(2 / units)` if all samples are alike, as deep in a ReLU network, and
+    by less otherwise. Zeros of padding do not count. The prediction for the gradient is
+    `fan_out * mean(W^2) * mean(g^2) * E[f'(sqrt(q) u)^2]`, u ~ N(0, 1), with the kernel
+    W and the gradient g of the next layer, and the mean square q of z. There is none if
+    anything but this one layer reads f(z). A layer that normalizes its own kernel, as
+    in weight standardization, is "scale-invariant": the variance of its kernel neither
+    matters nor predicts anything.
 
-    An initializer is told the shape of a kernel, but not its layer. Where it counts
+    Keras gives an initializer the shape of a kernel, but not its layer. If it counts
     other fans than the layer has, as in a Conv2DTranspose or a DepthwiseConv2D, a note
-    below the table says which `input_axes` and `output_axes` to give it.
+    below the table says which `input_axes` and `output_axes` to pass.
 
-    f is the layer's activation or that of an activation layer directly behind it. A
-    shared layer is measured at its first call. Layers other than Dense, EinsumDense
-    (so of attention) and convolution, such as LSTM and Embedding, are reported with
-    their weights only.
+    f is the layer's activation or that of the activation layer directly after it. A
+    shared layer is measured at its first call. For layers other than Dense, EinsumDense
+    (as in attention) and convolution, such as LSTM and Embedding, the report has only
+    their weights.
 
     Examples:
 
@@ -149,23 +150,23 @@ def signal_report(model: keras.Model, x: Any, y: Any = None) -> SignalReport:
     array([1., 1.])
 
     Args:
-        model: `keras.Model`. If it is not built yet, it is built on `x`.
-        x: one batch of inputs, as the model is called with: an array, or a list or dict
-            of arrays. Some hundred samples are enough.
+        model: `keras.Model`. If it is not built yet, `x` builds it.
+        x: one batch of inputs, as the model takes it: an array, or a list or dict of
+            arrays. A few hundred samples are enough.
         y: the targets, for the gradient of the loss that the model is compiled with,
             which is a mean over the batch. If None, the gradient is that of the sum of
             all outputs, each times a standard normal number, the same in each call.
 
     Returns:
-        A `SignalReport`: `report["gain"]` is an array of shape (kernels,), NaN or None
-        where there is nothing to tell; `report.layers` has the names and
-        `report.notes` the notes; `report.to_dict()`; `report.plot()`.
+        A `SignalReport`: `report["gain"]` is an array of shape (kernels,), with NaN or
+        None for missing values; `report.layers` has the names and `report.notes` the
+        notes; `report.to_dict()`; `report.plot()`.
 
     Raises:
-        ValueError: if `x` or `y` is no array, does not fit the model, is empty or not
-            finite; if `y` is given and the model is not compiled, or it is one-hot and
-            the loss takes class numbers; if `model` is none, has no kernel or no
-            `call`.
+        ValueError: if `x` or `y` is not an array, does not fit the model, is empty or
+            not finite; if `y` is given and the model is not compiled, or it is one-hot
+            and the loss takes class numbers; if `model` is not a model, or has no
+            kernel or no `call`.
 
     Reference:
 

@@ -1,4 +1,4 @@
-"""The columns of a signal report, from what a pass through the model has caught."""
+"""The columns of a signal report, from a pass through the model."""
 
 import math
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from keras_initkit.theory.elementwise import ElementwiseFunction, elementwise_fu
 from keras_initkit.theory.gaussian_average import gaussian_samples
 from keras_initkit.theory.variance import variance
 
-# Those that a layer applies one after another.
+# The kernels that a layer applies one after another.
 APPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
-# In place of whether a variance is as it should be.
+# The value of `as_intended` if the variance does not matter.
 SCALE_INVARIANT = "scale-invariant"
 OF_SIGNAL = (
     "predicted_variance",
@@ -41,9 +41,9 @@ def signal_columns(
     """The columns of `signal_report`, with a row for each of `signal_pass.kernels`.
 
     Args:
-        model: the model, with the weights that it had in the pass.
-        signal_pass: after its run.
-        loss_scale: what the loss was multiplied by.
+        model: the model, with the weights of the pass.
+        signal_pass: the pass, after its run.
+        loss_scale: the factor of the loss.
     """
     made_by = owners(model)
     signals = signal_pass.first_signals()
@@ -67,7 +67,7 @@ def signal_columns(
 def _forget_predictions(
     row: dict[str, float], signal: KernelSignal, scale_invariant: set[int]
 ) -> None:
-    """Those that the variance of a kernel would tell, if it mattered."""
+    """Removes predictions from the variance of a kernel that does not matter."""
     if id(signal.kernel) in scale_invariant:
         row["predicted_variance"] = math.nan
     if signal.follower and id(signal.follower.kernel) in scale_invariant:
@@ -75,10 +75,10 @@ def _forget_predictions(
 
 
 class _Activations:
-    """What is known of activations, found out once for all layers with the same one."""
+    """Facts about activations, computed once for all layers with the same one."""
 
     def __init__(self) -> None:
-        # By their ids: a callable of the user's own need not have a hash.
+        # By their ids, because a user's callable may have no hash.
         self._elementwise: dict[int, ElementwiseFunction] = {}
         self._greatest_slopes: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -88,13 +88,13 @@ class _Activations:
             if id(function) not in self._elementwise:
                 self._elementwise[id(function)] = elementwise_function(function)
             samples = gaussian_samples(self._elementwise[id(function)], q)
-        except Exception:  # whatever the user's own function raises here
+        except Exception:  # the user's function may raise anything
             return math.nan
         return samples.average(samples.slopes**2)
 
     def saturated_fraction(self, function: Callable[[Any], Any], z: Any) -> float:
-        """Of units, z of shape (batch, ..., units); NaN if unknown."""
-        # One position stands for all: the same function is at work there.
+        """The share of units, for z of shape (batch, ..., units); NaN if unknown."""
+        # One position stands for all, because they share the function.
         shape = (*(1 for _ in z.shape[1:-1]), z.shape[-1])
         key = id(function), shape
         if key not in self._greatest_slopes:

@@ -1,10 +1,10 @@
-"""What fails in our own measuring becomes a fault, and stops nothing."""
+"""Turns errors in our own measuring into faults, so training continues."""
 
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# What went wrong, in words, and the traceback as text: an exception itself would keep
+# What went wrong, in words, and the traceback as text. An exception itself would keep
 # the tensors of its step alive.
 Faults = Mapping[str, str]
 
@@ -12,7 +12,7 @@ Faults = Mapping[str, str]
 def harmlessly(
     begin: Callable[[], Callable[[], Any]], note: Callable[[Faults], Any]
 ) -> Callable[[], Any]:
-    """Begins to measure, and returns what ends it; neither raises an exception.
+    """Begins to measure, and returns a function that ends it. Neither raises.
 
     Examples:
 
@@ -23,11 +23,11 @@ def harmlessly(
     ['a step could not be recorded (ZeroDivisionError: division by zero)']
 
     Args:
-        begin: function of nothing to another one, which ends the measuring.
-        note: is called with what failed.
+        begin: takes no arguments and returns a function that ends the measuring.
+        note: takes the faults.
 
     Returns:
-        A function of nothing. It returns None where anything failed.
+        A function without arguments. It returns None if anything failed.
     """
     try:
         finish = begin()

@@ -1,4 +1,4 @@
-"""What tells the weights of one training from those of any other."""
+"""A fingerprint that distinguishes the weights of one training from any other's."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from typing import Any
 from keras_initkit import backends
 from keras_initkit.stats.measures import widen
 
-# Places along each axis that are looked at: few enough to be quick in a large kernel.
+# Places to sample along each axis: few enough to be quick in a large kernel.
 MAX_PLACES = 32
 
 
 def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
-    """A text that is equal for equal weights, after saving and loading too.
+    """A text that is equal for equal weights, even after saving and loading.
 
-    It is of the layers' names and shapes, and of the exact entries on a grid in each
+    It covers the layers' names and shapes, and the exact entries on a grid in each
     variable, at most 32 places along each axis. The weights of another training
-    practically never have the same text: a step changes entries in most layers.
+    practically never have the same text, because a step changes entries in most layers.
 
     Examples:
 
@@ -28,7 +28,7 @@ def fingerprint(layers: Sequence[str], variables: Sequence[Any]) -> str:
 
     Args:
         layers: the name of each variable's layer.
-        variables: what is looked at, in this order.
+        variables: the variables, in the same order.
 
     Returns:
         32 hexadecimal digits.

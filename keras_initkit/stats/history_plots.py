@@ -1,4 +1,4 @@
-"""Pictures of a statistic over depth, over the steps, and over both."""
+"""Plots of a statistic over depth, over the steps, and over both."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ MOST_LINES = 12  # in a legend
 
 
 class Drawing(NamedTuple):
-    """What is drawn.
+    """A statistic to draw.
 
     Attributes:
         statistic: its name.
         steps: shape (records,), at least one.
         values: shape (records, layers).
-        names: of the layers.
+        names: the names of the layers.
     """
 
     statistic: str
@@ -37,7 +37,7 @@ class Drawing(NamedTuple):
         return np.where(self.values > 0, self.values, np.nan)
 
     def draw(self, over: str, ax: Any) -> Any:
-        """Draws one of `KINDS` on axes of Matplotlib's, new ones for None."""
+        """Draws one of `KINDS` on Matplotlib axes; None makes new ones."""
         import matplotlib.pyplot as plt
 
         if ax is None:
@@ -72,7 +72,7 @@ class Drawing(NamedTuple):
             zip(self.names, self._shown.T, strict=True)
         ):
             color = colormap(0.85 * number / max(len(self.names) - 1, 1))
-            # A line of one point is seen only by its marker.
+            # A line with one point shows only its marker.
             marker = "." if len(self.steps) == 1 else None
             ax.plot(self.steps, line, marker=marker, color=color, label=name)
         ax.set_xlabel("step")
@@ -84,7 +84,7 @@ class Drawing(NamedTuple):
 
         shown = np.ma.masked_invalid(self._shown.T)
         norm = LogNorm() if self._has_log_axis and shown.count() else None
-        # By record, as the steps may lie at any distance from each other.
+        # By record, because the distances between steps may vary.
         picture = ax.imshow(shown, norm=norm, aspect="auto", interpolation="nearest")
         ax.figure.colorbar(picture, ax=ax, label=self._label())
         ax.set_yticks(*self._ticks())
@@ -93,7 +93,7 @@ class Drawing(NamedTuple):
         ax.set_xlabel("step")
 
     def _ticks(self) -> tuple[range, list[str]]:
-        """Where an axis names layers, and their names."""
+        """The positions and names of the layers that an axis shows."""
         numbers = range(0, len(self.names), -(-len(self.names) // MOST_NAMES))
         return numbers, [self.names[number] for number in numbers]
 

@@ -1,8 +1,8 @@
 """The bins of the histograms: fixed, the same for every tensor and step.
 
-Four to each power of two and each sign, from 2^-40 to 2^24: a weight, a gradient that
-vanishes and one that explodes all fall into them, and the bin of a float32 number is
-read off its exponent and the first two bits of its fraction.
+There are four for each power of two and each sign, from 2^-40 to 2^24. Weights and
+vanishing or exploding gradients all fall into them. The exponent of a float32 number
+and the first two bits of its fraction give its bin.
 """
 
 from typing import Any
@@ -21,9 +21,9 @@ NUM_BINS = 2 * BINS_PER_SIGN + 1
 def edges() -> np.ndarray:
     """The edges of the bins, float64, ascending, shape (NUM_BINS + 1,).
 
-    The bin in the middle holds what is smaller than 2^-40 in absolute value, 0 too;
-    the first and the last hold all that is as large as 2^24 as well. On the negative
-    side a bin has its right edge and not its left, as a mirror has it.
+    The middle bin holds 0 and all absolute values below 2^-40. The first and the last
+    also hold all absolute values from 2^24. On the negative side, a bin includes its
+    right edge instead of its left.
     """
     octaves = 2.0 ** np.arange(MIN_EXPONENT, MAX_EXPONENT)
     steps = 1 + np.arange(BINS_PER_OCTAVE) / BINS_PER_OCTAVE

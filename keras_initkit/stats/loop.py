@@ -1,4 +1,4 @@
-"""Records a training loop of the user's own, in which no train function is chosen."""
+"""Records the user's own training loop, which has no train function to choose."""
 
 import contextlib
 import math
@@ -13,21 +13,21 @@ from keras_initkit.stats.faults import harmlessly
 from keras_initkit.stats.session import Session
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
-# Rows that wait in a graph until a thread reads them.
+# The number of rows that wait in a graph until a thread reads them.
 CAPACITY = 256
 
 
 @contextlib.contextmanager
 def recorded_loop(model: Any, session: Session) -> Iterator[None]:
-    """Within it, all that passes through the session's optimizer is recorded.
+    """A context that records every call of the session's optimizer.
 
-    A step that the user traces has the condition in its graph, as nobody is asked
-    before it runs. What the model's own trainer runs, in `train_on_batch` or `fit`, is
+    A step that the user traces has the condition in its graph, because nothing asks
+    before it runs. Steps of the model's own trainer, in `train_on_batch` or `fit`, are
     recorded as in `fit`.
 
     Args:
         model: the model.
-        session: attached, of the model and the optimizer of the loop.
+        session: an attached session of the model and the loop's optimizer.
     """
     with contextlib.ExitStack() as stack:
         loop = _Loop(model, session)
@@ -38,11 +38,11 @@ def recorded_loop(model: Any, session: Session) -> Iterator[None]:
 
 
 class _Loop:
-    """What stands in for an optimizer and for a model's train function.
+    """Stands in for an optimizer and for a model's train function.
 
     Args:
         model: the model.
-        session: what is recorded.
+        session: the session that records.
     """
 
     def __init__(self, model: Any, session: Session) -> None:
@@ -68,7 +68,7 @@ class _Loop:
 
     @contextlib.contextmanager
     def trainer(self) -> Iterator[None]:
-        """Within it, the trainer's steps are recorded as a callback records them."""
+        """A context that records the trainer's steps as a callback does."""
         attributes = vars(self._model)
         self._model.make_train_function()
         own = attributes["train_function"]
@@ -76,7 +76,7 @@ class _Loop:
         def train_function(*arguments: Any) -> Any:
             nonlocal own
             attributes["train_function"] = own
-            self._exit()  # it has hooks of its own, or must be as Keras made it
+            self._exit()  # the trainer's step has its own hooks, or none
             try:
                 self._session.look_up()
                 self._session.before_batch()
@@ -109,7 +109,7 @@ class _Loop:
         return harmlessly(lambda: self._begin(replicas), note=session.note_faults)
 
     def _begin(self, replicas: tuple[Given, ...]) -> Callable[[], None]:
-        """Begins a row, which is posted after the update."""
+        """Begins a row. The returned function posts it after the update."""
         session, backend = self._session, backends.current()
         plan = session.plan
         if session.outbox is None:

@@ -1,4 +1,4 @@
-"""Which tensors a user's own statistic can measure."""
+"""Checks which tensors a user's own statistic can measure."""
 
 import numbers
 from collections.abc import Callable, Iterable
@@ -16,10 +16,9 @@ Shape = tuple[int, ...]
 def unmeasurable(
     function: Callable[[Any], Any], variables: Iterable[Any]
 ) -> dict[Shape, str]:
-    """The shapes of which a function returns no scalar, and why.
+    """The shapes for which a function returns no scalar, and the reasons.
 
-    The function is traced, with tensors that hold no numbers, as it will be in the
-    training step.
+    It traces the function with tensors that hold no numbers, as the training step does.
 
     Examples:
 
@@ -28,8 +27,8 @@ def unmeasurable(
     {(3, 3, 1, 4): 'it returns shape (1, 4)'}
 
     Args:
-        function: of one tensor.
-        variables: what it is to measure.
+        function: a function of one tensor.
+        variables: the variables to measure.
     """
     dtypes = {tuple(variable.shape): variable.dtype for variable in variables}
     reasons = {
@@ -49,7 +48,7 @@ def _reason(function: Callable[[Any], Any], tensor: keras.KerasTensor) -> str:
         result = backends.current().eagerly(
             lambda: keras_private.compute_output_spec(measure, tensor)
         )
-    except Exception as error:  # whatever the user's own function raises
+    except Exception as error:  # the user's function may raise anything
         return f"{type(error).__name__}: {error}"
     if isinstance(result, numbers.Number):
         return ""

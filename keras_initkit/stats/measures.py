@@ -1,8 +1,8 @@
 """The statistics: pure functions of tensors, in any Keras backend.
 
-Each is a function of one tensor, over all of its entries or over its units. Half
-precision is widened to float32 first. Where several are wanted of several tensors,
-`of_entries` reads them fewer times than they would one by one.
+Each takes one tensor and measures all of its entries, or its units. It first widens
+half precision to float32. `of_entries` computes several statistics of several tensors
+with fewer reads.
 """
 
 import functools
@@ -19,14 +19,14 @@ from keras_initkit import backends
 # Saturation threshold, as a share of max |f'|: a unit below it passes on no gradient.
 SATURATED_SLOPE = 0.01
 NUM_PROJECTIONS = 4
-# Relative. Equal columns differ by what the order of a summation does, 1e-6 or less;
-# two independent ones agree to this, in all projections, once in 1e20.
+# Relative tolerance. Equal columns differ by the order of a summation, 1e-6 or less.
+# Two independent columns agree this closely in all projections once in 1e20.
 SAME = 1e-5
 MAX_APART = 3
 
 
 def widen(tensor: Any) -> Any:
-    """The tensor in float32, or as it is where it is float32 or float64 already."""
+    """The tensor in float32; float32 and float64 stay as they are."""
     if not ops.is_tensor(tensor):
         tensor = ops.convert_to_tensor(tensor)
     wide = keras.backend.standardize_dtype(tensor.dtype) in ("float32", "float64")
@@ -48,8 +48,8 @@ def mean(tensor: Any) -> Any:
 def variance(tensor: Any) -> Any:
     """The population variance (divisor: the number of entries), in the unit squared.
 
-    Computed from the deviations from the mean wherever the mean is larger than they
-    are (Chan, Golub and LeVeque, 1983). Below 1.2e-38 it is 0 in float32.
+    If the mean is larger than the deviations from it, the variance is computed from the
+    deviations (Chan, Golub and LeVeque, 1983). In float32, it is 0 below 1.2e-38.
 
     >>> float(variance(keras.ops.array([1.0, 2.0, 3.0, 4.0])))
     1.25
@@ -60,7 +60,7 @@ def variance(tensor: Any) -> Any:
 def l2_norm(tensor: Any) -> Any:
     """The square root of the sum of the squares of all entries, in their unit, >= 0.
 
-    In float32 entries below 1e-19 add nothing, and beyond 1e19 it is infinite.
+    In float32, entries below 1e-19 add nothing, and above 1e19 it is infinite.
 
     >>> float(l2_norm(keras.ops.array([3.0, 4.0])))
     5.0
@@ -80,7 +80,7 @@ def max_abs(tensor: Any) -> Any:
 def zero_fraction(tensor: Any) -> Any:
     """The share of the entries that are 0, between 0 and 1.
 
-    On most devices what is smaller than 1.2e-38 in float32 is 0.
+    In float32, most devices treat values below 1.2e-38 as 0.
 
     >>> float(zero_fraction(keras.ops.array([0.0, 2.0, 0.0, 1.0])))
     0.5
@@ -89,7 +89,7 @@ def zero_fraction(tensor: Any) -> Any:
 
 
 def nonfinite_count(tensor: Any) -> Any:
-    """How many entries are NaN or infinite, exact up to 2**24 of them.
+    """The number of NaN and infinite entries, exact up to 2**24.
 
     >>> float(nonfinite_count(keras.ops.array([1.0, float("nan"), float("inf")])))
     2.0
@@ -108,12 +108,12 @@ TENSOR_MEASURES: dict[str, Callable[[Any], Any]] = {
 
 
 def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-    """What a few passes over each tensor tell, at once.
+    """Computes several statistics from a few passes over each tensor.
 
-    `variance = E[x^2] - E[x]^2` is as exact as its terms while they are of the size of
-    the variance. Only where the mean of some tensor is larger than its standard
-    deviation are the variances taken from the deviations, and only where some sum of
-    squares is not finite are NaN and infinities looked for.
+    `variance = E[x^2] - E[x]^2` is as exact as its terms if they are not much larger
+    than the variance. If the mean of a tensor is larger than its standard deviation,
+    the variances come from the deviations. It looks for NaN and infinities only if a
+    sum of squares is not finite.
 
     >>> found = of_entries([keras.ops.array([3.0, 4.0])], ["mean", "l2_norm"])
     >>> {name: np.array(values).tolist() for name, values in found.items()}
@@ -124,7 +124,7 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         names: keys of `TENSOR_MEASURES`.
 
     Returns:
-        For each name a tensor of shape (tensors,), float64 if any tensor is, else
+        For each name, a tensor of shape (tensors,): float64 if any tensor is, else
         float32.
     """
     reduce, where_needed = backends.current().reduce, backends.current().where_needed
@@ -145,14 +145,14 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
         )
     if "max_abs" in names:
         largest = _larger(reduce("max", tensors), -reduce("min", tensors))
-        # A maximum may pass over NaN, a sum does not.
+        # A maximum may skip NaN; a sum does not.
         results["max_abs"] = ops.where(ops.isnan(squares), squares, largest)
     if "zero_fraction" in names:
         signs = [ops.sign(tensor) for tensor in tensors]
         results["zero_fraction"] = where_needed(
             is_spoiled,
             lambda: reduce("mean", [_as_number(t == 0, t) for t in tensors]),
-            # A count, which a sum of squares may miss by its rounding.
+            # Counted exactly, because a sum of squares may be off by its rounding.
             (size - ops.round(reduce("sum_of_squares", signs))) / size,
         )
     if "nonfinite_count" in names:
@@ -169,19 +169,19 @@ def of_entries(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
 def _variances(tensors: Sequence[Any], means: Any) -> Any:
     reduce = backends.current().reduce
     deviations = [t - ops.cast(means[n], t.dtype) for n, t in enumerate(tensors)]
-    rest = reduce("mean", deviations)  # of the rounding of the mean
+    rest = reduce("mean", deviations)  # the rounding error of the mean
     squares = reduce("mean", [ops.square(d) for d in deviations])
     variances = squares - ops.square(rest)
     return _larger(variances, ops.zeros_like(variances))
 
 
 def _larger(one: Any, other: Any) -> Any:
-    # With torch, Keras's `maximum` of float64 is float32.
+    # With torch, Keras's `maximum` of float64 returns float32.
     return ops.where(one < other, other, one)
 
 
 def _size_of(tensor: Any) -> Any:
-    """The number of entries, where the shape is known without the graph's help."""
+    """The number of entries, from the static shape."""
     shape = tuple(tensor.shape)
     return ops.size(tensor) if None in shape else math.prod(shape)
 
@@ -200,8 +200,8 @@ def _share(condition: Any, axis: Any = None) -> Any:
 def update_ratio(before: Any, after: Any) -> Any:
     """`||after - before|| / ||before||` of a weight, >= 0: how far an update moved it.
 
-    0 for a weight that stayed where it was, 0 itself included; infinite for one that
-    left 0.
+    It is 0 for a weight that did not change, even if the weight is 0, and infinite for
+    a weight that left 0.
 
     >>> before, after = keras.ops.array([3.0, 4.0]), keras.ops.array([3.0, 1.5])
     >>> float(update_ratio(before, after))
@@ -236,16 +236,16 @@ def dead_fraction(activation: Any) -> Any:
 
 def dead_fractions(activations: Sequence[Any]) -> Any:
     """`dead_fraction` of several layers of one width, shape (layers,)."""
-    # A sum keeps NaN, and is much faster than `all` of a comparison.
+    # A sum keeps NaN, and is much faster than `all` on a comparison.
     sums = _sums_over_batch(ops.abs, activations)
     return _share(ops.equal(sums, 0), axis=-1)
 
 
 def saturated_fraction(slope: Any, max_slope: float) -> Any:
-    """The share of units with next to no slope for over half of the batch, 0 to 1.
+    """The share of units with almost no slope for over half of the batch, 0 to 1.
 
-    Next to none is less than 1 % of the greatest slope that the activation has. A ReLU
-    that is off for over half of the batch counts as saturated.
+    Almost no slope is less than 1 % of the activation's greatest slope. A ReLU that is
+    off for over half of the batch counts as saturated.
 
     >>> slopes = keras.ops.array([[0.001, 1.0], [0.0, 0.5]])
     >>> float(saturated_fraction(slopes, max_slope=1.0))
@@ -261,13 +261,13 @@ def saturated_fraction(slope: Any, max_slope: float) -> Any:
 def saturated_fractions(slopes: Sequence[Any], max_slope: float) -> Any:
     """`saturated_fraction` of several layers of one width, shape (layers,)."""
     bound = SATURATED_SLOPE * max_slope
-    # Each slope counts 1, or -1 if it is flat.
+    # Each slope counts as 1, or as -1 if it is flat.
     sums = _sums_over_batch(lambda slope: ops.sign(ops.abs(slope) - bound), slopes)
     return _share(sums < 0, axis=-1)
 
 
 def _sums_over_batch(function: Callable[[Any], Any], tensors: Sequence[Any]) -> Any:
-    """Of what an elementwise function makes of each tensor: shape (tensors, units)."""
+    """Sums of an elementwise function over the batch: shape (tensors, units)."""
 
     def sums(stack: Any) -> Any:
         return ops.sum(function(stack), axis=tuple(range(1, len(stack.shape) - 1)))
@@ -278,12 +278,11 @@ def _sums_over_batch(function: Callable[[Any], Any], tensors: Sequence[Any]) -> 
 def duplicate_fraction(weight: Any, gradient: Any) -> Any:
     """The share of units that equal another unit up to rounding, between 0 and 1.
 
-    Two units are equal if their columns of the weight are, and their columns of the
-    gradient: then every update keeps them equal, and the layer is no wider than one of
-    them. That is what zeros and constants do. A unit and its negative count as equal;
-    where in the layer they are does not matter. A layer of one unit has 0. Columns of a
-    single entry (of biases) are equal up to rounding by chance now and then: among
-    2,048 of them one in a hundred.
+    Two units are equal if their columns of the weight and of the gradient are. Then
+    every update keeps them equal, and they do the work of one. Zeros and constants do
+    this. A unit and its negative count as equal, wherever they are in the layer. A
+    layer of one unit has 0. Columns of a single entry (of biases) are sometimes equal
+    up to rounding by chance: one in a hundred among 2,048.
 
     >>> weight, gradient = keras.ops.ones((3, 4)), keras.ops.ones((3, 4))
     >>> float(duplicate_fraction(weight, gradient))
@@ -304,12 +303,12 @@ def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any
     weight_size, weight_direction = _size_and_direction(weight_keys)
     gradient_size, gradient_direction = _size_and_direction(gradient_keys)
     directions = ops.concatenate([weight_direction, gradient_direction], axis=-2)
-    # The sign of the first direction that is not 0.
+    # The sign along the first direction that is not 0.
     first = ops.where(weight_direction == 0, gradient_direction, weight_direction)
     sign = ops.where(first[..., :1, :] < 0, -1.0, 1.0)
     directions = directions * ops.cast(sign, directions.dtype)
     features = ops.concatenate([directions, weight_size, gradient_size], axis=-2)
-    # Equal units are next to each other in the order of one number made of all, or
+    # Sorted by one number made of all keys, equal units are next to each other, or
     # nearly: others may come in between.
     number = ops.sum(features * _mixture(features), axis=-2)
     features = _in_order(ops.swapaxes(features, -1, -2), ops.argsort(number, axis=-1))
@@ -324,14 +323,15 @@ def duplicate_fractions(weights: Sequence[Any], gradients: Sequence[Any]) -> Any
 
 
 def units_of(tensor: Any) -> int:
-    """The number of entries of the last axis; 1 of a scalar."""
+    """The number of entries of the last axis; 1 for a scalar."""
     return tensor.shape[-1] if len(tensor.shape) else 1
 
 
 def _unit_keys(tensors: Sequence[Any]) -> Any:
     """Random projections of each unit's column: equal columns, equal keys.
 
-    The same directions at each call: n of (..., units) to (n, NUM_PROJECTIONS, units).
+    It uses the same directions in each call, and turns n tensors of shape (..., units)
+    into (n, NUM_PROJECTIONS, units).
     """
 
     def keys(columns: Any) -> Any:
@@ -355,7 +355,7 @@ def _directions(size: int, dtype: str) -> np.ndarray:
 
 
 def _in_order(rows: Any, order: Any) -> Any:
-    """The rows of each layer in an order of its own.
+    """The rows of each layer in the layer's order.
 
     Args:
         rows: shape (layers, units, features).
@@ -363,7 +363,7 @@ def _in_order(rows: Any, order: Any) -> Any:
     """
     layers, units, features = rows.shape
     first = ops.cast(units * np.arange(layers)[:, None], order.dtype)
-    # One `take` of whole rows: `take_along_axis` looks up each number.
+    # One `take` of whole rows, because `take_along_axis` looks up each number.
     return ops.take(ops.reshape(rows, (layers * units, features)), order + first, 0)
 
 
@@ -375,6 +375,6 @@ def _size_and_direction(keys: Any) -> tuple[Any, Any]:
 
 
 def _mixture(features: Any) -> Any:
-    """Weights of which no small whole multiples cancel."""
+    """Mixes features with weights whose small integer multiples do not cancel."""
     weights = np.sqrt([2.0, 3, 5, 7, 11, 13, 17, 19, 23, 29])
     return ops.cast(weights[:, None], features.dtype)

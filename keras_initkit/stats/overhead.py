@@ -1,4 +1,4 @@
-"""How much recording costs on this machine, and which interval keeps it cheap."""
+"""Measures the cost of recording, and finds an interval that keeps it low."""
 
 import math
 import statistics
@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from keras_initkit.stats.session import Session
 
-# Laps of each kind of step: enough for a median, few enough to be there soon.
+# Laps of each kind of step: enough for a median, few enough for a quick result.
 MIN_LAPS = 10
-# The first lap of each kind, in which the step is traced and compiled, tells nothing.
+# The first lap of each kind traces and compiles the step, so it does not count.
 NUM_TRACED = 2
 
 
 class Cost(NamedTuple):
-    """What was measured.
+    """The measured cost.
 
     Attributes:
         step: seconds of a training step that is not recorded.
-        record: seconds that a recorded step takes longer.
+        record: additional seconds of a recorded step.
     """
 
     step: float
@@ -28,12 +28,12 @@ class Cost(NamedTuple):
 class Overhead:
     """Compares recorded steps of a session with others, once.
 
-    A lap is one step, from its beginning to that of the next; while it is measured, the
-    step is waited for, where it would go on in the background.
+    A lap is one step, from its beginning to that of the next. While it measures, it
+    waits for each step, which would otherwise run on in the background.
 
     Args:
-        session: whose steps are compared.
-        max_overhead: greatest share of the training time that recording may take.
+        session: the session with the steps.
+        max_overhead: the largest share of the training time that recording may take.
     """
 
     def __init__(self, session: Session, max_overhead: float) -> None:
@@ -44,14 +44,14 @@ class Overhead:
         self._num_recorded = 0
 
     def pause(self) -> None:
-        """What lies between the last lap and the next one is no part of either."""
+        """Excludes the time between the last lap and the next one."""
         self._began = None
 
     def lap(self) -> Cost | None:
-        """To be called before each step: the last one has ended, and the next begins.
+        """Ends one lap and begins the next. Call it before each step.
 
         Returns:
-            The cost, as soon as there are enough laps of both kinds.
+            The cost, once there are enough laps of both kinds.
         """
         self._session.wait()
         now = time.perf_counter()
@@ -68,5 +68,5 @@ class Overhead:
         return Cost(plain, record=recorded - plain)
 
     def interval_for(self, cost: Cost) -> int:
-        """How many steps must lie between two recorded ones."""
+        """The number of steps from one record to the next that keeps the cost low."""
         return math.ceil(cost.record / (self._max_overhead * cost.step))

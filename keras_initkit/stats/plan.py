@@ -1,4 +1,4 @@
-"""What is recorded of the updates of one model, and how a row of it is made."""
+"""Plans the record of a model's updates, and makes rows of it."""
 
 import functools
 import math
@@ -22,14 +22,13 @@ from keras_initkit.stats.update_hook import Given
 
 
 class Tensors(NamedTuple):
-    """What a row is made of, before the update: one entry for each layer.
+    """The tensors of a row before the update, with one entry for each layer.
 
     Attributes:
         weights: the weights.
-        scaled_gradients: dense, as the optimizer is given them; None for a layer that
-            has none.
-        signals: those of all calls of the layer.
-        scale: what the optimizer has multiplied the loss with; None if nothing.
+        scaled_gradients: dense, as the optimizer gets them; None for a layer without.
+        signals: the signals of all calls of the layer.
+        scale: the factor by which the optimizer multiplied the loss, or None.
     """
 
     weights: list[Any]
@@ -38,7 +37,7 @@ class Tensors(NamedTuple):
     scale: Any
 
     def gradients(self) -> list[Any]:
-        """The gradients of the loss itself; None for a layer that has none."""
+        """The gradients of the loss itself; None for a layer without."""
         if self.scale is None:
             return self.scaled_gradients
         return [
@@ -48,15 +47,15 @@ class Tensors(NamedTuple):
 
 
 class Plan:
-    """The variables and statistics that are recorded of a model, in this order.
+    """The variables and statistics to record of a model, in order.
 
     Args:
         model: a `keras.Model`, built or not.
-        optimizer: whose updates are recorded.
-        statistics: what is recorded of each layer.
-        include_biases: whether every trainable variable is recorded, not only kernels.
+        optimizer: the optimizer whose updates to record.
+        statistics: the statistics of each layer.
+        include_biases: whether to record every trainable variable, not only kernels.
         layers: as in `select_variables`.
-        has_histograms: whether histograms may be asked for.
+        has_histograms: whether histograms may be requested.
 
     Attributes:
         model: as given.
@@ -65,10 +64,10 @@ class Plan:
         variables: the recorded variables; empty until the model is built.
         layers: their names.
         row: computes the statistics.
-        faults: which of the user's functions cannot measure which layers, in words.
+        faults: the user's functions that cannot measure some layers, in words.
         has_histograms: as given.
-        needs_signals: whether anything is recorded of the forward pass.
-        key: equal plans of one model make equal rows.
+        needs_signals: whether it records anything of the forward pass.
+        key: equal for plans of one model that make equal rows.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class Plan:
 
     @functools.cached_property
     def key(self) -> tuple:
-        # What is trainable is fixed when a model is compiled.
+        # Keras fixes the trainable variables when it compiles a model.
         selectors = self._selectors
         listed = selectors if isinstance(selectors, (list, tuple)) else [selectors]
         return (
@@ -108,11 +107,11 @@ class Plan:
         )
 
     def prepare(self) -> None:
-        """Looks at the model, which is built by now.
+        """Looks at the model, which is now built.
 
         Raises:
-            ValueError: if there is nothing to record, or a function of the user's own
-                can measure none of the layers.
+            ValueError: if there is nothing to record, or a user's own function can
+                measure none of the layers.
         """
         if self.variables:
             return
@@ -142,7 +141,7 @@ class Plan:
         ]
         if len(refused) == len(layers):
             raise ValueError(
-                "Argument `statistics`: a function of one tensor must return a scalar "
+                "Argument `statistics` must have only functions that return a scalar "
                 f"for at least one layer. Received: statistics={name}, which cannot "
                 f"measure {'; '.join(refused)}"
             )
@@ -154,7 +153,7 @@ class Plan:
 
     @property
     def histogram_shape(self) -> tuple[int, ...]:
-        """Of the histograms of one step: sources, layers, bins."""
+        """The shape of the histograms of one step: sources, layers, bins."""
         if not self.has_histograms:
             return (0,)
         return len(HISTOGRAM_SOURCES), len(self.layers), log_bins.NUM_BINS
@@ -174,8 +173,8 @@ class Plan:
     def learning_rate(self) -> Any:
         """The learning rate of the step, before its update: a scalar.
 
-        NaN where the optimizer has none, or it is a function of the user's own, which
-        may return something else each time that it is called.
+        NaN if the optimizer has none, or if it is the user's own function, which may
+        return something else in each call.
         """
         backend = backends.current()
         rate = keras_private.learning_rate_of(self.optimizer)
@@ -185,7 +184,7 @@ class Plan:
         return backend.snapshot(rate) if isinstance(rate, keras.Variable) else math.nan
 
     def tensors(self, replicas: tuple[Given, ...]) -> Tensors:
-        """What is there before the update, from what each replica gave."""
+        """The tensors before the update, from the input of each replica."""
         backend = backends.current()
         read = backend.snapshot if self.statistics.update else backend.value
         return Tensors(
@@ -196,13 +195,13 @@ class Plan:
         )
 
     def updates(self, before: Tensors) -> Any:
-        """What the update did, after it: a vector."""
+        """The statistics of the update, after it: a vector."""
         backend = backends.current()
         after = [backend.value(variable) for variable in self.variables]
         return backend.apart(lambda: self.row.of_update(before.weights, after))
 
     def was_skipped(self) -> Callable[[], Any]:
-        """To be called before the update; after it, tells whether it was left out."""
+        """Call this before the update; the result tells whether it was skipped."""
         if not may_skip(self.optimizer):
             return lambda: False
         value = backends.current().value
@@ -211,7 +210,7 @@ class Plan:
         return lambda: ops.equal(value(counter), before)
 
     def _gradients(self, replicas: tuple[Given, ...]) -> list[Any]:
-        """Of several replicas the sum: the loss of each is divided by their number."""
+        """The sum over replicas: the loss of each is divided by their number."""
         backend = backends.current()
         given = [
             dict(zip(map(id, replica.variables), replica.gradients, strict=False))
@@ -228,7 +227,7 @@ class Plan:
         return gradients
 
     def _signals(self, replicas: tuple[Given, ...]) -> list[list[Signal]]:
-        """Those of a layer belong to its kernel."""
+        """The signals of each recorded variable: a layer's belong to its kernel."""
         of_kernels: dict[int, list[Signal]] = {}
         for replica in replicas:
             for signal in replica.signals:
@@ -238,12 +237,12 @@ class Plan:
 
 
 def may_skip(optimizer: Any) -> bool:
-    """Whether an optimizer leaves out steps whose gradients are not finite."""
+    """Tells whether an optimizer skips steps whose gradients are not finite."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 def _loss_scale(optimizer: Any) -> Any:
-    """What the optimizer multiplies the loss with, a scalar tensor; None if nothing."""
+    """The factor by which the optimizer multiplies the loss: a scalar, or None."""
     one = ops.ones(())
     scale = optimizer.scale_loss(one)
     return None if scale is one else scale

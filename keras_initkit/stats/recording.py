@@ -1,4 +1,4 @@
-"""The recording train function of a model: Keras's own, and rows beside its logs."""
+"""The recording train function of a model: Keras's own, with rows beside its logs."""
 
 import contextlib
 import itertools
@@ -16,28 +16,28 @@ from keras_initkit.stats.plan import Plan
 from keras_initkit.stats.update_hook import Given, UpdateHook
 
 IN_BRANCH = (
-    "the training step applies its optimizer inside a branch or a loop of the "
-    "graph, from which no statistics can be returned. Record it with `layer_stats`"
+    "the training step applies its optimizer inside a branch or a loop of the graph, "
+    "which cannot return statistics. Record it with `layer_stats`"
 )
 
 
 class Recording:
-    """A train function, made by the model's own trainer, that returns rows too.
+    """A train function from the model's own trainer that also returns rows.
 
-    The trainer is asked for a train function while another `train_step` stands in for
-    the model's. That one shows what the optimizer is given to pure functions, and
-    returns their results beside the logs, from where they are taken before Keras sees
-    them. What stands in is there while the function is made or called, and only then.
+    The trainer makes it while another `train_step` stands in for the model's. That one
+    passes what the optimizer gets to pure functions, and returns their results beside
+    the logs. They are taken from there before Keras sees them. The stand-in is in place
+    only while the function is made or called.
 
     It takes one step in each call, whatever `steps_per_execution` says.
 
     Args:
         model: a compiled `keras.Model`.
-        plans: what is recorded; without any, it is Keras's own function for one step.
+        plans: what to record. Without plans, it is Keras's own function for one step.
         with_histograms: for each plan, whether its rows hold histograms.
 
     Attributes:
-        faults: for each plan, what kept its rows from being made.
+        faults: for each plan, the reasons for missing rows.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Recording:
         of_optimizers: dict[int, list[int]] = {}
         for number, plan in enumerate(plans):
             of_optimizers.setdefault(id(plan.optimizer), []).append(number)
-        # One for each optimizer: the signals that led to an update are taken once.
+        # One hook for each optimizer, because the signals of an update are taken once.
         self._hooks = [self._hook(numbers) for numbers in of_optimizers.values()]
         self._own_step = model.train_step
-        self._step = threading.local()  # a replica has a thread of its own
+        self._step = threading.local()  # each replica has its own thread
         self.faults: tuple[dict[str, str], ...] = tuple({} for _ in plans)
         attributes = vars(model)
         before = attributes["train_function"]
@@ -72,9 +72,9 @@ class Recording:
         """Takes one step.
 
         Returns:
-            What Keras's own function returns; and for each plan a tuple of rows, one
-            for each update, of dicts with `step`, `learning_rate`, `skipped`, `values`,
-            `loss` (None if there is none in the logs) and, if there are histograms,
+            The result of Keras's own function; and for each plan a tuple with a row for
+            each update. A row is a dict with `step`, `learning_rate`, `skipped`,
+            `values`, `loss` (None if the logs have none) and, if there are histograms,
             `counts`.
         """
         with self._in_place():
@@ -119,7 +119,7 @@ class Recording:
         return backends.current().with_rows(outputs, tuple(rows))
 
     def _hook(self, numbers: list[int]) -> UpdateHook:
-        """For the plans of these numbers, which are of one optimizer."""
+        """Makes the hook for the plans of these numbers, which share an optimizer."""
 
         def observe(replicas: tuple[Given, ...]) -> Callable[[], Any]:
             finishes = [self._begin(number, replicas) for number in numbers]
@@ -136,7 +136,7 @@ class Recording:
         return UpdateHook(plans[0].optimizer, observe, deliver, take)
 
     def _begin(self, number: int, replicas: tuple[Given, ...]) -> Callable[[], Any]:
-        """Begins a row of one plan; returns what ends it. Our failures are faults."""
+        """Begins a row of one plan; returns what ends it. Errors become faults."""
         plan, has_histograms = self._plans[number], self._with_histograms[number]
         plan.prepare()
         return harmlessly(
@@ -148,7 +148,7 @@ class Recording:
 def _begin_row(
     plan: Plan, replicas: tuple[Given, ...], has_histograms: bool
 ) -> Callable[[], dict[str, Any]]:
-    """Measures what is there before the update; returns what measures the rest."""
+    """Measures before the update; returns a function that measures after it."""
     apart, row = backends.current().apart, plan.row
     tensors = plan.tensors(replicas)
     made: dict[str, Any] = {
@@ -160,8 +160,8 @@ def _begin_row(
         return row.of_tensors(tensors.weights, tensors.gradients())
 
     parts = [
-        # Each gradient is read as soon as it is there, and still near at hand; but the
-        # optimizer divides by the scale as well, and must do so by itself.
+        # Each gradient is read as soon as it exists, while it is in the cache. But the
+        # optimizer also divides by the scale, and must do so on its own.
         measure() if tensors.scale is None else apart(measure),
         apart(lambda: row.of_signals(tensors.signals)),
     ]

@@ -1,4 +1,4 @@
-"""One row: all the chosen statistics of all layers at one update, a pure function."""
+"""One row: the chosen statistics of all layers at one update, as a pure function."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from keras_initkit.stats import log_bins, measures
 from keras_initkit.stats.statistics import Statistics
 
 NAN = float("nan")
-ROUNDING = 1e-5  # what is left of the slope of a softmax
+ROUNDING = 1e-5  # the rounding error of a softmax's slope
 HISTOGRAM_SOURCES = ("weight", "gradient", "pre_activation")
 
 
@@ -21,12 +21,12 @@ class Row:
     """Computes the statistics of n layers from the tensors of one update.
 
     Every method returns one vector, by statistic and then by layer, in the order of
-    `statistics.keys`; NaN where a layer has no such tensor.
+    `statistics.keys`, with NaN if a layer has no such tensor.
 
     Args:
-        statistics: what is computed.
-        unmeasurable: for each function of the user's own that cannot measure every
-            tensor, by its name, the shapes that it cannot.
+        statistics: the statistics to compute.
+        unmeasurable: by the name of a user's own function, the shapes that it cannot
+            measure.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Row:
         self._max_slopes: dict[int, tuple[Any, float]] = {}
 
     def of_tensors(self, weights: Sequence[Any], gradients: Sequence[Any]) -> Any:
-        """What is chosen of weights and gradients: a vector, or None for nothing.
+        """The statistics of weights and gradients: a vector, or None for nothing.
 
         Args:
             weights: before the update, one for each layer.
-            gradients: dense and without any loss scale; None for a layer without.
+            gradients: dense and without any loss scale; None for a layer without one.
         """
         keys = self._statistics.of_tensors
         table = _Table(len(weights))
@@ -58,10 +58,10 @@ class Row:
         return table.vector(keys) if keys else None
 
     def of_signals(self, signals: Sequence[Sequence[Signal]]) -> Any:
-        """What is chosen of the forward pass: a vector, or None for nothing.
+        """The statistics of the forward pass: a vector, or None for nothing.
 
         Args:
-            signals: for each layer those of all its calls.
+            signals: for each layer, the signals of all its calls.
         """
         keys = self._statistics.forward
         table = _Table(len(signals))
@@ -160,7 +160,7 @@ class Row:
                 table.put(key, places, moments[name])
 
     def _slopes(self, functions: Sequence[Any], z: Sequence[Any]) -> Any:
-        """f'(z) / max |f'| of all calls, each with its function; None if unknown."""
+        """f'(z) / max |f'| for all calls, each with its function; None if unknown."""
         slopes = []
         for function, tensor in zip(functions, z, strict=True):
             max_slope = self._max_slope(function, tensor.shape[1:])
@@ -182,10 +182,10 @@ class Row:
 
 
 class _Table:
-    """Numbers of keys and layers, put together in one operation.
+    """Collects the numbers of keys and layers, and joins them in one operation.
 
     Args:
-        num_layers: how many layers there are.
+        num_layers: the number of layers.
     """
 
     def __init__(self, num_layers: int) -> None:
@@ -195,16 +195,16 @@ class _Table:
         self._places: dict[str, np.ndarray] = {}
 
     def put(self, key: str, layers: Sequence[int], values: Any) -> None:
-        """Takes in one key of some layers: a vector of as many values."""
+        """Adds one key of some layers, as a vector with a value for each."""
         places = self._places.setdefault(key, np.zeros(self._num_layers, "int32"))
         places[layers] = np.arange(self._size, self._size + len(layers))
         self._parts.append(values)
         self._size += len(layers)
 
     def vector(self, keys: Sequence[str]) -> Any:
-        """By key and then by layer, shape (keys * layers,); NaN where nothing was put.
+        """All values by key and then by layer, shape (keys * layers,).
 
-        It is float64 if any of the values is, else float32.
+        Missing values are NaN. It is float64 if any of the values is, else float32.
         """
         dtypes = {keras.backend.standardize_dtype(part.dtype) for part in self._parts}
         dtype = "float64" if "float64" in dtypes else "float32"
@@ -220,10 +220,10 @@ def greatest_slope(function: Callable[[Any], Any], shape: Sequence[Any]) -> floa
 
     Args:
         function: f.
-        shape: of what it takes, without the batch.
+        shape: the shape of its input, without the batch.
     """
     backend = backends.current()
-    # At each point the same number in all units: what a softmax does not change.
+    # The same number in all units at each point, which a softmax does not change.
     points = np.linspace(-10, 10, num=201, dtype="float32")
     shape = [1 if size is None else size for size in shape]
     grid = np.broadcast_to(points.reshape(-1, *(1 for _ in shape)), (201, *shape))
@@ -234,13 +234,13 @@ def greatest_slope(function: Callable[[Any], Any], shape: Sequence[Any]) -> floa
         is_elementwise = tuple(function(tensor).shape) == grid.shape
         slopes = ops.convert_to_numpy(backend.slope(function, tensor))
         largest = float(np.max(np.abs(slopes)))
-    except Exception:  # whatever the user's own function raises here
+    except Exception:  # the user's function may raise anything
         return NAN
     return largest if is_elementwise and largest > ROUNDING else NAN
 
 
 def _of_one_width(tensors: Sequence[Any]) -> list[list[int]]:
-    """The places of those tensors that are there, by the width of their layer."""
+    """The positions of the tensors that are not None, by the width of their layer."""
     groups: dict[int, list[int]] = {}
     for place, tensor in enumerate(tensors):
         if tensor is not None:
@@ -259,7 +259,7 @@ def _tensor(scalar: Any) -> Any:
 
 
 def _joined(tensors: Sequence[Any]) -> Any:
-    """All calls of a layer as one batch, wide."""
+    """All calls of a layer as one batch, widened."""
     if len(tensors) == 1:
         return measures.widen(tensors[0])
     units = tensors[0].shape[-1]
@@ -272,6 +272,6 @@ def _histogram(tensors: Sequence[Any]) -> Any:
     if not tensors:
         return ops.full((log_bins.NUM_BINS,), NAN, "float32")
     indices = [log_bins.indices(measures.widen(tensor)) for tensor in tensors]
-    # What is not finite has a place behind the others.
+    # Entries that are not finite go into an extra bin.
     counts = backends.current().count(ops.concatenate(indices), log_bins.NUM_BINS + 1)
     return counts[:-1]

@@ -1,18 +1,18 @@
-"""Which training steps are recorded."""
+"""Chooses the training steps to record."""
 
 from typing import Any
 
 from keras_initkit import arguments
 
-# What "auto" never goes below: one step in so many costs next to nothing.
+# The shortest interval of "auto", at which recording costs almost nothing.
 AUTO_INTERVAL = 50
 
 
 class Schedule:
     """Selects the first `warmup_steps` steps, and then one step in `update_freq`.
 
-    A step is a value of `optimizer.iterations`, so that the schedule goes on across
-    `fit` calls, restarts and resumed runs.
+    A step is a value of `optimizer.iterations`, so the schedule continues across `fit`
+    calls, restarts and resumed runs.
 
     Examples:
 
@@ -21,9 +21,9 @@ class Schedule:
     [19, 50, 100]
 
     Args:
-        update_freq: a positive int, a step is recorded where it divides by it;
-            `"batch"`, the same as 1; `"epoch"`, the first step of each epoch; or
-            `"auto"`, one step in 50 or fewer.
+        update_freq: a positive int n for every n-th step; `"batch"`, the same as 1;
+            `"epoch"`, the first step of each epoch; or `"auto"`, one step in 50 or
+            fewer.
         warmup_steps: int >= 0.
         name: the name of the argument that `update_freq` came from, for errors.
 
@@ -54,12 +54,12 @@ class Schedule:
         self.warmup_steps = arguments.integer("warmup_steps", warmup_steps, least=0)
 
     def selects(self, step: Any, interval: Any = None, epoch_start: Any = 0) -> Any:
-        """Whether a step is recorded: a bool, or a boolean tensor for tensors.
+        """Tells whether a step is recorded: a bool, or a boolean tensor for tensors.
 
         Args:
             step: int or integer scalar tensor.
-            interval: what is used in place of the schedule's own, of the same kind; it
-                is left aside where the first steps of epochs are recorded.
+            interval: replaces the schedule's own, of the same kind. The schedule
+                `"epoch"` ignores it.
             epoch_start: the first step of the epoch, of the same kind.
         """
         if self.interval is None:

@@ -1,4 +1,4 @@
-"""One recording of one model: counts its steps, and collects the rows of some."""
+"""One recording of one model, which counts steps and collects rows."""
 
 import logging
 import math
@@ -24,26 +24,25 @@ from keras_initkit.stats.train_functions import TrainFunctions
 log = logging.getLogger("keras_initkit")
 
 
-# Step, values, whether it was skipped, loss and learning rate.
+# Step, values, whether the step was skipped, loss and learning rate.
 _Decoded = tuple[int, np.ndarray, bool, float, float]
 
 
 class _Delivery(NamedTuple):
-    """The rows of one call of the train function, and what the schedules were then."""
+    """The rows of one call of the train function, with the schedules at that time."""
 
     rows: tuple
     interval: int | None
     epoch_start: int
-    counter: int  # of the optimizer, before it
+    counter: int  # the optimizer's counter before the call
 
 
 class Session:
     """Records the steps of a model that a schedule selects, from `attach` to `detach`.
 
-    On a selected step the chosen statistics are computed of every trainable kernel
-    before the update, of its gradient as the optimizer is given it, divided by the loss
-    scale if there is one, of the forward pass that led to it, and of what the update
-    did. A step that is not selected is taken by Keras's own train function.
+    A selected step measures every trainable kernel before the update, its gradient as
+    the optimizer gets it (divided by the loss scale, if there is one), the forward pass
+    that led to it, and the update. Keras's own train function takes all other steps.
 
     Examples:
 
@@ -59,20 +58,20 @@ class Session:
 
     Args:
         model: a `keras.Model`, built or not.
-        schedule: which steps are recorded.
-        statistics: what is recorded of each.
-        histograms: the schedule of the histograms; None if there are none.
-        include_biases: whether every trainable variable is recorded, not only kernels.
+        schedule: the steps to record.
+        statistics: what to record of each step.
+        histograms: the schedule of the histograms, or None.
+        include_biases: whether to record every trainable variable, not only kernels.
         layers: as in `select_variables`.
-        optimizer: what the model is trained with, if it is not compiled with it.
+        optimizer: the optimizer of the training, if the model is not compiled with it.
 
     Attributes:
-        plan: what is recorded.
-        interval: how many steps lie between two recorded ones; it may be changed.
-        fit: what identifies the call of `fit` that it was attached for.
-        outbox: where a training loop of the user's own leaves its rows, if any.
-        num_rows: how many rows have come so far, read or not.
-        faults: what kept rows from being made; each was logged.
+        plan: what to record.
+        interval: the number of steps from one record to the next; you may change it.
+        fit: identifies the call of `fit` that it was attached for.
+        outbox: where the user's own training loop leaves its rows, if there is one.
+        num_rows: the number of rows so far, read or not.
+        faults: the reasons for missing rows; each was logged.
 
     Raises:
         ValueError: if there is no optimizer, or no trainable kernel to record.
@@ -92,9 +91,9 @@ class Session:
             optimizer = getattr(model, "optimizer", None)
             if optimizer is None:
                 raise ValueError(
-                    "Argument `model` must be compiled with an optimizer, whose "
-                    "gradients are recorded. Call `model.compile(optimizer, loss)` "
-                    f"first. Received: model {model.name!r}, which has no optimizer"
+                    "Argument `model` must be compiled with an optimizer. Call "
+                    "`model.compile(optimizer, loss)` first. "
+                    f"Received: model {model.name!r}, which has no optimizer"
                 )
         arguments.instance(
             "optimizer", optimizer, keras.optimizers.Optimizer, "a Keras optimizer"
@@ -117,17 +116,17 @@ class Session:
         self.outbox: backends.Outbox | None = None
         self._functions: TrainFunctions | None = None
         self._deliveries: deque[_Delivery] = deque()
-        self._counter = 0  # of the optimizer, before the batch that comes or runs
-        self._updates = 1  # of the optimizer in one step
+        self._counter = 0  # the optimizer's, before the next or current batch
+        self._updates = 1  # the optimizer's updates in one step
         self._epoch_start = -1
         self._is_epoch_start = self._must_look = True
 
     def attach(self, fit: object = None) -> None:
-        """From now on `before_batch` decides which function takes the next batch.
+        """Attaches the session, so `before_batch` chooses the train function.
 
         Args:
-            fit: what identifies the current call of `fit`. Sessions that an interrupted
-                call left behind carry another one, and are detached.
+            fit: identifies the current call of `fit`. Sessions that an interrupted call
+                left behind have another one, and are detached.
         """
         self.fit = fit
         self._functions = TrainFunctions.of(self._model)
@@ -136,14 +135,14 @@ class Session:
         self._must_look = True  # other callbacks may load another state
 
     def detach(self) -> None:
-        """Keras's own train function takes all that follows."""
+        """Detaches the session. Keras's own train function takes all further steps."""
         if self._functions is not None:
             self._functions.remove(self)
         self._functions = None
 
     @property
     def is_attached(self) -> bool:
-        """Whether it was attached, and neither detached nor replaced since."""
+        """Tells whether it is attached: neither detached nor replaced since."""
         return self._functions is not None and self._functions.has(self)
 
     def mark_epoch(self) -> None:
@@ -151,11 +150,11 @@ class Session:
         self._is_epoch_start = self._must_look = True
 
     def look_up(self) -> None:
-        """The number of the next step is looked up, and not counted."""
+        """Looks up the number of the next step instead of counting it."""
         self._must_look = True
 
     def before_batch(self) -> None:
-        """Decides about the next batch; to be called once before each."""
+        """Decides about the next batch. Call it once before each."""
         self._count()
         if self._is_epoch_start:
             self._epoch_start, self._is_epoch_start = self.next_step, False
@@ -163,7 +162,7 @@ class Session:
             self._functions.choose()
 
     def selects(self, step: Any) -> Any:
-        """Whether anything is wanted of a step, which may be a tensor."""
+        """Tells whether it wants anything of a step, which may be a tensor."""
         is_wanted = self._schedule.selects(step, self.interval)
         if self._histograms is not None:
             is_wanted = is_wanted | self._histograms.selects(step)
@@ -171,7 +170,7 @@ class Session:
 
     @property
     def next_step(self) -> int:
-        """The number of the next step: of `optimizer.iterations` before it."""
+        """The number of the next step: `optimizer.iterations` before it."""
         return self._step(self._counter)
 
     def wants(self, ahead: int) -> tuple[bool, bool]:
@@ -197,13 +196,13 @@ class Session:
         for fault, trace in faults.items():
             if fault not in self.faults:
                 self.faults.add(fault)
-                log.warning("keras_initkit: %s. The training goes on.%s", fault, trace)
+                log.warning("keras_initkit: %s. Training continues.%s", fault, trace)
 
     def mark(self) -> tuple[int, str] | None:
-        """The next step, and the fingerprint of the weights; between two epochs.
+        """The next step and the fingerprint of the weights, between two epochs.
 
-        None if the weights are not there: the model is not built, or a training loop of
-        the user's own keeps them elsewhere.
+        None if the weights are not there: the model is not built, or the user's own
+        training loop keeps them elsewhere.
         """
         plan = self.plan
         if not plan.variables:
@@ -216,29 +215,29 @@ class Session:
             return None
 
     def wait(self) -> None:
-        """Returns when the steps that are under way are done."""
+        """Waits for the running steps."""
         counter = keras_private.raw_iterations(self.plan.optimizer)
         backends.current().held(self._model, counter)
 
     @property
     def num_waiting(self) -> int:
-        """How many steps were recorded and not read yet."""
+        """The number of recorded steps that were not read yet."""
         in_loop = self.outbox.num_waiting() if self.outbox is not None else 0
         return len(self._deliveries) + in_loop
 
     @property
     def num_lost(self) -> int:
-        """How many steps were recorded in vain, as they were not read in time."""
+        """The number of recorded steps that were lost, because nothing read them."""
         return self.outbox.num_lost if self.outbox is not None else 0
 
     def read(self) -> tuple[Records, dict[str, Histograms]]:
-        """What was recorded since the last call, in the order of the steps.
+        """Returns the records since the last call, in the order of the steps.
 
-        It waits until that is computed, and may be called from any thread, but only
-        from one at a time.
+        It waits until they are computed. Any thread may call it, but only one at a
+        time.
 
         Returns:
-            The rows, and of some steps the histograms of each source.
+            The rows, and the histograms of each source for some steps.
         """
         rows, counts = [], []
         while self._deliveries:
@@ -247,7 +246,7 @@ class Session:
                 record = self._decoded(row)
                 step = record[0]
                 if step != self._step(delivery.counter + number):
-                    self._must_look = True  # somebody else has trained in between
+                    self._must_look = True  # something else has trained in between
                 when = step, delivery.interval, delivery.epoch_start
                 if self._schedule.selects(*when):
                     rows.append(record)
@@ -269,7 +268,7 @@ class Session:
         return rows
 
     def _count(self) -> None:
-        """Which step comes next: counted, or looked up where that may be wrong."""
+        """Finds the next step: counted, or looked up if the count may be wrong."""
         backend, optimizer = backends.current(), self.plan.optimizer
         if self._must_look or may_skip(optimizer) or backend.can_look(self._model):
             self._must_look = False
@@ -279,7 +278,7 @@ class Session:
             self._counter += self._updates * self._model.steps_per_execution
 
     def _step(self, counter: int) -> int:
-        """The value of `optimizer.iterations`, which leaves out accumulated steps."""
+        """The value of `optimizer.iterations`, which skips accumulated steps."""
         return counter // keras_private.accumulated_steps(self.plan.optimizer)
 
     def _selects_histograms(self, step: int, epoch_start: int) -> bool:
@@ -317,7 +316,7 @@ class Session:
 
 
 def _number(logged: Any) -> float:
-    """A number of a step, as its loss, which is what its author made of it."""
+    """A number of a step, such as its loss, which may be any user's object."""
     try:
         if not isinstance(logged, (int, float)):
             logged = backends.current().numbers(logged)

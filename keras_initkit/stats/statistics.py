@@ -1,4 +1,4 @@
-"""Which statistics are recorded, and under which keys."""
+"""The recorded statistics and their keys."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,10 +22,10 @@ Measure = str | Callable[[Any], Any]
 
 
 class Statistics:
-    """The statistics that were asked for, each under its key.
+    """The chosen statistics, by their keys.
 
-    A name of `TENSOR_MEASURES` stands for two keys, `weight_<name>` and
-    `gradient_<name>`, and so does a user's function `f(tensor) -> scalar`, by its
+    A name in `TENSOR_MEASURES` stands for two keys, `weight_<name>` and
+    `gradient_<name>`. So does a user's function `f(tensor) -> scalar`, with its
     `__name__`.
 
     Examples:
@@ -38,16 +38,15 @@ class Statistics:
 
     Attributes:
         measures: for `"weight"` and `"gradient"`, the function of each name.
-        functions: those of them that are the user's own.
-        forward: the keys of what is measured in the forward pass.
-        keys: all keys, in the order in which they are recorded: those of the weights,
-            of the gradients, of units, of the forward pass, of the update.
-        of_tensors: those of them that are of weights and gradients.
-        identity: equal for statistics that are computed alike.
+        functions: the user's own functions.
+        forward: the keys that the forward pass provides.
+        keys: all keys, in the order of recording: weights, gradients, units, forward
+            pass, update.
+        of_tensors: the keys of weights and gradients.
+        identity: equal for statistics that are computed in the same way.
 
     Raises:
-        ValueError: if there is none, one is unknown, or a function has no name of its
-            own.
+        ValueError: if there is none, one is unknown, or a function has no unique name.
     """
 
     def __init__(self, chosen: str | Measure | Sequence[Measure] = DEFAULT) -> None:
@@ -92,17 +91,18 @@ class Statistics:
             )
 
     def names(self, source: str) -> tuple[str, ...]:
-        """The names of what is measured of `"weight"` or `"gradient"`, in order."""
+        """The names of the statistics of `"weight"` or `"gradient"`, in order."""
         return tuple(self.measures[source])
 
     def _add_key(self, key: Any) -> None:
         source, _, name = str(key).partition("_")
         if source not in SOURCES or name not in TENSOR_MEASURES:
             raise ValueError(
-                "Argument `statistics` must be made of functions of one tensor and of "
-                f"these names: {', '.join(TENSOR_MEASURES)} (with weight_ or gradient_ "
-                f"in front for one of the two), {', '.join(FORWARD)}, {DUPLICATES}, "
-                f'{UPDATE}; or be "all". Received: statistics={key!r}'
+                'Argument `statistics` must be "all", or a list of functions of one '
+                f"tensor and of these names: {', '.join(TENSOR_MEASURES)} (with "
+                "weight_ or gradient_ in front for one of the two), "
+                f"{', '.join(FORWARD)}, {DUPLICATES}, {UPDATE}. "
+                f"Received: statistics={key!r}"
             )
         self.measures[source][name] = TENSOR_MEASURES[name]
 
@@ -111,8 +111,8 @@ class Statistics:
         taken = self.measures["gradient"].get(name, TENSOR_MEASURES.get(name))
         if not name.isidentifier() or taken not in (None, function):
             raise ValueError(
-                "Argument `statistics`: a function must have a `__name__` that no "
-                "other statistic has; define it with `def`. "
+                "Argument `statistics` must have only functions with a unique "
+                "`__name__`. Define the function with `def`. "
                 f"Received: statistics={function!r}, with __name__={name!r}"
             )
         for source in SOURCES:

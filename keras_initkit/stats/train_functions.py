@@ -1,4 +1,4 @@
-"""The two train functions of a model, and which of them the next batch gets."""
+"""The two train functions of a model, and the choice between them for each batch."""
 
 import types
 import weakref
@@ -12,33 +12,32 @@ from keras_initkit.stats.faults import Faults
 from keras_initkit.stats.plan import Plan
 from keras_initkit.stats.recording import Recording
 
-# Under this name a model carries what chooses for it, while somebody observes it.
+# A model carries its `TrainFunctions` under this name while something observes it.
 ATTRIBUTE = "_keras_initkit_train_functions"
-# Under this name Keras's own train function carries the recording ones that were made
-# beside it: they live as long as it does.
+# Keras's own train function carries the recording ones under this name, so they live
+# as long as it does.
 CARRIED = "keras_initkit_recordings"
 
 
 class Observer(Protocol):
-    """What wants rows of some of a model's steps."""
+    """An object that wants rows of some of a model's steps."""
 
     plan: Plan
     fit: object
 
     def wants(self, ahead: int) -> tuple[bool, bool]:
-        """Whether it wants a row, and histograms, of the step so many steps ahead."""
+        """Tells whether it wants a row, and histograms, of the step this far ahead."""
 
     def receive(self, rows: tuple, faults: Faults) -> None:
-        """Takes the rows of a step that it wanted, and why some are missing."""
+        """Takes the rows of a wanted step, and the reasons for missing ones."""
 
 
 class TrainFunctions:
     """Chooses before each batch: Keras's own train function, or the recording one.
 
-    All trainers of Keras read `model.train_function` anew at every batch. A step that
-    nobody wants to record is taken by the very function that Keras made. The recording
-    one is in its place for a single call, and puts Keras's own back before anything
-    else, whatever happens then.
+    All trainers of Keras read `model.train_function` again for every batch. Keras's own
+    function takes every step that nothing records. The recording one replaces it for a
+    single call, and puts Keras's own back before it does anything else.
 
     Args:
         model: a compiled `keras.Model`; it is not kept alive.
@@ -54,19 +53,19 @@ class TrainFunctions:
 
     @classmethod
     def of(cls, model: keras.Model) -> "TrainFunctions":
-        """Those of a model, which carries them while somebody observes it."""
-        # Not by setattr: a model tracks what it is given.
+        """Those of a model, which carries them while something observes it."""
+        # Not by setattr, because a model tracks its attributes.
         return vars(model).setdefault(ATTRIBUTE, cls(model))
 
     def add(self, observer: Observer) -> None:
-        """From now on it is asked, in place of those of an interrupted `fit`."""
+        """Adds an observer, and removes those of an interrupted `fit`."""
         self._observers = [
             o for o in self._observers if o.fit is None or o.fit is observer.fit
         ]
         self._observers.append(observer)
 
     def remove(self, observer: Observer) -> None:
-        """It is asked no more; with the last one, nothing is left on the model."""
+        """Removes an observer. The last one leaves nothing on the model."""
         self._observers = [o for o in self._observers if o is not observer]
         self.choose()
         model: Any = self._model()
@@ -74,20 +73,20 @@ class TrainFunctions:
             vars(model).pop(ATTRIBUTE, None)
 
     def has(self, observer: Observer) -> bool:
-        """Whether it was added and not removed since."""
+        """Tells whether the observer was added and not removed since."""
         return any(o is observer for o in self._observers)
 
     def look_first(self, function: Callable[[Any], None]) -> None:
         """Calls a function with the next batch, before the model trains on it.
 
-        A callback is not given the data, the train function is. The function may change
-        variables; it gets None where the batch is spread over several replicas.
+        The train function gets the data; a callback does not. The function may change
+        variables. It gets None if the batch is spread over several replicas.
         """
         self._first_looks.append(function)
         self.choose()
 
     def choose(self) -> None:
-        """Puts in place what takes the next batch; after an observer has decided."""
+        """Sets the train function of the next batch, after an observer has decided."""
         model: Any = self._model()
         if model is None:
             return
@@ -98,7 +97,7 @@ class TrainFunctions:
             self._put_back(model)
 
     def _put_in_place(self, model: Any) -> None:
-        # Not by setattr: a model looks closely at what it is given.
+        # Not by setattr, because a model inspects its attributes.
         attributes = vars(model)
         self._own = model.train_function
         self._before = {
@@ -115,16 +114,16 @@ class TrainFunctions:
             vars(model).update(self._before)
 
     def _begin_another(self, *arguments: Any, **options: Any) -> Any:
-        """What a trainer calls first: the batch that was chosen for did not come.
+        """Handles a trainer that begins again before the chosen batch came.
 
-        Nobody says so when a `fit` ends with an exception.
+        Nothing tells when a `fit` ends with an exception.
         """
         model: Any = self._model()
         self._put_back(model)
         return model.make_train_function(*arguments, **options)
 
     def _run(self, *arguments: Any) -> Any:
-        """Takes an execution of one or several steps, and records what is wanted."""
+        """Runs an execution of one or several steps, and records the wanted ones."""
         model: Any = self._model()
         looks = self._first_looks
         self._put_back(model)
@@ -149,7 +148,7 @@ class TrainFunctions:
         return outputs
 
     def _is_wanted(self, model: Any) -> bool:
-        """Whether a step of the next execution is to be recorded."""
+        """Tells whether an observer wants a step of the next execution."""
         steps = range(model.steps_per_execution)
         return any(any(o.wants(n)) for o in self._observers for n in steps)
 
@@ -187,9 +186,10 @@ class TrainFunctions:
     def _recording(
         self, key: tuple, arguments: tuple, model: Any, *plans: Any
     ) -> tuple[Recording, tuple]:
-        """One that Keras's own function carries, or a new one; what it is called with.
+        """Returns a recording that Keras's function carries, or makes one.
 
-        Where a batch is spread over devices, JAX's trainer looks at the variables.
+        It also returns the arguments to call it with. If a batch is spread over
+        devices, JAX's trainer looks at the variables.
         """
         own = self._own
         carrier = vars(own if isinstance(own, types.FunctionType) else self)

@@ -1,4 +1,4 @@
-"""What stands in for the methods with which an optimizer takes gradients."""
+"""Stands in for the methods with which an optimizer takes gradients."""
 
 import functools
 import threading
@@ -12,13 +12,13 @@ from keras_initkit.backends import keras_private
 
 
 class Given(NamedTuple):
-    """What an optimizer is given, by one replica.
+    """The input of an optimizer in one replica.
 
     Attributes:
         gradients: as the optimizer gets them: a tensor, a sparse one or None for each
             of the variables.
-        variables: what they are the gradients of.
-        signals: of the forward pass that led to them.
+        variables: the variables of the gradients.
+        signals: the signals of the forward pass that led to them.
     """
 
     gradients: list[Any]
@@ -27,23 +27,22 @@ class Given(NamedTuple):
 
 
 class _Carried:
-    """Something that no framework takes for a structure of tensors."""
+    """Wraps content, so that no framework takes it for a structure of tensors."""
 
     def __init__(self, content: Any) -> None:
         self.content = content
 
 
 class UpdateHook:
-    """While it is entered, what an optimizer is given is shown to an observer first.
+    """A context that shows an optimizer's input to an observer first.
 
     Args:
         optimizer: a Keras optimizer.
-        observe: function of a tuple with what each replica gave, to a function of
-            nothing that is called after the update. Within both,
-            `backends.current().value(variable)` is what a variable holds then.
-        deliver: is called in each replica with what that function returned.
-        take_signals: function of a tensor of the step, to the signals that belong to
-            its trace.
+        observe: takes a tuple with the input of each replica. It returns a function
+            without arguments, which is called after the update. In both,
+            `backends.current().value(variable)` is the current value of a variable.
+        deliver: takes the result of that function, in each replica.
+        take_signals: takes a tensor of the step, and returns the signals of its trace.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class UpdateHook:
                 self._stateless_apply, optimizer.stateless_apply
             ),
         }
-        # Not by setattr: an optimizer tracks what it is given, for its checkpoints.
+        # Not by setattr, because an optimizer tracks its attributes for checkpoints.
         attributes = vars(optimizer)
         self._before = {k: attributes[k] for k in stand_ins if k in attributes}
         attributes.update(stand_ins)

@@ -29,10 +29,10 @@ def write_layout(
 ) -> None:
     """Writes how Custom Scalars arranges the scalars of a run.
 
-    The category "over depth" has a chart for each statistic, or for its log10 where it
-    has a logarithmic axis in our tab: the median over the layers as a line, in a band
-    from the 10th to the 90th percentile. The category "every layer" has a chart with
-    a line for each layer. TensorBoard merges the categories of all runs by their
+    The category "over depth" has a chart for each statistic, or for its log10 if its
+    axis in our tab is logarithmic. It shows the median over the layers as a line, in a
+    band from the 10th to the 90th percentile. The category "every layer" has a chart
+    with a line for each layer. TensorBoard merges the categories of all runs by their
     titles.
 
     Examples:
@@ -43,7 +43,7 @@ def write_layout(
     Args:
         file: where the event goes.
         keys: names of the statistics, in the order of the charts.
-        layer_keys: those of which each layer has a scalar of its own.
+        layer_keys: the keys with a scalar for each layer.
 
     Raises:
         OSError: if the disk is full, or the file or its file system has gone.
@@ -52,7 +52,7 @@ def write_layout(
     if layer_keys:
         layout.category.add(title="every layer", chart=map(_lines, layer_keys))
     tensor = TensorProto(dtype=DT_STRING, string_val=[layout.SerializeToString()])
-    tensor.tensor_shape.SetInParent()  # of rank 0, which is not an unknown one
+    tensor.tensor_shape.SetInParent()  # rank 0, not an unknown rank
     value = Summary.Value(
         tag=CONFIG_SUMMARY_TAG, tensor=tensor, metadata=create_summary_metadata()
     )
@@ -68,5 +68,5 @@ def _band(key: str) -> Chart:
 
 
 def _lines(key: str) -> Chart:
-    # A regular expression that TensorBoard's frontend matches with tags from the start.
+    # TensorBoard's frontend matches this regular expression with the start of tags.
     return Chart(title=key, multiline=MultilineChartContent(tag=[f"{key}/.*"]))

@@ -14,15 +14,15 @@ def depth_profile_value(
     """The profile of a statistic at one step, as the tensor of a histogram.
 
     Its tag is `<key>_profile_over_depth/ridges`. Layer i is the bin from i - 0.5 to
-    i + 0.5; what TensorBoard takes for the bin's count is its height above the floor,
-    as `depth_profile` has it. So the dashboard shows the layers from left to right, and
-    the steps from back to front.
+    i + 0.5. The bin's count is the layer's height above the floor, from
+    `depth_profile`. So the dashboard shows the layers from left to right, and the steps
+    from back to front.
 
     Args:
         key: the name of a statistic on a logarithmic scale.
         values: shape (layers,), its numbers from the first layer to the last.
-        with_metadata: True for the first value of a tag. From it TensorBoard learns
-            that the tag is a histogram, and what is shown.
+        with_metadata: True for the first value of a tag. It tells TensorBoard that the
+            tag is a histogram, and describes it.
 
     Raises:
         ValueError: if the statistic has no logarithmic scale.
@@ -39,10 +39,10 @@ def depth_profile_value(
 
 
 def depth_profile(key: str, values: np.ndarray) -> np.ndarray:
-    """How many decades each layer's value lies above the floor of the key's scale.
+    """The decades of each layer's value above the floor of the key's scale.
 
-    0 at the floor and below it, and for NaN. An infinite value is one decade above both
-    the top of the scale and the highest finite value.
+    It is 0 at the floor and below, and for NaN. An infinite value is one decade above
+    the top of the scale and above the highest finite value.
 
     Examples:
 
@@ -73,9 +73,9 @@ def depth_profile(key: str, values: np.ndarray) -> np.ndarray:
 
 def _description(key: str) -> str:
     return (
-        f"**{key} over depth: a profile, no histogram of values.** Each ridge "
-        "is a training step. From left to right are the layers, from input to output: "
-        "layer *i* stands at *i*, counted from 0. "
-        f"The height is the number of decades above 1e{scale(key).low:g}; "
-        "it is 0 where the value is smaller or NaN."
+        f"**{key} over depth: a profile, not a histogram of values.** Each ridge "
+        "is a training step. The layers run from left to right, from input to output: "
+        "layer *i* is at *i*, counted from 0. "
+        f"The height is the number of decades above 1e{scale(key).low:g}. "
+        "It is 0 if the value is smaller or NaN."
     )

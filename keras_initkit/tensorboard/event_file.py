@@ -22,7 +22,7 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 # Sizes in the TFRecord format, in bytes.
 LENGTH_SIZE, CRC_SIZE = 8, 4
-# In the name of a file: seconds, with or without microseconds.
+# The time in the name of a file: seconds, with or without microseconds.
 _TIME = re.compile(r"tfevents\.(\d{10})(?:\.(\d{6}))?\.")
 _numbers = itertools.count()
 
@@ -30,9 +30,9 @@ _numbers = itertools.count()
 class EventFile:
     """Appends events to a new file that TensorBoard finds in its directory.
 
-    Each event is one unbuffered write: what was added can be read at once, and is
-    there after the process has been killed. An event is written whole or not at all;
-    when the cause of an error is gone, the next one can be written.
+    Each event is one unbuffered write. You can read it at once, and it survives if the
+    process is killed. An event is written completely or not at all. When the cause of
+    an error is gone, writing continues.
 
     Examples:
 
@@ -41,7 +41,7 @@ class EventFile:
     ...     file.add(Event(step=3, wall_time=time.time()))
 
     Args:
-        directory: it is made if it is not there.
+        directory: the directory of the file; it is made if it does not exist.
 
     Attributes:
         path: the file.
@@ -54,7 +54,7 @@ class EventFile:
         Path(directory).mkdir(parents=True, exist_ok=True)
         self.path = Path(directory, _next_name(Path(directory)))
         self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
-        # Some file systems do not count links: 0 says nothing there.
+        # Some file systems do not count links, so 0 means nothing there.
         self._counts_links = os.fstat(self._file.fileno()).st_nlink > 0
         self._size = 0
         try:
@@ -68,7 +68,7 @@ class EventFile:
 
         Raises:
             FileNotFoundError: if the file was removed, or another program made it
-                shorter: what it had is lost, and the rest would not be read.
+                shorter. Its content is lost, and further events could not be read.
             OSError: if the disk is full or the file system has gone.
         """
         data = event.SerializeToString()
@@ -77,8 +77,8 @@ class EventFile:
         self._check()
         try:
             self._write(frame)
-        except BaseException as error:  # the user's interrupt is no OSError
-            # The error that is raised says more than that of a file system gone.
+        except BaseException as error:  # a user's interrupt is no OSError
+            # The original error says more than that of a lost file system.
             with contextlib.suppress(OSError):
                 self._drop_part()
             if isinstance(error, OSError):
@@ -86,7 +86,7 @@ class EventFile:
             raise
 
     def close(self) -> None:
-        """Closes the file; one that is closed stays so."""
+        """Closes the file, if it is open."""
         self._file.close()
 
     def __enter__(self) -> "EventFile":
@@ -96,7 +96,7 @@ class EventFile:
         self.close()
 
     def _check(self) -> None:
-        """The file is still in a directory, and ends with a whole event."""
+        """Checks that the file is still in a directory, and ends with a whole event."""
         status = os.fstat(self._file.fileno())
         if self._counts_links and not status.st_nlink:
             # The system would go on writing, and free it all when the file is closed.
@@ -113,25 +113,25 @@ class EventFile:
     def _write(self, frame: bytes) -> None:
         rest = memoryview(frame)
         while rest:
-            # A disk takes what it has room for; why no more, the next write says.
+            # A full disk writes only a part. The next write raises the reason.
             rest = rest[self._file.write(rest) :]
         self._size += len(frame)
 
     def _drop_part(self) -> None:
-        """TensorBoard would stop for good at an event that is there in part."""
+        """Drops a partial event, at which TensorBoard would stop for good."""
         self._file.seek(self._size)
         self._file.truncate()
 
 
 def _next_name(directory: Path) -> str:
-    """A name behind all that are there, as TensorBoard reads files in that order.
+    """A name after all existing ones, because TensorBoard reads files in that order.
 
-    It has the time, or that of the newest file where the clock is behind it.
+    It has the current time, or that of the newest file if the clock is behind.
     """
     microseconds = int(time.time() * 1e6)
     for path in directory.glob("*tfevents*"):
         if found := _TIME.search(path.name):
-            # A name with whole seconds comes behind all within its second.
+            # A name with whole seconds sorts after all others in its second.
             newest = int(found[1] + (found[2] or "999999"))
             microseconds = max(microseconds, newest + 1)
     seconds, rest = divmod(microseconds, 10**6)
@@ -162,7 +162,7 @@ def events_in(file: BinaryIO) -> Iterator[Event]:
         while len(head := file.read(LENGTH_SIZE + CRC_SIZE)) == LENGTH_SIZE + CRC_SIZE:
             length, crc = head[:LENGTH_SIZE], head[LENGTH_SIZE:]
             (size,) = struct.unpack("<Q", length)
-            # A file may promise more than there is memory for.
+            # A file may claim more bytes than there is memory.
             if crc != _masked_crc(length) or size > end - file.tell():
                 return
             data = file.read(size)
@@ -174,9 +174,9 @@ def events_in(file: BinaryIO) -> Iterator[Event]:
 def text_value(
     tag: str, text: str, metadata: SummaryMetadata | None = None
 ) -> Summary.Value:
-    """A string to be read back; TensorBoard shows it nowhere."""
+    """A string to read back, which TensorBoard does not show."""
     tensor = TensorProto(dtype=DT_STRING, string_val=[text.encode()])
-    tensor.tensor_shape.SetInParent()  # of rank 0, which is not an unknown one
+    tensor.tensor_shape.SetInParent()  # rank 0, not an unknown rank
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
 
 
@@ -185,7 +185,7 @@ def texts(events: Iterable[Event], tag: str) -> Iterator[tuple[int, str]]:
     for event in events:
         for value in event.summary.value:
             if value.tag == tag:
-                # One of another program need not have a string.
+                # Another program's value may have no string.
                 for text in value.tensor.string_val[:1]:
                     yield event.step, text.decode(errors="replace")
 

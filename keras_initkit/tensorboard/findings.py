@@ -1,4 +1,4 @@
-"""The findings of a training in its event file: a text, and JSON to read back."""
+"""The findings of a training in its event file: text, and JSON to read back."""
 
 import json
 import time
@@ -26,7 +26,7 @@ from tensorboard_plugin_initkit.metadata import (
 
 
 def write_diagnosis(file: EventFile, step: int, diagnosis: Diagnosis) -> None:
-    """Writes all findings so far, which take the place of those before.
+    """Writes all findings so far, which replace those before.
 
     Raises:
         OSError: if it cannot be written.
@@ -35,21 +35,21 @@ def write_diagnosis(file: EventFile, step: int, diagnosis: Diagnosis) -> None:
     content = json.dumps([finding.to_dict() for finding in diagnosis])
     metadata = SummaryMetadata(
         plugin_data=SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME),
-        data_class=DATA_CLASS_TENSOR,  # or else TensorBoard does not list it
+        data_class=DATA_CLASS_TENSOR,  # otherwise TensorBoard does not list it
     )
     summary.value.append(text_value(FINDINGS_DATA_TAG, content, metadata))
     file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
 
 def read_findings(run: str | PathLike[str]) -> list[Finding]:
-    """The last findings that were written in the directory of a run.
+    """The latest findings in the directory of a run.
 
     Args:
         run: a directory with event files.
 
     Raises:
         OSError: if a file cannot be read.
-        ValueError: if it holds something else under the name of findings.
+        ValueError: if its findings are malformed.
     """
     found: list[Finding] = []
     for path in sorted(Path(run).glob("*tfevents*")):

@@ -1,4 +1,4 @@
-"""Counts become the histograms of TensorBoard's own tabs."""
+"""Turns counts into the histograms of TensorBoard's own tabs."""
 
 import time
 from collections.abc import Sequence
@@ -23,10 +23,9 @@ def histogram_value(
     """A histogram as the tensor that TensorBoard reads.
 
     The tensor has the shape (kept, 3): left edge, right edge and count of each bin from
-    the first to the last that is not empty; (0, 3) if all are empty. Bins that lie
-    nearer to 0 than a thousandth of the farthest edge are written as one: TensorBoard
-    divides the whole into 30. It is float64, because float32 counts no further than
-    2^24.
+    the first to the last that is not empty; (0, 3) if all are empty. Bins nearer to 0
+    than a thousandth of the farthest edge become one, because TensorBoard divides the
+    whole into 30. The dtype is float64, because float32 counts only to 2^24.
 
     Examples:
 
@@ -39,9 +38,9 @@ def histogram_value(
     Args:
         tag: what TensorBoard calls it.
         edges: shape (bins + 1,), finite and ascending.
-        counts: shape (bins,), how many numbers are in each bin.
-        with_metadata: True for the first value of a tag. From it TensorBoard learns
-            that the tag is a histogram.
+        counts: shape (bins,), the number of values in each bin.
+        with_metadata: True for the first value of a tag. It tells TensorBoard that the
+            tag is a histogram.
     """
     occupied = np.flatnonzero(counts)
     kept = slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0)
@@ -75,13 +74,13 @@ def _with_one_bin_around_0(rows: np.ndarray) -> np.ndarray:
 class HistogramWriter:
     """Writes histograms of a model's layers into an event file.
 
-    They are shown under Histograms and Distributions as
+    The tabs Histograms and Distributions show them as
     `<source>_histogram/<number>_<layer>`, such as `weight_histogram/003_dense_3`.
 
     Args:
         file: where the events go.
-        sources: of what the histograms are ("weight", "gradient", "pre_activation"),
-            in the order of the counts' second axis.
+        sources: the measured tensors ("weight", "gradient", "pre_activation"), in the
+            order of the counts' second axis.
         layers: names of the layers, in the order of the third.
         edges: shape (bins + 1,), finite and ascending.
     """
@@ -107,7 +106,7 @@ class HistogramWriter:
 
         Args:
             steps: shape (records,).
-            counts: shape (records, sources, layers, bins). A layer whose counts of a
+            counts: shape (records, sources, layers, bins). A layer whose counts for a
                 source are all NaN has no such histogram.
 
         Raises:

@@ -34,12 +34,12 @@ def write_session_start(
     shown: Sequence[str],
     metrics: Sequence[str],
 ) -> None:
-    """Writes the hyperparameters of a run, and what the columns of the table are.
+    """Writes the hyperparameters of a run, and the columns of the table.
 
-    Each run is a row of its own, even where two have the same hyperparameters. Without
-    the metrics' names TensorBoard would make a column of every scalar of the run and of
-    the runs in its subdirectories. It takes the columns from one run for all of them,
-    so runs that are shown together should have the same names.
+    Each run has its own row, even if two have the same hyperparameters. Without the
+    metrics' names, TensorBoard would make a column for every scalar of the run and of
+    the runs in its subdirectories. It takes the columns of all runs from one of them,
+    so runs in one table should have the same names.
 
     Examples:
 
@@ -50,15 +50,15 @@ def write_session_start(
     Args:
         file: where the events go.
         hparams: the value of each hyperparameter.
-        shown: names of those that TensorBoard prefers where it does not show all: the
-            dashboard starts with the columns of five.
+        shown: names of the hyperparameters that TensorBoard prefers if it does not show
+            all. The dashboard starts with five columns.
         metrics: tags of the scalars that become columns.
 
     Raises:
-        TypeError: if a hyperparameter is no string, number or bool.
+        TypeError: if a hyperparameter is not a string, number or bool.
         OSError: if the disk is full, or the file or its file system has gone.
     """
-    # Runs of one group share a row; without a name, each is a group of its own.
+    # Runs of one group share a row. Without a name, each run is its own group.
     start = hparams_pb(hparams, trial_id="")
     experiment = Experiment(
         hparam_infos=[
@@ -72,16 +72,15 @@ def write_session_start(
 
 
 def write_session_end(file: EventFile, step: int, metrics: Mapping[str, float]) -> None:
-    """Writes the final metrics of a run as scalars, and that it has ended well.
+    """Writes the final metrics of a run as scalars, and its successful end.
 
-    A metric that is not finite is left out, so its cell in the table is empty and is
-    sorted behind the others: NaN has no order, and rows around one would be sorted
-    wrongly.
+    It leaves out a metric that is not finite. Its cell in the table is then empty and
+    sorts last. NaN has no order, and rows around it would be sorted wrongly.
 
     Args:
         file: where the events go.
-        step: the number of training steps that were done.
-        metrics: the number of each tag.
+        step: the number of training steps.
+        metrics: the value of each tag.
 
     Raises:
         OSError: if the disk is full, or the file or its file system has gone.
@@ -100,7 +99,7 @@ def write_session_end(file: EventFile, step: int, metrics: Mapping[str, float]) 
 
 
 def _data_type(value: HParam) -> int:
-    if isinstance(value, bool):  # which is an int, too
+    if isinstance(value, bool):  # a bool is also an int
         return DATA_TYPE_BOOL
     return DATA_TYPE_STRING if isinstance(value, str) else DATA_TYPE_FLOAT64
 

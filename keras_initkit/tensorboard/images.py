@@ -12,7 +12,7 @@ from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_initkit.tensorboard.event_file import EventFile
 
-# Behind the signature, and the length and the name of the first chunk.
+# The position after the signature, and the length and name of the first chunk.
 PNG_SIZE = slice(16, 24)
 
 

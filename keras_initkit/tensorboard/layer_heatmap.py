@@ -50,8 +50,8 @@ def write_layer_heatmap(
     """Writes the picture of all records so far under `layer_heatmap/<key>`.
 
     Args:
-        file: where the event goes; its step is the last one.
-        key: as in `layer_heatmap`, and so are the others.
+        file: where the event goes, with the last step.
+        key: as in `layer_heatmap`, like the other arguments.
 
     Raises:
         ValueError: if the scale of the statistic has no bounds.
@@ -66,11 +66,11 @@ def layer_heatmap(
 ) -> bytes:
     """Draws a statistic over layers and recorded steps, on its fixed scale.
 
-    A row is a layer, the first one at the top, with its number and name where there is
-    room. A column is a record: they are as wide as each other, however many steps lie
-    between them. Of more than 400 records as many are picked evenly, with the first and
-    the last. A colour means the same in every picture of the statistic; values beyond
-    the scale have the colours of its ends.
+    A row is a layer, the first one at the top, with its number and name if there is
+    room. A column is a record. All columns have the same width, however many steps lie
+    between them. If there are more than 400 records, it picks 400 evenly, including the
+    first and the last. A color means the same in every picture of the statistic. Values
+    beyond the scale have the colors of its ends.
 
     Examples:
 
@@ -80,8 +80,8 @@ def layer_heatmap(
 
     Args:
         key: the name of a statistic whose scale has bounds.
-        layers: names of the layers from input to output, one at least.
-        steps: shape (records,), the training steps, one at least.
+        layers: names of the layers from input to output, at least one.
+        steps: shape (records,), the training steps, at least one.
         values: shape (records, layers).
 
     Returns:
@@ -124,7 +124,7 @@ def _axis(key: str) -> _Axis:
 
 
 class _Place(NamedTuple):
-    """Where the cells are: their left and upper edge, and the height of a row."""
+    """The position of the cells: their left and upper edge, and the height of a row."""
 
     left: int
     top: int
@@ -144,7 +144,7 @@ class _Place(NamedTuple):
 
     @property
     def legend(self) -> int:
-        """The middle of its line, which is below the steps and their title."""
+        """The middle of the legend's line, below the steps and their title."""
         return self.cells[3] + GAP + 3 * LINE
 
     @property
@@ -155,7 +155,7 @@ class _Place(NamedTuple):
 
     @property
     def named(self) -> range:
-        """The numbers of the layers whose names are written."""
+        """The numbers of the layers with a written name."""
         return range(0, self.layers, ceil(NAME_LINE / self.row))
 
 
@@ -176,7 +176,7 @@ def _width(text: str) -> float:
 
 
 def _label(layers: Sequence[str], number: int) -> str:
-    """A layer's number and name, without its middle where it is too long."""
+    """A layer's number and name, without its middle if it is too long."""
     name = f"{number} {layers[number]}"
     if _width(name) <= NAMES_WIDTH:
         return name
@@ -193,13 +193,13 @@ def _without_middle(name: str, kept: int) -> str:
 
 
 def _evenly(count: int, most: int) -> np.ndarray:
-    """As many indices as there are, or the most: the first and the last among them."""
+    """Evenly spaced indices, at most `most`, including the first and the last."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 @cache
 def _palette() -> np.ndarray:
-    """The colours of the scale, then those of NaN, infinity and 0: uint8, (259, 3)."""
+    """The colors of the scale, then those of NaN, infinity and 0: uint8, (259, 3)."""
     anchors = np.array([getrgb(colour) for colour in VIRIDIS])
     at = np.linspace(0, len(anchors) - 1, COLOURS)
     channels = [np.interp(at, np.arange(len(anchors)), c) for c in anchors.T]
@@ -208,7 +208,7 @@ def _palette() -> np.ndarray:
 
 
 def _colours(values: np.ndarray, axis: _Axis) -> np.ndarray:
-    """The colour of each value: uint8, with one more axis of 3."""
+    """The color of each value: uint8, with an extra axis of 3."""
     with np.errstate(divide="ignore", invalid="ignore"):
         shown = np.log10(values) if axis.logarithmic else values
         share = (shown - axis.low) / (axis.high - axis.low)
@@ -223,7 +223,7 @@ def _colours(values: np.ndarray, axis: _Axis) -> np.ndarray:
 def _paste(
     picture: Image.Image, colours: np.ndarray, box: tuple[int, int, int, int]
 ) -> None:
-    """Fills a box with cells of one colour each."""
+    """Fills a box with cells of one color each."""
     left, top, right, bottom = box
     cells = Image.fromarray(np.ascontiguousarray(colours))
     size = (right - left, bottom - top)
@@ -264,7 +264,7 @@ def _draw_bar(
 
 
 def _bar_labels(axis: _Axis) -> list[tuple[float, str]]:
-    """The labels of the bar, and where they stand: 0 is its lower end, 1 its upper."""
+    """The labels of the bar with their positions, from 0 (bottom) to 1 (top)."""
     _, low, high = axis
     if not axis.logarithmic:
         shares = np.linspace(0, 1, LINEAR_LABELS)
@@ -275,7 +275,7 @@ def _bar_labels(axis: _Axis) -> list[tuple[float, str]]:
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, place: _Place, axis: _Axis) -> None:
-    """What the colours beside the scale stand for."""
+    """Draws the legend of the colors beside the scale."""
     entries = [("NaN", NAN), ("infinite", INFINITE)]
     if axis.logarithmic:
         entries.append(("0", ZERO))

@@ -1,4 +1,4 @@
-"""Records become the events that TensorBoard and our tab show."""
+"""Turns records into the events that TensorBoard and our tab show."""
 
 import itertools
 import time
@@ -39,7 +39,7 @@ from tensorboard_plugin_initkit.metadata import (
 )
 from tensorboard_plugin_initkit.scales import scale
 
-# What each layer is shown of where TensorBoard has not our tab.
+# The statistics with a scalar for each layer, for a TensorBoard without our tab.
 LAYER_KEYS = ("weight_variance", "gradient_variance")
 # TensorBoard keeps 1000 values of a scalar. About as many of 10,000 are written.
 # More would only take up its memory, some 370 bytes each.
@@ -51,27 +51,28 @@ MAX_LAYERS = 1000
 class LayerStatsWriter:
     """Writes the statistics of a model's layers into an event file.
 
-    An event for each step holds, for every statistic, one float32 vector over the
-    layers under `initkit/<statistic>`; that of the first is also under
-    `initkit/<statistic>/start`. For any TensorBoard there are scalars: for weight and
-    gradient variance one for each layer, under `<statistic>/<number>_<layer>`, unless
-    there are more than `MAX_LAYERS`, and for every statistic the median, the 10th and
-    the 90th percentile over the layers, under `all_layers/<statistic>/...`, or
-    `all_layers/log10_<statistic>/...` where it has a logarithmic axis in our tab; and
-    as histograms the profiles of those two over depth, under
-    `<statistic>_profile_over_depth/ridges`. Scalars are written of the first
-    `MAX_SCALARS` records and then of ever fewer, profiles of `MAX_PROFILES`, as
-    TensorBoard keeps no more. The loss and the learning rate of each record, where they
-    are known, are under `training/loss` and `training/learning_rate`, losses and
-    metrics of each epoch are under `epoch/...`. Before all that go a text table of the
-    layers, under `layers`, and the layout of Custom Scalars. The interval between the
-    recorded steps is a scalar of the run, under `recording/interval`.
+    The event of each step holds one float32 vector over the layers for every statistic,
+    `initkit/<statistic>`. The first vector is also `initkit/<statistic>/start`.
+
+    Any TensorBoard shows these scalars: weight and gradient variance of each layer, as
+    `<statistic>/<number>_<layer>`, unless there are more than `MAX_LAYERS`; and the
+    median, the 10th and the 90th percentile of every statistic over the layers, as
+    `all_layers/<statistic>/...`, or `all_layers/log10_<statistic>/...` if its axis in
+    our tab is logarithmic. It shows the profiles of weight and gradient variance over
+    depth as histograms, `<statistic>_profile_over_depth/ridges`. The first
+    `MAX_SCALARS` records have scalars and the first `MAX_PROFILES` have profiles, and
+    then ever fewer, because TensorBoard keeps no more.
+
+    The loss and the learning rate of each record, if known, are `training/loss` and
+    `training/learning_rate`. Losses and metrics of each epoch are `epoch/...`. A text
+    table of the layers, `layers`, and the layout of Custom Scalars come first. The
+    interval between the recorded steps is the scalar `recording/interval`.
 
     Args:
         file: where the events go.
         keys: names of the statistics, in the order of the records' second axis.
         layers: names of the layers, in the order of the third.
-        table: what is known of the layers, in Markdown.
+        table: a description of the layers, in Markdown.
 
     Raises:
         OSError: if the disk is full, or the file or its file system has gone.
@@ -105,7 +106,7 @@ class LayerStatsWriter:
         ]
         self._num_written = 0
         self._measured: np.ndarray | None = None  # in the first record
-        self._known: set[str] = set()  # of what belongs to the whole network
+        self._known: set[str] = set()  # tags of the whole network with a number so far
         file.add(Event(wall_time=time.time(), summary=text_pb(LAYER_TABLE_TAG, table)))
         write_layout(file, keys, [keys[row] for row in self._scalar_rows])
 
@@ -131,8 +132,8 @@ class LayerStatsWriter:
         """Writes a statistic of the layers as their initializers intend it.
 
         Args:
-            key: its name; it goes under `initkit/<key>/intended`.
-            values: shape (layers,); NaN where it is unknown.
+            key: its name; the tag is `initkit/<key>/intended`.
+            values: shape (layers,); NaN if unknown.
 
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
@@ -141,7 +142,7 @@ class LayerStatsWriter:
         self._file.add(Event(wall_time=time.time(), summary=Summary(value=[value])))
 
     def write_interval(self, step: int, interval: int) -> None:
-        """Writes how many steps there are between two records from this step on.
+        """Writes the number of steps between two records from this step on.
 
         Raises:
             OSError: if the disk is full, or the file or its file system has gone.
@@ -160,7 +161,7 @@ class LayerStatsWriter:
         self._file.add(Event(wall_time=time.time(), step=step, summary=summary))
 
     def _of_network(self, tag: str, number: float) -> list[Summary.Value]:
-        # NaN is unknown, until there has been a number.
+        # NaN means unknown until there has been a number.
         if not np.isnan(number):
             self._known.add(tag)
         return [_scalar(tag, number)] if tag in self._known else []
@@ -169,7 +170,7 @@ class LayerStatsWriter:
         if self._num_written:
             pairs = zip(self._vector_tags, values, strict=True)
             return [_vector(tag, numbers) for tag, numbers in pairs]
-        # TensorBoard learns what a tag is from the first event that has it.
+        # TensorBoard learns about a tag from its first event.
         return [
             _vector(tag, numbers, metadata)
             for tags in (self._vector_tags, self._start_tags)
@@ -184,11 +185,11 @@ class LayerStatsWriter:
         return [_scalar(tag, number) for tag, number in pairs]
 
     def _over_depth(self, values: np.ndarray) -> np.ndarray:
-        """Percentiles; NaN where a layer has become NaN since the first record."""
+        """Percentiles; NaN if a layer has become NaN since the first record."""
         if self._measured is None:
             self._measured = ~np.isnan(values)
         shown = values.copy()
-        with np.errstate(divide="ignore", invalid="ignore"):  # of 0, and of what is NaN
+        with np.errstate(divide="ignore", invalid="ignore"):  # log10 of 0 and NaN
             shown[self._logarithmic] = np.log10(values[self._logarithmic])
         summary = depth_summary(shown)
         summary[:, (np.isnan(values) & self._measured).any(axis=1)] = np.nan
@@ -210,7 +211,7 @@ def _vector(
     tag: str, numbers: np.ndarray, metadata: SummaryMetadata | None = None
 ) -> Summary.Value:
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(numbers))])
-    with np.errstate(over="ignore"):  # What is beyond float32 becomes infinite.
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite
         content = numbers.astype("<f4").tobytes()
     tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=shape, tensor_content=content)
     return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)

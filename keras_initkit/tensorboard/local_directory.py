@@ -1,4 +1,4 @@
-"""Where a user's `log_dir` is on this machine."""
+"""The place of a user's `log_dir` on this machine."""
 
 import os
 import re
@@ -8,8 +8,8 @@ from urllib.request import url2pathname
 
 from keras_initkit import arguments
 
-# A scheme has two letters at least: C:/logs is a path. One slash is enough, because
-# `Path` makes gs:/bucket out of gs://bucket.
+# A scheme has at least two letters: C:/logs is a path. One slash is enough, because
+# `Path` turns gs://bucket into gs:/bucket.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/.*)", re.DOTALL)
 
 
@@ -29,8 +29,8 @@ def local_directory(log_dir: str | PathLike[str], argument: str = "log_dir") -> 
         argument: the name of the argument in the error.
 
     Raises:
-        ValueError: if it is no path, or any other URL, such as `gs://bucket/logs`:
-            files are written to the local file system only.
+        ValueError: if it is not a path, or is any other URL, such as
+            `gs://bucket/logs`: files go only to the local file system.
     """
     text = os.fspath(log_dir) if isinstance(log_dir, str | PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
@@ -45,7 +45,7 @@ def local_directory(log_dir: str | PathLike[str], argument: str = "log_dir") -> 
             f"Argument `{argument}` must be a directory on this machine: a path or "
             f"file:///absolute/path. Received: {argument}={text!r}. Write to a local "
             "directory and copy it with the storage's own tool, such as `gcloud "
-            "storage rsync` or `aws s3 sync`, or mount the storage and give the path "
+            "storage rsync` or `aws s3 sync`, or mount the storage and pass the path "
             "of the mount."
         )
     return Path(url2pathname(path))

@@ -1,4 +1,4 @@
-"""Marks in a run, by which a training that goes on finds it again."""
+"""Marks in a run, by which a resumed training finds it."""
 
 import time
 from pathlib import Path
@@ -18,11 +18,11 @@ TAG = "recording/weights"
 
 
 class Mark(NamedTuple):
-    """Where a training was.
+    """The state of a training.
 
     Attributes:
         step: the number of its next step.
-        weights: what tells its weights from those of any other.
+        weights: the fingerprint of its weights.
     """
 
     step: int
@@ -40,10 +40,10 @@ def write_mark(file: EventFile, mark: Mark) -> None:
 
 
 def read_marks(run: Path) -> list[Mark]:
-    """The marks of a run, oldest first; of a file that is damaged, those before that.
+    """The marks of a run, oldest first. A damaged file gives those before the damage.
 
     Args:
-        run: directory of the run.
+        run: the directory of the run.
     """
     return [
         Mark(*found)

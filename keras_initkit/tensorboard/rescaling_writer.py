@@ -1,4 +1,4 @@
-"""What was rescaled becomes the events that TensorBoard shows."""
+"""Turns rescalings into the events that TensorBoard shows."""
 
 import time
 
@@ -16,13 +16,13 @@ FACTOR_TAG = "rescale_factor"
 def write_rescaling(
     file: EventFile, step: int, layer: str, factor: float, reason: str
 ) -> None:
-    """Writes a scalar `rescale_factor/<layer>` and a line of text under `rescaling`.
+    """Writes a scalar `rescale_factor/<layer>` and a line of text, `rescaling`.
 
     Args:
         file: where the events go.
         step: the first step with the new kernel.
         layer: the name of the layer.
-        factor: what its kernel was multiplied by.
+        factor: the factor of its kernel.
         reason: why, in words.
 
     Raises:

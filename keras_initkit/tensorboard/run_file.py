@@ -1,4 +1,4 @@
-"""The event file of one training: all that TensorBoard shows of it."""
+"""The event file of one training: everything that TensorBoard shows of it."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -18,16 +18,16 @@ from keras_initkit.tensorboard.marks import Mark, write_mark
 
 
 class RunFile:
-    """A new file in a run's directory, with what is written once.
+    """A new file in a run's directory, which starts with the facts of the run.
 
     Args:
-        directory: of the run; it is made if it is not there.
+        directory: the directory of the run; it is made if it does not exist.
         keys: names of the statistics.
         layers: names of the layers.
-        table: what is known of the layers, in Markdown.
+        table: a description of the layers, in Markdown.
 
     Raises:
-        OSError: if it cannot be written, as every method does.
+        OSError: if it cannot be written. Every method raises this.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RunFile:
         self._writer.write_intended(key, values)
 
     def write_interval(self, step: int, interval: int) -> None:
-        """Writes how many steps lie between two records from this step on."""
+        """Writes the number of steps between two records from this step on."""
         self._writer.write_interval(step, interval)
 
     def write_epoch(self, step: int, logs: Mapping[str, float]) -> None:
@@ -65,11 +65,11 @@ class RunFile:
         self._writer.write_epoch(step, logs)
 
     def write_diagnosis(self, step: int, diagnosis: Diagnosis) -> None:
-        """Writes all findings so far, in place of those before."""
+        """Writes all findings so far, which replace those before."""
         write_diagnosis(self._file, step, diagnosis)
 
     def write_mark(self, mark: tuple[int, str]) -> None:
-        """Writes which weights the training has come to, before which step."""
+        """Writes a step and the fingerprint of the weights before it."""
         write_mark(self._file, Mark(*mark))
 
     def write_histograms(self, source: str, histograms: Histograms) -> None:
@@ -84,5 +84,5 @@ class RunFile:
         )
 
     def close(self) -> None:
-        """Closes the file; one that is closed stays so."""
+        """Closes the file, if it is open."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""The runs in a log directory: one for each training, none of another's."""
+"""The runs in a log directory: one for each training."""
 
 import contextlib
 import itertools
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 def runs_with_events(log_dir: Path, name: str) -> list[Path]:
-    """Those of `<name>`, `<name>_2`, ... before the first missing one that have events.
+    """The runs `<name>`, `<name>_2`, ... with events, up to the first missing one.
 
     Args:
         log_dir: a local directory, which need not exist.
-        name: of the first run.
+        name: the name of the first run.
     """
     runs = itertools.takewhile(Path.exists, map(log_dir.joinpath, _numbered(name)))
     return [run for run in runs if any(run.glob("*tfevents*"))]
 
 
 def new_run(log_dir: Path, name: str) -> Path:
-    """Makes the first of `<name>`, `<name>_2`, `<name>_3`, ... that is not there.
+    """Makes the first of `<name>`, `<name>_2`, `<name>_3`, ... that does not exist.
 
     Raises:
         OSError: if it cannot be made.
@@ -27,11 +27,11 @@ def new_run(log_dir: Path, name: str) -> Path:
 
 
 def first_made(parent: Path, names: Iterator[str]) -> Path:
-    """Makes the first directory that is not there: of two programs only one can.
+    """Makes the first directory that does not exist, in only one of two programs.
 
     Args:
-        parent: the directory that it is made in, and made itself if it is not there.
-        names: without end.
+        parent: the directory to make it in, which is also made if it does not exist.
+        names: an endless iterator.
 
     Raises:
         OSError: if it cannot be made.

@@ -1,13 +1,13 @@
-"""Which of ever more records are still written where TensorBoard keeps only a few."""
+"""Chooses the records to write if TensorBoard keeps only a few."""
 
 
 def is_kept(number: int, most: int) -> bool:
-    """Whether the record of this number is one of those that are written.
+    """Tells whether to write the record of this number.
 
-    All are up to `most`; then every second one up to twice as many, every fourth one
-    up to four times as many, and so on. So n records come to about
-    `most * (1 + log2(n / most) / 2)`, spread evenly over the logarithm of time, and at
-    any time lie no farther apart than 2 / most of what has been.
+    It keeps all records up to `most`, then every second one up to twice as many, every
+    fourth one up to four times as many, and so on. Of n records, it keeps about
+    `most * (1 + log2(n / most) / 2)`, spread evenly over the logarithm of time. Their
+    distance is never more than 2 / most of the time so far.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""How variance travels through activations and depth: numbers only, no model."""
+"""The theory of variance in activations and depth: numbers only, no model."""
 
 from keras_initkit.theory.critical import critical_variances, variances_for_depth
 from keras_initkit.theory.depth import depth_scales, max_trainable_depth

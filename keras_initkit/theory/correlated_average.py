@@ -8,7 +8,7 @@ import numpy as np
 from keras_initkit.theory.elementwise import ElementwiseFunction
 from keras_initkit.theory.gaussian_average import gaussian_samples, normal_density
 
-# Closer to 1 than this, what a correlation gives is interpolated linearly.
+# Above this correlation, results are interpolated linearly.
 _NEARLY_ONE = 1 - 1e-7
 # Ten nodes over three standard deviations integrate a normal density to 1e-9.
 _DEVIATIONS_PER_PANEL = 3
@@ -16,7 +16,7 @@ _REACH_IN_DEVIATIONS = 8
 
 
 class CorrelatedMoments(NamedTuple):
-    """Of `u1, u2 ~ N(0, variance)` with a correlation between them.
+    """Moments of two correlated normal inputs `u1, u2 ~ N(0, variance)`.
 
     Attributes:
         values: `E[f(u1) f(u2)]`.
@@ -40,12 +40,12 @@ def correlated_moments(
 
     Args:
         function: An elementwise function of float64 arrays.
-        variance: Of both inputs, at least 0.
-        correlation: Between the inputs, from -1 to 1.
+        variance: Variance of both inputs, at least 0.
+        correlation: Correlation of the inputs, from -1 to 1.
 
     Returns:
-        `CorrelatedMoments(values, slopes)`, good to about 1e-7 for a function of
-        float64. At a jump of the function the slope is 0.
+        `CorrelatedMoments(values, slopes)`, accurate to about 1e-7 for a function of
+        float64. At a jump of the function, the slope is 0.
 
     Raises:
         ValueError: As in `gaussian_samples`.
@@ -70,7 +70,7 @@ def correlated_moments(
 def _over_both_inputs(
     function: ElementwiseFunction, variance: float, correlation: float
 ) -> CorrelatedMoments:
-    """Both inputs run over the same points; given `z1`, `z2 ~ N(c z1, 1 - c^2)`."""
+    """Uses the same points for both inputs; given `z1`, `z2 ~ N(c z1, 1 - c^2)`."""
     deviation = math.sqrt(1 - correlation**2)
     samples = gaussian_samples(function, variance, _DEVIATIONS_PER_PANEL * deviation)
     means = correlation * samples.z
@@ -78,7 +78,7 @@ def _over_both_inputs(
     z = samples.z.ravel()
     starts = np.searchsorted(z, means.min(axis=1) - reach)
     stops = np.searchsorted(z, means.max(axis=1) + reach)
-    # Values and slopes side by side, so that the density is computed once for both.
+    # Values and slopes side by side, so the density is computed once for both.
     integrands = np.stack([samples.values.ravel(), samples.slopes.ravel()], axis=1)
     weighted = samples.weights.reshape(-1, 1) * integrands
 

@@ -12,9 +12,9 @@ from keras_initkit.theory.elementwise import (
 from keras_initkit.theory.gaussian_average import gaussian_samples
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
-# Share of q*. A bias variance this little below 0 is 0, as ReLU's is.
+# Share of q*. A bias variance this close below 0 counts as 0, as for ReLU.
 _ROUNDING = 1e-6
-# Share of q*. A bias variance this far from the one asked for is another one.
+# Share of q*. A bias variance this far from the requested one is a different one.
 _OTHER_BIAS = 1e-3
 # The Jacobian's squared singular values deviate by twice their mean.
 _SINGULAR_VALUE_VARIANCE = 4.0
@@ -25,7 +25,7 @@ class Criticality(NamedTuple):
     """Variances at which a wide network neither shrinks nor magnifies a signal.
 
     Attributes:
-        variance: `q*`, of the pre-activations, in every layer.
+        variance: `q*`: the variance of the pre-activations in every layer.
         weight_variance: `sigma_w^2`: `fan_in` times the variance of a weight.
         bias_variance: `sigma_b^2`: the variance of a bias.
     """
@@ -43,8 +43,8 @@ def critical_variances(
     """Returns the variances of weights and biases at which `chi` is 1.
 
     `sigma_w^2 = 1 / E[f'(sqrt(q) z)^2]` keeps the gradient's variance from layer to
-    layer, and `sigma_b^2 = q - sigma_w^2 E[f(sqrt(q) z)^2]` the signal's at `q`. The
-    critical points are a line: one for each `q`, to be chosen by `q` or by
+    layer, and `sigma_b^2 = q - sigma_w^2 E[f(sqrt(q) z)^2]` keeps the signal's at `q`.
+    The critical points form a line, one for each `q`. Choose one by `q` or by
     `bias_variance`.
 
     Examples:
@@ -57,20 +57,20 @@ def critical_variances(
         activation: Name of a Keras activation, its config, an elementwise callable,
             or `None` for linear.
         variance: `q*`, the variance that the pre-activations keep. Positive.
-        bias_variance: `sigma_b^2`, at least 0. Exactly one of both must be given.
-            Where several `q*` have this bias variance, the one nearest to 1, searched
-            down or up from 1, is returned: 1 for ReLU, whose bias variance is 0 at
-            every `q*`, and 1e-8 for tanh without bias, which stands for 0.
+        bias_variance: `sigma_b^2`, at least 0. Pass exactly one of the two. If several
+            `q*` have this bias variance, the search returns the nearest to 1: 1 for
+            ReLU, whose bias variance is 0 at every `q*`, and 1e-8 for tanh without
+            bias, which stands for 0.
 
     Returns:
         `Criticality(variance, weight_variance, bias_variance)`.
 
     Raises:
-        ValueError: If not exactly one of `variance` and `bias_variance` is given, if
-            it is no number or out of its range, or if the activation is not elementwise
-            or has no critical point there: sigmoid and softplus, which are far from 0
-            at 0, have none below a variance of 10, and tanh_shrink, which is flat at 0,
-            has none without bias.
+        ValueError: If not exactly one of `variance` and `bias_variance` is given, if it
+            is not a number or out of range, or if the activation is not elementwise or
+            has no critical point there. Sigmoid and softplus, which are far from 0 at
+            0, have none below a variance of 10. tanh_shrink, which is flat at 0, has
+            none without bias.
 
     Reference:
 
@@ -90,8 +90,8 @@ def critical_variances(
     if not point.bias_variance >= 0:
         raise ValueError(
             f"Argument `activation` has no critical point at a variance of {variance}: "
-            "where the weights keep the gradient's variance, no bias variance keeps "
-            f"the signal's. Received: activation={activation}"
+            "if the weights keep the gradient's variance, no bias variance keeps the "
+            f"signal's. Received: activation={activation}"
         )
     return point
 
@@ -99,14 +99,14 @@ def critical_variances(
 def variances_for_depth(activation: Activation, depth: int) -> Criticality:
     """Returns the variances at which a network of this depth is dynamically isometric.
 
-    Of all critical points the most nonlinear one, with the largest `q*` up to 1, at
-    which the squared singular values of the input-output Jacobian of an orthogonal
-    network keep a standard deviation of at most twice their mean:
+    This is the most nonlinear critical point, with the largest `q*` up to 1, at which
+    the squared singular values of the input-output Jacobian of an orthogonal network
+    have a standard deviation of at most twice their mean:
 
     `depth * (mu_2 / mu_1^2 - 1) <= 4` with `mu_k = E[f'(sqrt(q*) z)^(2k)]`
 
-    That "twice" is an experience: on MNIST, tanh networks of 100 to 1,000 layers learn
-    more slowly with a `q*` of a third of that, and hardly faster with twice as much.
+    The factor "twice" is empirical: on MNIST, tanh networks of 100 to 1,000 layers
+    learn more slowly with a third of this `q*`, and hardly faster with twice as much.
 
     Use the result with orthogonal kernels of gain `sqrt(weight_variance)`, normal
     biases of variance `bias_variance`, and inputs scaled so that the first layer's
@@ -128,8 +128,8 @@ def variances_for_depth(activation: Activation, depth: int) -> Criticality:
 
     Raises:
         ValueError: If `depth` is not a positive integer; if the activation is not
-            elementwise, has no critical point there (sigmoid), or stays nonlinear
-            however small its input, as ReLU does: for that, see `LooksLinear`.
+            elementwise, has no critical point there (sigmoid), or stays nonlinear for
+            small inputs, as ReLU does: for that, use `LooksLinear`.
 
     Reference:
 
@@ -145,9 +145,9 @@ def variances_for_depth(activation: Activation, depth: int) -> Criticality:
     smallest, largest = math.log(_SMALLEST_VARIANCE), math.log(_LARGEST_VARIANCE)
     if not excess(smallest) <= 0:
         raise ValueError(
-            "Argument `activation` must become linear for small input. One that bends "
-            "at 0 as ReLU does spreads the singular values at every scale; there, "
-            "`LooksLinear` is the initializer that reaches depth. "
+            "Argument `activation` must become linear for small input. An activation "
+            "that bends at 0, like ReLU, spreads the singular values at every scale: "
+            "use `LooksLinear` for depth. "
             f"Received: activation={activation}"
         )
     if excess(largest) <= 0:
@@ -179,7 +179,7 @@ def _point_with_bias(
     )
     if not math.isinf(variance):
         point = _critical_point(function, max(variance, _SMALLEST_VARIANCE))
-        # It is another one where the search went down to 0 and found none.
+        # It differs if the search went down to 0 and found none.
         excess = abs(point.bias_variance - bias_variance)
         if excess <= _OTHER_BIAS * point.variance:
             return point

@@ -1,4 +1,4 @@
-"""How deep a signal travels through a wide, random network."""
+"""The depth that a signal travels through a wide, random network."""
 
 import math
 from typing import NamedTuple
@@ -7,17 +7,17 @@ from keras_initkit.theory.elementwise import Activation, elementwise_function
 from keras_initkit.theory.gaussian_average import gaussian_samples
 from keras_initkit.theory.mean_field import chi, fixed_correlation, fixed_variance
 
-# A depth scale beyond ten million layers is one without end.
+# A depth scale beyond ten million layers counts as infinite.
 _CRITICAL_MARGIN = 1e-7
 _TRAINABLE_DEPTH_SCALES = 6
 
 
 class DepthScales(NamedTuple):
-    """Over how many layers what an input was decays by a factor `e`.
+    """The number of layers over which information about an input decays by `e`.
 
     Attributes:
-        variance: `xi_q`, of the distance of the variance from `q*`.
-        correlation: `xi_c`, of the distance of two inputs' correlation from `c*`.
+        variance: `xi_q`, for the distance of the variance from `q*`.
+        correlation: `xi_c`, for the distance of two inputs' correlation from `c*`.
     """
 
     variance: float
@@ -44,8 +44,8 @@ def depth_scales(
         bias_variance: Variance of a bias, at least 0.
 
     Returns:
-        `DepthScales(variance, correlation)` in layers, each `inf` where the slope is
-        1: the correlation's at criticality.
+        `DepthScales(variance, correlation)` in layers, each `inf` if its slope is 1, as
+        for the correlation at criticality.
 
     Raises:
         ValueError: If the activation is unknown or not elementwise, a variance is
@@ -69,14 +69,14 @@ def max_trainable_depth(
 ) -> float:
     """Returns the depth beyond which a plain network does not start to train.
 
-    `6 xi_c`, six times the correlation's depth scale: what is left of the difference
-    of two inputs, or of the gradient, is then e^-6, a quarter of a percent.
+    It is `6 xi_c`, six times the correlation's depth scale. At this depth, e^-6, a
+    quarter of a percent, is left of the difference of two inputs, or of the gradient.
 
-    At criticality it is infinite, which is not to say that any depth trains. Mean
-    field does not see the finite width (`finite_width_fluctuation`), nor the spread of
-    the singular values of the input-output Jacobian (`variances_for_depth`), nor that
-    a critical network still forgets, as a power of the depth: behind ReLU with
-    `weight_variance=2.0` two inputs' correlation goes to 1 as depth^-2.
+    At criticality it is infinite, but that does not mean that any depth trains. Mean
+    field theory ignores the finite width (`finite_width_fluctuation`) and the spread of
+    the singular values of the input-output Jacobian (`variances_for_depth`). A critical
+    network also still forgets, as a power of the depth: with ReLU and
+    `weight_variance=2.0`, two inputs' correlation goes to 1 as depth^-2.
 
     Examples:
 
@@ -109,7 +109,7 @@ def _variance_slope(
 ) -> float:
     """Returns `V'(q) = sigma_w^2 E[(z^2 - 1) f(sqrt(q) z)^2] / (2 q)`.
 
-    Equal to `sigma_w^2 E[z f f'] / sqrt(q)` by parts, but true for a jump as well.
+    By parts, it equals `sigma_w^2 E[z f f'] / sqrt(q)`, but it also holds for a jump.
     """
     function = elementwise_function(activation)
     samples = gaussian_samples(function, variance)

@@ -1,4 +1,4 @@
-"""Activations, however they are named, as elementwise functions of numpy arrays."""
+"""Turns activations, however they are given, into functions of numpy arrays."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,9 @@ _PROBE = np.linspace(-3, 3, 64)
 def elementwise_function(activation: Activation) -> ElementwiseFunction:
     """Returns an activation as a function from a numpy array to one of its shape.
 
-    The function computes eagerly wherever it is called, also while Keras traces a
-    model, and in the precision of the backend: float64 in, float64 out where the
-    backend has it (float32 with JAX, and for a Keras layer, which casts its input).
+    The function always computes eagerly, even while Keras traces a model. It uses the
+    precision of the backend: float64 in, float64 out if the backend has it (float32
+    with JAX, and for a Keras layer, which casts its input).
 
     Examples:
 
@@ -45,8 +45,8 @@ def elementwise_function(activation: Activation) -> ElementwiseFunction:
         return values if values.dtype.kind == "f" else values.astype("float64")
 
     def eagerly(points: np.ndarray) -> np.ndarray:
-        # Keras may build a layer while it traces a model, where no op has a value. A
-        # trace belongs to its thread: in a new one, every backend computes eagerly.
+        # Keras may build a layer while it traces a model, when no op has a value. A
+        # trace belongs to its thread: in a new thread, every backend computes eagerly.
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(values_at, points).result()
 
@@ -83,14 +83,14 @@ def activation_function(activation: Activation) -> Callable:
 def _require_no_weights(function: Callable, activation: Activation) -> None:
     is_layer = isinstance(function, keras.Layer)
     layers = keras_private.layers_of(function) if is_layer else ()
-    # One that makes weights when it is called must not be: it is the user's to build.
+    # A layer that makes its weights when called must not be called: that builds it.
     makes_weights = any(
         not layer.built and type(layer).build is not keras.Layer.build
         for layer in layers
     )
     if makes_weights or any(layer.weights for layer in layers):
         raise ValueError(
-            "Argument `activation` must be a function of its input alone, and no layer "
+            "Argument `activation` must be a function of its input alone, not a layer "
             f"with weights. Received: activation={activation}"
         )
 
@@ -99,18 +99,18 @@ def _require_elementwise(function: ElementwiseFunction, activation: Activation) 
     half = _PROBE[: len(_PROBE) // 2]
     try:
         values, half_values = function(_PROBE), function(half)
-    except Exception as error:  # whatever the user's own function raises here
+    except Exception as error:  # the user's function may raise anything
         raise ValueError(
             "Argument `activation` must be callable with one array of any shape. "
             f"Received: activation={activation}"
         ) from error
 
-    # An elementwise function does not see whether the other half is there.
+    # The other half of the input does not change an elementwise function's values.
     if values.shape != _PROBE.shape or not np.allclose(
         values[: len(half)], half_values, rtol=1e-4, atol=1e-6, equal_nan=True
     ):
         raise ValueError(
-            "Argument `activation` must be elementwise: one whose output depends on "
-            "other entries, or has another shape than its input, has no gain. "
+            "Argument `activation` must be elementwise. It has no gain if an output "
+            "depends on other entries, or if its shape differs from the input's. "
             f"Received: activation={activation}"
         )

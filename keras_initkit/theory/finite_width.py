@@ -1,4 +1,4 @@
-"""How far a network of finite width starts off its mean field."""
+"""The deviation of a network of finite width from its mean field."""
 
 import math
 from collections.abc import Iterable
@@ -14,27 +14,27 @@ from keras_initkit.theory.elementwise import (
 from keras_initkit.theory.gaussian_average import gaussian_samples
 
 _PROBE = np.linspace(-2, 2, 17)
-# To 32 on both sides: the average reaches 12. And to where no bend is seen any more.
+# Up to 32 on both sides, because the average reaches 12, and down to invisible bends.
 _SCALES = 2.0 ** np.arange(-10, 5)[:, None]
 
 
 def finite_width_fluctuation(
     widths: Iterable[int], activation: Activation = "relu"
 ) -> float:
-    """Returns by how much the length of a signal differs between draws of the weights.
+    """Returns how much the length of a signal differs between draws of the weights.
 
-    The squared length of one input's activations is multiplied, in every layer of
-    width `n`, by a random factor of relative variance `kappa / n`, with
+    Every layer of width `n` multiplies the squared length of one input's activations by
+    a random factor of relative variance `kappa / n`, with
     `kappa = E[f(z)^4] / E[f(z)^2]^2 - 1` (ReLU 5, linear 2). The factors are
-    independent, so behind all layers the relative standard deviation is
+    independent, so after all layers the relative standard deviation is
 
     `sqrt(prod(1 + kappa / n) - 1)`
 
-    This is exact for normal weights, biases of 0 and a positively homogeneous
-    activation, whatever the weights' scale. Where the `1 / n` of a ReLU network add up
-    to 0.2 it is 1.3: one draw in six starts with less than a quarter of the signal that
-    it was meant to have. Then widen the narrowest layers, draw orthogonal kernels,
-    which fluctuate less, or rescale the layers on data (LSUV).
+    This is exact for normal weights of any scale, biases of 0 and a positively
+    homogeneous activation. If the `1 / n` of a ReLU network add up to 0.2, it is 1.3:
+    one draw in six starts with less than a quarter of the intended signal. In that
+    case, widen the narrowest layers, draw orthogonal kernels, which fluctuate less, or
+    rescale the layers on data (LSUV).
 
     Examples:
 
@@ -65,8 +65,8 @@ def finite_width_fluctuation(
     function = elementwise_function(activation)
     if not _is_positively_homogeneous(function):
         raise ValueError(
-            "Argument `activation` must be positively homogeneous, as ReLU is: for "
-            "others the fluctuation depends on the signal's variance. "
+            "Argument `activation` must be positively homogeneous, like ReLU: for "
+            "others, the fluctuation depends on the signal's variance. "
             f"Received: activation={activation}"
         )
     samples = gaussian_samples(function, variance=1.0)

@@ -1,4 +1,4 @@
-"""How much an activation shrinks a standard normal signal, and the gain against it."""
+"""The moments of an activation for a standard normal signal, and its gain."""
 
 import math
 from typing import NamedTuple
@@ -40,16 +40,16 @@ class Moments(NamedTuple):
 def calculate_gain(activation: Activation, method: str = "forward") -> float:
     """Returns the factor that makes up for the signal lost in an activation.
 
-    Weights of variance `gain^2 / fan_in` behind the activation `f` keep, from layer to
-    layer of a wide network whose pre-activations `z` have variance 1,
+    Weights of variance `gain^2 / fan_in` after the activation `f` keep a variance from
+    layer to layer of a wide network whose pre-activations `z` have variance 1:
 
-    | `method`     | gain              | what is kept                               |
+    | `method`     | gain              | what it keeps                              |
     |--------------|-------------------|--------------------------------------------|
     | `"forward"`  | `E[f(z)^2]^-1/2`  | the variance of the pre-activations        |
     | `"backward"` | `E[f'(z)^2]^-1/2` | the variance of the gradient               |
     | `"std"`      | `Var[f(z)]^-1/2`  | the variance, if the weights of a unit sum |
     |              |                   | to 0 (weight standardization)              |
-    | `"torch"`    | a table           | what `torch.nn.init.calculate_gain` says   |
+    | `"torch"`    | a table           | the same as `torch.nn.init.calculate_gain` |
 
     `gain^2` is the `scale` of `VarianceScaling`: 2.0 for ReLU, as in `HeNormal`.
 
@@ -69,10 +69,10 @@ def calculate_gain(activation: Activation, method: str = "forward") -> float:
     Args:
         activation: Name of a Keras activation, its config, an elementwise callable
             (a Keras layer without weights is one), or `None` for linear.
-        method: One of `"forward"`, `"backward"`, `"std"` and `"torch"`. The slope
-            `f'` is 0 at a jump, as automatic differentiation has it. The table knows
-            linear, sigmoid, tanh, ReLU, leaky ReLU (with the slope of Keras, or that
-            of a given `LeakyReLU` layer) and SELU.
+        method: One of `"forward"`, `"backward"`, `"std"` and `"torch"`. The slope `f'`
+            is 0 at a jump, as in automatic differentiation. The table has linear,
+            sigmoid, tanh, ReLU, leaky ReLU (with the slope of Keras, or of a given
+            `LeakyReLU` layer) and SELU.
 
     Returns:
         A positive float.
@@ -105,8 +105,8 @@ def calculate_gain(activation: Activation, method: str = "forward") -> float:
 def gaussian_moments(activation: Activation) -> Moments:
     """Returns mean and variance of an activation's output for standard normal input.
 
-    Computed by adaptive Gauss-Legendre quadrature against the normal density, to about
-    1e-9 (1e-6 where the backend computes the activation in float32).
+    Adaptive Gauss-Legendre quadrature against the normal density is accurate to about
+    1e-9 (1e-6 if the backend computes the activation in float32).
 
     Examples:
 
@@ -131,7 +131,7 @@ def gaussian_moments(activation: Activation) -> Moments:
 
 def _moments(samples: GaussianSamples) -> Moments:
     mean = samples.average(samples.values)
-    with np.errstate(invalid="ignore"):  # An infinite mean is for the caller to refuse.
+    with np.errstate(invalid="ignore"):  # The caller refuses an infinite mean.
         return Moments(mean, samples.average(samples.values - mean, power=2))
 
 

@@ -1,9 +1,9 @@
 """Averages of an activation and of its slope over normal input of any variance.
 
-The line is cut into panels. In each, the activation is the polynomial through its
-values at the Gauss-Legendre nodes, which gives the integral and the slope. A panel is
-halved until its polynomial predicts the activation at points it has not seen, so that
-kinks and steep places end on the edge of a panel or in one too small to matter.
+The line is cut into panels. In each, a polynomial through the activation's values at
+the Gauss-Legendre nodes gives the integral and the slope. A panel is halved until its
+polynomial predicts the activation at new points. Kinks and steep places thus end up on
+the edge of a panel, or in a panel too small to matter.
 """
 
 import math
@@ -17,16 +17,16 @@ from keras_initkit.theory.elementwise import ElementwiseFunction
 # Beyond +-12 the normal density is below 1e-31: even exp(2z) has no weight there.
 _REACH = 12
 _PANEL_WIDTH = 0.5
-# Near 0 the panels shrink until f sees them this narrow: activations bend at |u| ~ 1,
-# which is a tiny z where the variance is large.
+# Near 0, the panels shrink to this width in f's argument u. Activations bend at
+# |u| ~ 1, which is a tiny z if the variance is large.
 _INNERMOST_WIDTH = 2**-6
-# A panel that is not resolved at this width holds a jump.
+# A panel that is unresolved at this width contains a jump.
 _SMALLEST_WIDTH = 2**-28
 _MOST_PANELS = 2**16
 # Tolerance of the prediction, relative to the largest value.
 _TOLERANCE = 1e-10
 _ROUNDING_ERRORS = 16
-# Stands for a variance of 0, where a slope has no width to be measured on.
+# Replaces a variance of 0, at which a slope has no width to measure it on.
 _SMALLEST_VARIANCE = 1e-12
 
 _NODE_COUNT = 10
@@ -56,7 +56,7 @@ class GaussianSamples(NamedTuple):
         values: `f(u)`.
         slopes: `f'(u)` almost everywhere; 0 at a jump, as automatic
             differentiation has it.
-        edges: of the panels, in `z`.
+        edges: the edges of the panels, in `z`.
     """
 
     z: np.ndarray
@@ -66,9 +66,9 @@ class GaussianSamples(NamedTuple):
     edges: np.ndarray
 
     def average(self, integrand: np.ndarray, power: int = 1) -> float:
-        """Returns `E[integrand^power]` for values given at the points."""
+        """Returns `E[integrand^power]` for values at the points."""
         weights = self.weights * normal_density(self.z)
-        # What overflows is for the caller to refuse.
+        # The caller refuses an overflow.
         with np.errstate(over="ignore", invalid="ignore"):
             return float(np.sum(weights * integrand**power))
 
@@ -78,8 +78,8 @@ def gaussian_samples(
 ) -> GaussianSamples:
     """Returns a function's values and slopes at the points of a normal quadrature.
 
-    Averages are good to about 1e-9 for a function of float64, also with kinks and
-    jumps, and to 1e-5 for one of float32.
+    Averages are accurate to about 1e-9 for a function of float64, even with kinks and
+    jumps, and to 1e-5 for a function of float32.
 
     Examples:
 
@@ -89,16 +89,16 @@ def gaussian_samples(
 
     Args:
         function: An elementwise function of float64 arrays.
-        variance: Of its argument, at least 0.
-        widest_panel: Panels wider than this are cut in equal parts, for integrands
-            that need it.
+        variance: Variance of its argument, at least 0.
+        widest_panel: Wider panels are cut into equal parts, for integrands that need
+            it.
 
     Returns:
         `GaussianSamples`.
 
     Raises:
-        ValueError: If no number of panels resolves the function: it is random, or
-            oscillates too fast for this variance.
+        ValueError: If no number of panels resolves the function, because it is random
+            or oscillates too fast for this variance.
     """
     scale = math.sqrt(max(variance, _SMALLEST_VARIANCE))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -107,7 +107,7 @@ def gaussian_samples(
         left, right, smooth = _cut(left, right, smooth, parts)
         z, half_widths = _nodes(left, right), (right - left)[:, None] / 2
         values = np.asarray(function(scale * z), "float64")
-        # Without its offset, what is constant in a panel has a slope of exactly 0.
+        # Without its offset, a constant in a panel has a slope of exactly 0.
         rise = values - values[:, :1]
         slopes = rise @ _TO_SLOPES.T / (half_widths * scale)
         slopes[~smooth] = 0
@@ -124,17 +124,17 @@ def normal_density(z: np.ndarray) -> np.ndarray:
 def _resolve(
     function: ElementwiseFunction, scale: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns ends of panels, ascending, and whether their polynomial is the function.
+    """Returns ascending panels, and whether their polynomials match the function.
 
-    An error counts by the square root of the normal density, as all moments up to
-    the second do.
+    The square root of the normal density weighs an error, as in all moments up to the
+    second.
     """
     edges = _first_edges(scale)
     left, right = edges[:-1], edges[1:]
     points = _nodes(left, right)
     values = function(scale * points)
     largest = float(np.max(abs(values) * np.exp(-(points**2) / 4)))
-    # What is left of numbers near 1 that cancel (1 - cos u) has their rounding error.
+    # Numbers near 1 that cancel (1 - cos u) leave their rounding error.
     rounding = float(np.finfo(values.dtype).eps) * max(1, scale, largest)
     tolerance = max(_TOLERANCE * largest, _ROUNDING_ERRORS * rounding)
 
@@ -153,8 +153,8 @@ def _resolve(
         resolved.append((left[done], right[done], ~given_up[done]))
         if 2 * np.sum(~done) > _MOST_PANELS:
             raise ValueError(
-                "The activation oscillates too fast to be averaged over normal input "
-                f"of standard deviation {scale}, or draws random numbers. "
+                "The activation oscillates too fast to average it over normal input "
+                f"of standard deviation {scale}, or it draws random numbers. "
                 f"Received: function={function}"
             )
         left, right = half_left[:, ~done].ravel(), half_right[:, ~done].ravel()
@@ -166,7 +166,7 @@ def _resolve(
 
 
 def _first_edges(scale: float) -> np.ndarray:
-    """Returns edges in `z`, evenly spaced but for the dyadic ones next to 0."""
+    """Returns edges in `z`, evenly spaced except for the dyadic ones near 0."""
     halvings = max(0, math.ceil(math.log2(scale * _PANEL_WIDTH / _INNERMOST_WIDTH)))
     inner = _PANEL_WIDTH * 2.0 ** -np.arange(halvings, 0, -1)
     outer = np.arange(_PANEL_WIDTH, _REACH + _PANEL_WIDTH, _PANEL_WIDTH)

@@ -1,9 +1,9 @@
-"""What a deep, wide, random network makes of its input's variance and correlations.
+"""The variance and correlation of inputs in a deep, wide, random network.
 
-Of a layer `W f(u) + b` with `n` inputs, `weight_variance` is `n Var[W]` (`sigma_w^2`)
+In a layer `W f(u) + b` with `n` inputs, `weight_variance` is `n Var[W]` (`sigma_w^2`)
 and `bias_variance` is `Var[b]` (`sigma_b^2`). The wider the layer, the closer its
-pre-activations `u` are to normal ones, of which two numbers say all: the variance `q`
-for one input, and the correlation `c` for two.
+pre-activations `u` are to normal. Two numbers then describe them completely: the
+variance `q` of one input, and the correlation `c` of two.
 """
 
 import math
@@ -22,7 +22,7 @@ from keras_initkit.theory.elementwise import (
 from keras_initkit.theory.gaussian_average import gaussian_samples
 from keras_initkit.theory.root import bracketed_root, root_near_one
 
-# A fixed correlation this close to 1 is one of 1.
+# A fixed correlation this close to 1 counts as 1.
 _NEARLY_ONE = 1 - 1e-5
 _ROUNDING = 1e-9
 
@@ -33,7 +33,7 @@ def variance_map(
     bias_variance: float,
     variance: float | np.ndarray,
 ) -> float | np.ndarray:
-    """Returns the variance of a layer's pre-activations, given that before it.
+    """Returns the variance of a layer's pre-activations, given the layer before.
 
     `V(q) = sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2` for `z ~ N(0, 1)`.
 
@@ -47,15 +47,15 @@ def variance_map(
             or `None` for linear.
         weight_variance: `fan_in` times the variance of a weight, at least 0.
         bias_variance: Variance of a bias, at least 0.
-        variance: Of the pre-activations before, at least 0 and finite: a number or an
-            array.
+        variance: Variance of the pre-activations before, at least 0 and finite: a
+            number or an array.
 
     Returns:
         A float, or an array of the shape of `variance`.
 
     Raises:
         ValueError: If the activation is unknown or not elementwise, or a variance is
-            no finite number of at least 0.
+            not a finite number of at least 0.
 
     Reference:
 
@@ -77,8 +77,8 @@ def fixed_variance(
 ) -> float:
     """Returns the variance `q*` that the pre-activations have deep in the network.
 
-    The fixed point of `variance_map` that is reached from `q = 1`. Where every
-    variance is a fixed point (ReLU with `weight_variance=2.0` and no bias), this is 1.
+    It is the fixed point of `variance_map` reached from `q = 1`. If every variance is a
+    fixed point (ReLU with `weight_variance=2.0` and no bias), this is 1.
 
     Examples:
 
@@ -111,7 +111,7 @@ def correlation_map(
     correlation: float | np.ndarray,
     variance: float | None = None,
 ) -> float | np.ndarray:
-    """Returns the correlation of two inputs behind a layer, given that before it.
+    """Returns the correlation of two inputs after a layer, given that before it.
 
     `C(c) = (sigma_w^2 E[f(u1) f(u2)] + sigma_b^2) / q`, where `u1` and `u2` have
     variance `q` and correlation `c`.
@@ -125,16 +125,16 @@ def correlation_map(
         activation: As in `variance_map`.
         weight_variance: As in `variance_map`.
         bias_variance: As in `variance_map`.
-        correlation: Of the pre-activations of two inputs, from -1 to 1: a number or an
-            array.
-        variance: Of the pre-activations before and behind the layer. Defaults to
-            their `fixed_variance`.
+        correlation: Correlation of the pre-activations of two inputs, from -1 to 1: a
+            number or an array.
+        variance: Variance of the pre-activations before and after the layer. Defaults
+            to their `fixed_variance`.
 
     Returns:
         A float, or an array of the shape of `correlation`.
 
     Raises:
-        ValueError: As in `variance_map`; if `correlation` is no correlation; if
+        ValueError: As in `variance_map`; if `correlation` is not from -1 to 1; if
             `variance` is not positive, or is not given and the fixed variance is 0
             or infinite.
 
@@ -149,7 +149,7 @@ def correlation_map(
         variance = _finite_fixed_variance(function, weight_variance, bias_variance)
     if variance == 0:
         raise ValueError(
-            "Argument `weight_variance` must keep the signal alive, but with it the "
+            "Argument `weight_variance` must keep the signal alive, but here the "
             "variance falls to 0 from layer to layer. Pass `variance` for the map at "
             f"a variance of your choice. Received: weight_variance={weight_variance}"
         )
@@ -167,9 +167,9 @@ def fixed_correlation(
 ) -> float:
     """Returns the correlation `c*` that any two inputs have deep in the network.
 
-    The stable fixed point of `correlation_map` at the fixed variance. It is 1 in the
-    ordered phase, where all inputs become one (also where all die to 0), and below 1
-    in the chaotic phase, where neighbouring inputs part.
+    It is the stable fixed point of `correlation_map` at the fixed variance: 1 in the
+    ordered phase, where all inputs become equal (even if all vanish), and below 1 in
+    the chaotic phase, where neighboring inputs diverge.
 
     Examples:
 
@@ -184,7 +184,7 @@ def fixed_correlation(
         bias_variance: As in `variance_map`.
 
     Returns:
-        A float from 0 to 1, to about 1e-5.
+        A float from 0 to 1, accurate to about 1e-5.
 
     Raises:
         ValueError: As in `variance_map`, and if the variance has no finite fixed
@@ -204,7 +204,7 @@ def fixed_correlation(
         mapped = (weight_variance * product + bias_variance) / variance
         return mapped - correlation
 
-    # The map is convex on [0, 1] and fixes 1: it fixes another point only if it is
+    # The map is convex on [0, 1] and fixes 1. It fixes another point only if it lies
     # below the diagonal just before 1.
     if rise(_NEARLY_ONE) >= -_ROUNDING:
         return 1.0
@@ -219,11 +219,11 @@ def chi(
     bias_variance: float = 0.0,
     correlation: float | np.ndarray = 1.0,
 ) -> float | np.ndarray:
-    """Returns how much one layer magnifies the distance of two neighbouring inputs.
+    """Returns how much one layer magnifies the distance of two neighboring inputs.
 
-    `chi = sigma_w^2 E[f'(u1) f'(u2)]` at the fixed variance, the slope of
-    `correlation_map`; at a correlation of 1 it is `sigma_w^2 E[f'(sqrt(q*) z)^2]`, by
-    which also the variance of the gradient grows from layer to layer, backwards. The
+    It is `chi = sigma_w^2 E[f'(u1) f'(u2)]` at the fixed variance, the slope of
+    `correlation_map`. At a correlation of 1, it is `sigma_w^2 E[f'(sqrt(q*) z)^2]`.
+    Each layer also multiplies the variance of the gradient by this, backward. The
     network is ordered below 1, critical at 1, chaotic above.
 
     Examples:
@@ -237,13 +237,13 @@ def chi(
         activation: As in `variance_map`.
         weight_variance: As in `variance_map`.
         bias_variance: As in `variance_map`.
-        correlation: Of the two inputs, from -1 to 1: a number or an array.
+        correlation: Correlation of the two inputs, from -1 to 1: a number or an array.
 
     Returns:
         A float, or an array of the shape of `correlation`.
 
     Raises:
-        ValueError: As in `fixed_correlation`, and if `correlation` is no correlation.
+        ValueError: As in `fixed_correlation`, and if `correlation` is not from -1 to 1.
 
     Reference:
 

@@ -9,7 +9,7 @@ from keras_initkit.theory.gaussian_average import gaussian_samples
 def signal_profile(
     activation: Activation, weight_variance: float, depth: int, variance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what each layer of a network without biases makes of a signal.
+    """Returns how each layer of a network without biases changes a signal.
 
     The variance of the pre-activations is `q[0] = variance` and
     `q[l + 1] = sigma_w^2 E[f(sqrt(q[l]) z)^2]`, and that of their gradient is
@@ -24,8 +24,8 @@ def signal_profile(
     Args:
         activation: As in `variance_map`.
         weight_variance: `fan_in` times the variance of a weight, at least 0.
-        depth: How many layers.
-        variance: Of the pre-activations of the first layer, at least 0.
+        depth: Number of layers.
+        variance: Variance of the first layer's pre-activations, at least 0.
 
     Returns:
         `q` and `slopes`, float64, `(depth,)` each.

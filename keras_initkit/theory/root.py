@@ -13,8 +13,9 @@ def bracketed_root(
 ) -> float:
     """Returns where a function changes its sign, by Ridders' method.
 
-    Regula falsi on the function times the exponential that makes its values at both
-    ends and in the middle lie on a line: the root never leaves the bracket.
+    It applies regula falsi to the function times an exponential. The exponential puts
+    the values at both ends and in the middle on a line. The root never leaves the
+    bracket.
 
     Examples:
 
@@ -54,10 +55,10 @@ def bracketed_root(
 
 
 def root_near_one(function: Callable[[float], float]) -> float:
-    """Returns the root that a positive quantity would run to from 1.
+    """Returns the root that a positive quantity reaches from 1.
 
     From 1, the search goes up while the function is positive and down while it is
-    negative, as an iteration that adds the function's value would.
+    negative, like an iteration that adds the function's value.
 
     Examples:
 
@@ -65,7 +66,7 @@ def root_near_one(function: Callable[[float], float]) -> float:
     50.0
 
     Args:
-        function: Of a positive number.
+        function: A function of a positive number.
 
     Returns:
         A root; 0 if there is none from 1e-10 to 1, `inf` if none from 1 to 1e6.

@@ -1,18 +1,18 @@
-"""In what range the variance of a kernel lies, if its entries are as they should."""
+"""The range in which the variance of a kernel lies if its entries are as intended."""
 
 import math
 
-# A standard normal number lies beyond it, on either side, once in a thousand times.
+# A standard normal number lies beyond this, on either side, once in a thousand draws.
 QUANTILE = 3.2905267314919255
 
 
 def variance_interval(variance: float, entries: int) -> tuple[float, float]:
     """The two-sided 99.9 % interval of a population variance.
 
-    Of `entries` independent normal numbers, the variance times `entries / variance` is
-    chi-square distributed with `entries - 1` degrees of freedom, whose quantiles are
-    Wilson and Hilferty's. Truncated and uniform entries spread less, those of an
-    orthogonal matrix hardly at all: for them the interval is wider than it need be.
+    The variance of `entries` independent normal numbers, times `entries / variance`,
+    has a chi-square distribution with `entries - 1` degrees of freedom. Its quantiles
+    are Wilson and Hilferty's. Truncated and uniform entries spread less, and those of
+    an orthogonal matrix hardly at all: for them, the interval is too wide.
 
     Examples:
 
@@ -21,8 +21,8 @@ def variance_interval(variance: float, entries: int) -> tuple[float, float]:
     (0.858, 1.153)
 
     Args:
-        variance: that of the distribution, at least 0; NaN if it is not known.
-        entries: how many numbers there are, at least 1.
+        variance: the variance of the distribution, at least 0; NaN if unknown.
+        entries: the number of entries, at least 1.
 
     Returns:
         The lowest and the highest population variance, NaN if unknown.

@@ -1,29 +1,29 @@
-/** The vertical axis of a chart, and what cannot be placed on it. */
+/** The vertical axis of a chart, and the rows for values that do not fit on it. */
 
 import { inShort, powerOfTen } from "./numbers.js";
 import { axisOf, limitsOf, rangeOf, sideOf, thresholdOf } from "./ranges.js";
 
-const ROW = 26; // pixels of a row for what has no place on the axis
+const ROW = 26; // pixels of a row for values without a place on the axis
 const TICK_GAP = 26; // pixels between two ticks, at least
 const ROWS_ABOVE = { nan: "NaN", infinite: "∞", above: "above" }; // from the top
 const ROWS_BELOW = { nonpositive: "0", below: "below" }; // from the bottom
 
 /**
- * An axis over the values of several runs, with rows above it for NaN, ∞ and what is
- * too far above, and below it for what is too far below and, where it is logarithmic,
- * for 0, as far as there are such values.
+ * An axis over the values of several runs. Rows above it hold NaN, ∞ and values too far
+ * above. Rows below it hold values too far below, and 0 if the axis is logarithmic. A
+ * row appears only if there are such values.
  *
  * @param {Scale} scale of the statistic, see ranges.js
- * @param {ArrayLike<number>[]} runs all values of each, so that the axis stands still
- * @param {number[]} more values that should be seen, too
+ * @param {ArrayLike<number>[]} runs all values of each, so the axis does not move
+ * @param {number[]} more further values to show
  * @param {number} top pixels, `bottom` likewise
- * @param {number[]} part from where to where it is shown, as shares of the whole
+ * @param {number[]} part the start and end of the shown part, as shares of the whole
  * @returns {Axis}
  *
  * @typedef {object} Axis
  * @property {(value: number) => number} y pixels of a value, those of a row included
- * @property {(value: number) => number?} line pixels of a line through a value, beyond
- *   the edges too; null for what no axis has
+ * @property {(value: number) => number?} line pixels of a line through a value, even
+ *   beyond the edges; null for values without a place on any axis
  * @property {(value: number) => string?} kind "nan", "infinite", "zero", "above" or
  *   "below" for a value that has a row; null for all others
  * @property {{y: number, label: string, row: boolean}[]} ticks
@@ -86,9 +86,9 @@ export function valueAxis(scale, runs, more, top, bottom, part = [0, 1]) {
 }
 
 /**
- * How an axis shows values, by its kind, given the threshold of a symlog axis: `of` a
- * value, its place on an even axis; `back` from there; `powers` of ten between two
- * places, as far as they are what the axis is marked with.
+ * The kinds of axes, given the threshold of a symlog axis: `of` maps a value to its
+ * place on an even axis, `back` maps it back, and `powers` lists the powers of ten
+ * between two places, if the axis marks them.
  */
 const SHOWN = {
   linear: () => ({ of: Number, back: Number, powers: () => [] }),
@@ -134,7 +134,7 @@ export function roundNumbers(low, high, most) {
   );
 }
 
-/** The exponents of the powers of ten that enclose all; two decades at least. */
+/** The exponents of the powers of ten that enclose all values, at least two decades. */
 function decades(ranges, more) {
   const positive = more.filter((value) => value > 0);
   const low = Math.min(...ranges.map((range) => range.lowPositive), ...positive);

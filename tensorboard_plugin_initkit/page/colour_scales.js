@@ -1,15 +1,15 @@
-// From a value to its colour. A colour is [red, green, blue], each 0 to 255.
+// Maps a value to its color. A color is [red, green, blue], each 0 to 255.
 
 const fromHex = (hex) =>
   [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
 
-// The same as in colours.py, which has them for the images.
+// The same as in colours.py, which the images use.
 const VIRIDIS = [
   ...["#440154", "#48186a", "#472d7b", "#424086", "#3b528b", "#33638d"],
   ...["#2c728e", "#26828e", "#21918c", "#1fa088", "#28ae80", "#3fbc73"],
   ...["#5ec962", "#84d44b", "#addc30", "#d8e219", "#fde725"],
 ].map(fromHex);
-// After RdBu of ColorBrewer (Brewer, 2003), with ends that are not taken for INFINITE.
+// After RdBu of ColorBrewer (Brewer, 2003), with ends that differ from INFINITE.
 const BLUE_WHITE_RED = [
   ...["#2f72b5", "#6fa9d3", "#a9cde4", "#d7e7f1", "#f7f7f7"],
   ...["#fbdfd0", "#f5b99e", "#e88d72", "#d6604d"],
@@ -19,7 +19,7 @@ const BLUE_DARK_RED = [
   ...["#5a3128", "#a04630", "#e56d50", "#ffb49d"],
 ].map(fromHex);
 
-/** The colours of what has no place on a scale. */
+/** The colors of values without a place on a scale. */
 export const NAN = fromHex("#df20ff");
 export const INFINITE = fromHex("#d00000");
 export const ZERO = fromHex("#000000");
@@ -35,8 +35,8 @@ function between(anchors, t) {
 
 /**
  * Viridis (van der Walt & Smith, 2015).
- * @param {number} t from 0, the lowest, to 1, the highest; beyond is the end's colour
- * @returns {number[]} the colour
+ * @param {number} t from 0, the lowest, to 1, the highest; beyond, the end's color
+ * @returns {number[]} the color
  */
 const sequential = (t) => between(VIRIDIS, t);
 
@@ -44,7 +44,7 @@ const sequential = (t) => between(VIRIDIS, t);
  * Blue below the middle, red above it; the middle is near the page's background.
  * @param {number} t from 0 to 1, with the middle at 0.5
  * @param {boolean} dark whether the page is dark
- * @returns {number[]} the colour
+ * @returns {number[]} the color
  */
 const divergingColour = (t, dark) =>
   between(dark ? BLUE_DARK_RED : BLUE_WHITE_RED, t);
@@ -53,7 +53,7 @@ const divergingColour = (t, dark) =>
  * The shades of a scale, lowest first, for `colourOf`.
  * @param {boolean} diverging
  * @param {boolean} dark
- * @returns {number[][]} 256 colours
+ * @returns {number[][]} 256 colors
  */
 export const shadesOf = (diverging, dark) =>
   Array.from({ length: SHADES }, (_, i) =>
@@ -61,20 +61,20 @@ export const shadesOf = (diverging, dark) =>
   );
 
 /**
- * The colour as CSS has it.
+ * The color in CSS.
  * @param {number[]} colour
  * @returns {string} such as "rgb(68 1 84)"
  */
 export const css = (colour) => `rgb(${colour.join(" ")})`;
 
 /**
- * The scale with both its ends: where one is null, the smallest or largest finite
- * value; symmetric around 0 (log10 of 1) on a diverging scale.
+ * The scale with both ends. A null end becomes the smallest or largest finite value. A
+ * diverging scale is symmetric around 0 (log10 of 1).
  * @param {{logarithmic: boolean, low: ?number, high: ?number}} scale
  * @param {ArrayLike<number>} values
  * @param {boolean} diverging
  * @returns {{logarithmic: boolean, low: number, high: number}} `low` < `high`; log10 of
- *   values where the scale is logarithmic
+ *   values if the scale is logarithmic
  */
 export function settle({ logarithmic, low, high }, values, diverging) {
   let [least, most] = [Infinity, -Infinity];
@@ -96,11 +96,11 @@ export function settle({ logarithmic, low, high }, values, diverging) {
 }
 
 /**
- * The colour of a value; beyond the ends of the scale, that of the end.
+ * The color of a value; beyond the ends of the scale, the end's color.
  * @param {number} value
  * @param {{logarithmic: boolean, low: number, high: number}} scale from `settle`
  * @param {number[][]} shades from `shadesOf`
- * @returns {number[]} the colour
+ * @returns {number[]} the color
  */
 export function colourOf(value, { logarithmic, low, high }, shades) {
   if (value === Infinity || value === -Infinity) return INFINITE;

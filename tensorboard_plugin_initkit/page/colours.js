@@ -1,10 +1,10 @@
-/** The colours of the runs. The heatmaps' are in colour_scales.js. */
+/** The colors of the runs. For those of heatmaps, see colour_scales.js. */
 
 import { html } from "./dom.js";
 
 /**
- * Okabe and Ito's palette (2008), which colour-blind people tell apart, with each
- * colour darkened or lightened until it has a contrast of 3 to 1 to the page.
+ * Okabe and Ito's palette (2008), which works with any color vision. Each color is
+ * darkened or lightened until its contrast to the page is 3 to 1.
  */
 export const RUN_COLOURS = [
   { light: "#0072b2", dark: "#4ba3e3" }, // blue
@@ -17,12 +17,12 @@ export const RUN_COLOURS = [
   { light: "#3c4043", dark: "#e8eaed" }, // black
 ];
 
-const places = new Map(); // in the palette, by name: a run keeps its own
+const places = new Map(); // in the palette, by name, so a run keeps its color
 
 /**
- * How a run is drawn; beyond the eighth with hollow points and dashes and dots.
+ * The style of a run; after the eighth, with hollow points, dashes and dots.
  * @param {string} name of the run
- * @returns {{colour: string, hollow: boolean}} the colour as CSS has it, in both themes
+ * @returns {{colour: string, hollow: boolean}} the color in CSS, in both themes
  */
 export function runStyle(name) {
   if (!places.has(name)) places.set(name, places.size);
@@ -33,7 +33,7 @@ export function runStyle(name) {
   };
 }
 
-/** The swatch of a run, in its colour. */
+/** The swatch of a run, in its color. */
 export function swatchOf({ style }) {
   const swatch = html("span", { class: style.hollow ? "swatch hollow" : "swatch" });
   swatch.style.setProperty("--colour", style.colour);

@@ -1,12 +1,12 @@
-/** What the reader chooses with: runs, statistics, steps. */
+/** The controls for runs, statistics and steps. */
 
 import { swatchOf } from "./colours.js";
 import { html, setAttributes, setText } from "./dom.js";
 import { inWords } from "./numbers.js";
 
 const NARROW = window.matchMedia("(max-width: 760px)"); // as in style.css
-const MANY_RUNS = 10; // above which there is a field to filter them
-const SCROLL = 60; // pixels of the tab before the chosen one that stay in sight
+const MANY_RUNS = 10; // with more, there is a field to filter them
+const SCROLL = 60; // pixels of the previous tab that stay in sight
 const VIEW_NAMES = {
   profile: "Depth profile",
   heatmap: "Heatmap",
@@ -62,7 +62,7 @@ export function createTabs(choose) {
  * @param {string} name its label
  * @param {(value: string) => void} onChange
  * @returns {{element: HTMLElement, update: function}} `update` takes pairs of a value
- *   and its words, and the value that is chosen
+ *   and its words, and the chosen value
  */
 export function createSelect(id, name, onChange) {
   const select = html("select", { id });
@@ -85,10 +85,10 @@ export function createSelect(id, name, onChange) {
 }
 
 /**
- * A field to search with, and its label.
+ * A search field with its label.
  * @param {string} id of the field
  * @param {string} name its label
- * @param {string} hint what it says while it is empty
+ * @param {string} hint its text while it is empty
  * @param {(value: string) => void} onChange
  * @returns {{element: HTMLElement, update: function}} `update` takes the value
  */
@@ -112,7 +112,7 @@ export function statisticOptions(keys) {
   return keys.map((key) => [key, inWords(key)]);
 }
 
-/** The runs with their colours: `choose({runs})`, and `update(catalog, names)`. */
+/** The runs with their colors: `choose({runs})`, and `update(catalog, names)`. */
 export function createRunPicker(choose) {
   const list = html("ul", { class: "runs" });
   const filter = html("input", {
@@ -175,9 +175,10 @@ function runRow(run) {
 
 /**
  * The slider over the recorded steps, and the button that plays them.
- * @param {{onStep: function(number), onPlay: function()}} listeners of an index
+ * @param {{onStep: function(number), onPlay: function()}} listeners `onStep` takes an
+ *   index
  * @returns {{element: HTMLElement, update: function}} `update` takes the `steps`, the
- *   `index` of the one that is shown, and whether it `isPlaying`
+ *   `index` of the shown one, and whether it `isPlaying`
  */
 export function createStepBar({ onStep, onPlay }) {
   const play = html("button", { type: "button", id: "play" });

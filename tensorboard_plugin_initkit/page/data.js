@@ -1,11 +1,11 @@
-/** What the server has: the list of runs, and the profiles of a statistic. */
+/** The server's data: the list of runs, and the profiles of a statistic. */
 
 const cache = new Map();
-// Of these a NaN is a NaN; of others it may be what could not be measured.
+// For these, NaN is a value. For others, it may mean that nothing was measured.
 const ALWAYS_MEASURED = /^(weight|gradient)_/;
 
 /**
- * The list of runs and of the scales of their statistics, anew.
+ * Asks for the list of runs and the scales of their statistics.
  * @returns {Promise<{runs: object[], statistics: Object<string, object>}>}
  */
 export async function fetchCatalog() {
@@ -14,7 +14,7 @@ export async function fetchCatalog() {
 }
 
 /**
- * A statistic of a run; from the second time on without asking the server.
+ * A statistic of a run. After the first time, it does not ask the server.
  * @param {string} run
  * @param {string} statistic
  * @returns {Promise<Profiles>}
@@ -28,10 +28,10 @@ export function fetchProfiles(run, statistic) {
 }
 
 /**
- * The histograms of a layer; from the second time on without asking the server.
+ * The histograms of a layer. After the first time, it does not ask the server.
  * @param {string} run
  * @param {string} source "weight", "gradient" or "pre_activation"
- * @param {string} layer what the run itself calls it
+ * @param {string} layer the run's own name for it
  * @returns {Promise<Histograms>} see distribution.js
  */
 export function fetchHistograms(run, source, layer) {
@@ -39,7 +39,7 @@ export function fetchHistograms(run, source, layer) {
   return kept(`./histograms?${query}`, (response) => response.json());
 }
 
-/** From now on the server is asked again. */
+/** Forgets all profiles, so the server is asked again. */
 export function forgetProfiles() {
   cache.clear();
 }
@@ -49,14 +49,14 @@ export function forgetProfiles() {
  *
  * @typedef {object} Profiles
  * @property {Float64Array} steps ascending
- * @property {Float32Array} intended one a layer; NaN where that is unknown
+ * @property {Float32Array} intended one per layer; NaN if unknown
  * @property {Float32Array} values steps x layers, row by row
  * @property {number} width the number of layers
  * @property {boolean[]} measured for each layer, whether it was ever a number; all true
  *   if no layer ever was
  *
  * @param {ArrayBuffer} buffer little-endian
- * @param {boolean} isMeasured whether all layers count as measured, whatever they are
+ * @param {boolean} isMeasured whether all layers count as measured
  * @returns {Profiles}
  */
 export function decode(buffer, isMeasured) {
@@ -95,11 +95,11 @@ export function rowOf(profiles, record) {
 }
 
 /**
- * Where a run has a layer: by its name, or where another run of as many layers has it;
- * -1 for nowhere.
+ * The position of a layer in a run: by its name, or by its position in another run with
+ * as many layers; -1 for nowhere.
  * @param {string} layer its name
  * @param {{layers: string[]}} run
- * @param {{layers: string[]}[]} all the runs that are shown
+ * @param {{layers: string[]}[]} all the shown runs
  */
 export function columnOf(layer, run, all) {
   const has = ({ layers }) => layers.includes(layer);

@@ -1,4 +1,4 @@
-/** How the values of one layer are spread, step by step: darker where more of them lie. */
+/** The distribution of one layer's values at each step; more values are darker. */
 
 import { valueAxis } from "./axis.js";
 import { setAttributes, svg } from "./dom.js";
@@ -6,8 +6,8 @@ import { frame } from "./frame.js";
 
 const HEIGHT = 120;
 const SHADES = 8;
-const ALONE = 20; // pixels of a step that has no neighbor
-const LEFT = 0; // of a bin, as histograms.py has it
+const ALONE = 20; // pixels of a step without a neighbor
+const LEFT = 0; // the order in a bin, as in histograms.py
 const RIGHT = 1;
 const COUNT = 2;
 const SCALE = { logarithmic: false, low: null, high: null, signed: true };
@@ -19,9 +19,9 @@ const SCALE = { logarithmic: false, low: null, high: null, signed: true };
  * @property {number[]} steps ascending
  * @property {number[][][]} bins of each step; a bin is its edges and its count
  *
- * @param {SVGElement} chart is emptied first
+ * @param {SVGElement} chart emptied first
  * @param {Histograms} histograms
- * @param {Histograms[]} all of the runs that are shown: they share an axis
+ * @param {Histograms[]} all those of all shown runs, which share an axis
  * @param {object} style of the run
  * @param {object} horizontal the `width` in pixels, and the `ticks` and the `part` of the
  *   axis of steps, see frame.js
@@ -64,7 +64,7 @@ export function drawDistribution(chart, histograms, all, style, { width, ticks, 
   return drawn;
 }
 
-/** From where to where a step reaches: halfway to its neighbors. */
+/** The left and right end of a step: halfway to its neighbors. */
 function columnOf(places, i) {
   const [here, before, after] = [places[i], places[i - 1], places[i + 1]];
   const half = (after ?? here + ALONE) - here;
@@ -74,7 +74,7 @@ function columnOf(places, i) {
 }
 
 /**
- * Below which value a share of all lies, if they are spread evenly in each bin.
+ * The value below which a share of all values lies, if each bin is evenly spread.
  * @param {number[][]} rows the bins of a step
  * @param {number} share 0 to 1
  * @returns {number} NaN without values

@@ -1,4 +1,4 @@
-/** Elements, made without a line of HTML: names of runs and layers stay text. */
+/** Makes elements without HTML, so names of runs and layers stay text. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -23,7 +23,7 @@ export function setAttributes(element, attributes) {
   }
 }
 
-/** Changes the text of an element only if it differs, so that nothing is read twice. */
+/** Changes a text only if it differs, so screen readers do not read it twice. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -31,14 +31,14 @@ export function setText(element, text) {
 /**
  * The width of an element, in pixels, for as long as it lives.
  * @param {Element} element
- * @param {() => void} onChange called when it has another width than before
+ * @param {() => void} onChange called when the width changes
  * @returns {() => number} the width
  */
 export function watchedWidth(element, onChange) {
   let width = 0;
   new ResizeObserver(([entry]) => {
     const found = Math.round(entry.contentRect.width);
-    if (found === 0 || found === width) return; // 0: another tab is shown
+    if (found === 0 || found === width) return; // 0: another tab is open
     width = found;
     onChange();
   }).observe(element);

@@ -1,12 +1,12 @@
-/** What is shown, as files: its numbers as CSV, its charts as pictures. */
+/** Downloads of the view: its numbers as CSV, its charts as pictures. */
 
 import { recordAt, rowOf } from "./data.js";
 import { html, setAttributes, svg } from "./dom.js";
 
 const HEADINGS = ["run", "statistic", "step", "number", "layer", "value"];
-const DIGITS = 9; // which tell all float32 apart
+const DIGITS = 9; // enough to distinguish all float32
 const CHARTS = "svg.chart, .heatmap canvas";
-// What CSS says of a chart, as far as it shows.
+// The CSS properties that show in a chart.
 const STYLES = [
   ...["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity"],
   ...["stroke-linecap", "stroke-linejoin", "font-family", "font-size", "font-weight"],
@@ -14,7 +14,7 @@ const STYLES = [
 ];
 
 /**
- * @param {object} of what is shown
+ * @param {object} of the view
  * @param {() => any[][]} of.rows its numbers, the headings first
  * @param {() => string} of.name of the files
  * @param {HTMLElement} of.stage which has the charts
@@ -45,7 +45,7 @@ export function createDownloads({ rows, name, stage }) {
 /**
  * The rows of some series, the headings first.
  * @param {Object<string, Series[]>} shown by statistic
- * @param {?number} step the one that is shown; null for all
+ * @param {?number} step the shown step; null for all
  * @returns {any[][]}
  */
 export function rowsOf(shown, step) {

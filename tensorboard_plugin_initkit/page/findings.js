@@ -1,4 +1,4 @@
-/** What was found wrong in the runs: a line each, which leads to where it shows. */
+/** The findings of the runs, each with a link to the place that shows it. */
 
 import { swatchOf } from "./colours.js";
 import { html } from "./dom.js";
@@ -20,10 +20,10 @@ const USUAL = "gradient_variance";
 const NAMED = 3; // runs or layers
 
 /**
- * The list of findings, worst first, and a line on the runs that have none.
+ * The list of findings, worst first, and a line about the runs without any.
  * @param {(wanted: object) => void} choose changes what is shown, see state.js
  * @returns {{element: HTMLElement, update: function(object, object)}} `update` takes
- *   what is shown, and the catalog
+ *   the view's state, and the catalog
  */
 export function createFindings(choose) {
   const list = html("ul");
@@ -47,7 +47,7 @@ export function createFindings(choose) {
   return { element, update };
 }
 
-/** Where a finding shows. */
+/** The place that shows a finding. */
 function placeOf({ run, finding }, { runs }) {
   const { problem, layers, since } = finding;
   const keys = [...(SHOWN_BY[problem] ?? []), USUAL];
@@ -94,7 +94,7 @@ function fixOf(fix) {
     await navigator.clipboard.writeText(fix);
     button.textContent = "Copied";
   });
-  // Browsers offer it on secure pages only; elsewhere a click selects the code.
+  // Browsers offer this only on secure pages. Elsewhere, a click selects the code.
   button.hidden = !navigator.clipboard;
   return html("div", { class: "fix" }, html("code", {}, fix), button);
 }
@@ -105,7 +105,7 @@ function consequencesOf({ consequences }) {
   return html("details", {}, html("summary", {}, "What follows"), html("p", {}, words));
 }
 
-/** A line for the runs that are well, and one for those of which nothing is known. */
+/** A line for the healthy runs, and one for those without recorded findings. */
 function restOf(runs) {
   const groups = {
     "no problem was found.": runs.filter(({ findings }) => findings?.length === 0),

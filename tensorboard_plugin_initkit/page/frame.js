@@ -1,15 +1,15 @@
-/** What surrounds a chart: its grid, its ticks and their labels. */
+/** The frame of a chart: its grid, its ticks and their labels. */
 
 import { shortened } from "./numbers.js";
 import { svg } from "./dom.js";
 
-export const EDGE = 8; // pixels around the plot in which points are still seen
+export const EDGE = 8; // pixels around the plot in which points still show
 const LEFT = 52;
 const RIGHT = 14;
 const TOP = 8;
 const PLOT = { wide: 320, narrow: 260 }; // pixels high
 const NARROW = 600;
-const LETTER = 6.1; // pixels, of 11 pixel type
+const LETTER = 6.1; // pixels per letter in 11 pixel type
 const MOST_LETTERS = 18;
 
 /**
@@ -19,18 +19,18 @@ const MOST_LETTERS = 18;
  * @param {number} width pixels
  * @param {Ticks} ticks of the horizontal axis
  * @param {(top: number, bottom: number) => Axis} makeAxis
- * @param {number[]} part from where to where the horizontal axis is shown, as shares
- *   of the whole
- * @param {number} tall pixels of the plot, for which there is a default
+ * @param {number[]} part the start and end of the horizontal axis's shown part, as
+ *   shares of the whole
+ * @param {number} tall height of the plot in pixels, or null for the default
  * @returns {{plot: object, xs: number[], x: function(number): number, inner: SVGElement}}
- *   `plot`: its edges and its `axis`; `xs`: where the layers are; `inner`: for what is
- *   cut off at the edges
+ *   `plot`: its edges and its `axis`; `xs`: the places of the layers; `inner`: for
+ *   content that is cut off at the edges
  *
  * @typedef {object} Ticks
- * @property {number} low of what is along the axis; `high` likewise
+ * @property {number} low the lowest value along the axis; `high` likewise
  * @property {{at: number, lines: string[]}[]} labels
  * @property {boolean} slanted
- * @property {number} count of places along the axis
+ * @property {number} count the number of places along the axis
  */
 export function frame(element, width, ticks, makeAxis, part = [0, 1], tall = null) {
   const left = LEFT;
@@ -81,7 +81,7 @@ export function frame(element, width, ticks, makeAxis, part = [0, 1], tall = nul
  * @param {string[]} names in the order of depth; "" for a number alone
  * @param {number} width of the chart, pixels
  * @param {number[]} numbers of the layers
- * @param {number[]} part as of `frame`
+ * @param {number[]} part as in `frame`
  * @returns {Ticks}
  */
 export function layerTicks(names, width, numbers, [from, to] = [0, 1]) {

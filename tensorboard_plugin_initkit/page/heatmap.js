@@ -27,22 +27,22 @@ styles.href = new URL("heatmap.css", import.meta.url).href;
 document.head.append(styles);
 
 /**
- * What is known of a cell.
+ * A cell.
  * @typedef {{layer: number, layerName: string, record: number, step: number,
  *   value: number}} Cell `layer` and `record` are indices
  */
 
 /**
- * A statistic over depth and time: a row a layer, input on top, and a column a record.
+ * A statistic over depth and time: a row per layer, input on top, a column per record.
  * @param {{onPick: function(Cell), onHover: function(?Cell)}} listeners `onPick` at a
  *   click, Enter or Space; `onHover` when the pointer or the arrow keys reach another
  *   cell, null when they leave
  * @returns {{element: HTMLElement, point: function(?Cell), update: function(Object)}}
- *   `point` outlines a cell, as of another heatmap, or none; `update` takes `name`, for
- *   `data-heatmap`; `title`, if that is another; `layers`, their names; `numbers`,
- *   where they are in the network, if not all are there; `faults`, since which step a
- *   layer is at fault, by name, if any; `steps`, ascending, shape (records,); `values`, shape (records, layers), row-major; `scale`,
- *   as `settle` takes it; `diverging`; `dark`
+ *   `point` outlines a cell, such as another heatmap's, or none; `update` takes `name`,
+ *   for `data-heatmap`; `title`, if it differs; `layers`, their names; `numbers`, their
+ *   places in the network, if some are missing; `faults`, by layer name the step since
+ *   which it is at fault; `steps`, ascending, shape (records,); `values`, shape
+ *   (records, layers), row-major; `scale`, as `settle` takes it; `diverging`; `dark`
  */
 export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
   const [readName, readValue] = [html("span"), html("span")];
@@ -70,8 +70,8 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
   let data = null; // the props of the last update
   let colours = null; // [scale, shades]
   let layout = null;
-  let shown = null; // the Cell that is outlined
-  let remembered = null; // where the keys go on from
+  let shown = null; // the outlined Cell
+  let remembered = null; // where the keys continue
 
   function draw() {
     const width = widthNow();
@@ -116,12 +116,12 @@ export function createHeatmap({ onPick = () => {}, onHover = () => {} }) {
     onHover(shown);
   }
 
-  /** As if the pointer were there, but told to nobody. */
+  /** Outlines a cell as if the pointer were there, without calling a listener. */
   function point(cell) {
     if (data) outlined(cell, "off");
   }
 
-  /** Outlines a cell, or none; returns whether it is another than before. */
+  /** Outlines a cell, or none; returns whether it has changed. */
   function outlined(cell, live) {
     const next = cell && known(cell, data);
     const isOther = !same(next, shown);

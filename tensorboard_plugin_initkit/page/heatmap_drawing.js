@@ -1,7 +1,7 @@
 import { colourOf } from "./colour_scales.js";
 import { LABEL_HEIGHT, labelled, shortened, stepTicks } from "./heatmap_layout.js";
 
-const QUIET = 0.72; // opacity of what is read second
+const QUIET = 0.72; // opacity of secondary text
 const NUMBER_GAP = 6;
 const FAULT = { gap: 6, bar: 4 };
 const STEP_GAP = 14;
@@ -9,20 +9,20 @@ const AXIS = "recorded steps";
 const NOTHING = "no steps were recorded";
 
 /**
- * How many columns of pixels the records get.
+ * The number of columns of pixels for the records.
  * @param {{width: number}} layout
- * @param {number} records how many
- * @param {number} ratio pixels of the device to one of CSS
+ * @param {number} records their number
+ * @param {number} ratio device pixels per CSS pixel
  * @returns {number}
  */
 export const columnsOf = (layout, records, ratio) =>
   Math.min(records, Math.ceil(layout.width * ratio));
 
 /**
- * The record that a column of pixels shows of a layer: of several, the first whose
- * value is not finite, so that none is overlooked.
+ * The record that a column of pixels shows for a layer. If there are several, it is the
+ * first that is not finite, so none is overlooked.
  * @param {number} column index
- * @param {number} columns how many; no more than records
+ * @param {number} columns their number, at most the number of records
  * @param {number} layer index
  * @param {{layers: string[], steps: ArrayLike<number>, values: Float32Array}} data
  * @returns {number} index
@@ -36,7 +36,7 @@ export function recordOf(column, columns, layer, { layers, steps, values }) {
   return first;
 }
 
-/** Every cell in the colour of its value. */
+/** Draws every cell in the color of its value. */
 export function drawCells(pen, layout, data, [scale, shades], ratio) {
   const rows = data.layers.length;
   const columns = columnsOf(layout, data.steps.length, ratio);
@@ -59,13 +59,13 @@ export function drawCells(pen, layout, data, [scale, shades], ratio) {
 const numberWidth = (pen, numbers) =>
   pen.measureText(String(numbers.at(-1) ?? 0)).width + NUMBER_GAP;
 
-/** The width that the numbers and names of the layers want. */
+/** The width that the numbers and names of the layers need. */
 export function labelsWidth(pen, { layers, numbers }) {
   const widths = layers.map((name) => pen.measureText(name).width);
   return numberWidth(pen, numbers) + Math.max(0, ...widths);
 }
 
-/** The numbers and names of the layers, left of their rows. */
+/** Draws the numbers and names of the layers, left of their rows. */
 export function drawLayers(pen, layout, { layers, numbers }) {
   const pitch = layout.height / layers.length;
   const room = numberWidth(pen, numbers);
@@ -83,7 +83,7 @@ export function drawLayers(pen, layout, { layers, numbers }) {
   }
 }
 
-/** A bar beside the rows of the layers at fault. */
+/** Draws a bar beside the rows of the layers at fault. */
 export function drawFaults(pen, layout, { layers, faults }, colour) {
   const pitch = layout.height / layers.length;
   const ink = pen.fillStyle;
@@ -96,7 +96,7 @@ export function drawFaults(pen, layout, { layers, faults }, colour) {
   pen.fillStyle = ink;
 }
 
-/** The steps, below their columns, and what they are. */
+/** Draws the steps below their columns, and the title of the axis. */
 export function drawSteps(pen, layout, steps) {
   const pitch = layout.width / steps.length;
   const widthOf = (record) => pen.measureText(String(steps[record])).width;

@@ -1,13 +1,13 @@
-// Where the parts of a heatmap lie, and what its labels say. Lengths are CSS pixels.
+// The layout of a heatmap, and the texts of its labels. Lengths are CSS pixels.
 
 import { inShort, powerOfTen } from "./numbers.js";
 
 const MARGIN = { top: 7, right: 22, bottom: 40 }; // right: half of a step's label
 const LABEL_GAP = 8;
-const TALLEST = 384; // of the cells of all layers
+const TALLEST = 384; // height of all cells
 const ROW = { least: 14, most: 22 };
-const COMFORTABLE = 264; // up to this height, the rows are as high as they may be
-const WHOLE_ROW = 6; // from this height on, all rows have the same number of pixels
+const COMFORTABLE = 264; // up to this height, the rows have their full height
+const WHOLE_ROW = 6; // from this height, all rows have the same number of pixels
 const PAGE_OF_RECORDS = 10;
 
 /** Least distance between the labels of two layers. */
@@ -15,12 +15,12 @@ export const LABEL_HEIGHT = 14;
 
 /**
  * The rectangle of the cells.
- * @param {number} width of all
- * @param {number} labels the width that the layers' labels want
- * @param {number} layers how many
+ * @param {number} width the whole width
+ * @param {number} labels the width that the layers' labels need
+ * @param {number} layers their number
  * @returns {{left: number, top: number, width: number, height: number,
  *   labels: number, total: number}} `labels` is the width that the labels get, `total`
- *   the height of all
+ *   the whole height
  */
 export function layoutOf(width, labels, layers) {
   const room = Math.min(labels, Math.max(width * 0.28, 84));
@@ -43,9 +43,9 @@ export function layoutOf(width, labels, layers) {
  * @param {number} x from the element's left
  * @param {number} y from the element's top
  * @param {{left: number, top: number, width: number, height: number}} layout
- * @param {number} records how many
- * @param {number} layers how many
- * @returns {?{record: number, layer: number}} null where there is none
+ * @param {number} records their number
+ * @param {number} layers their number
+ * @returns {?{record: number, layer: number}} null if there is none
  */
 export function cellAt(x, y, layout, records, layers) {
   const record = Math.floor(((x - layout.left) / layout.width) * records);
@@ -55,11 +55,11 @@ export function cellAt(x, y, layout, records, layers) {
 }
 
 /**
- * Where a key leads from a cell.
+ * The cell that a key leads to.
  * @param {{record: number, layer: number}} cell
- * @param {string} key as `KeyboardEvent.key` has it
- * @param {number} records how many
- * @param {number} layers how many
+ * @param {string} key a `KeyboardEvent.key`
+ * @param {number} records their number
+ * @param {number} layers their number
  * @returns {?{record: number, layer: number}} null if the key leads nowhere
  */
 export function cellAfter({ record, layer }, key, records, layers) {
@@ -77,7 +77,7 @@ export function cellAfter({ record, layer }, key, records, layers) {
 }
 
 /**
- * The cell of the same layer, by name, and of the nearest step in other data.
+ * The cell of the same layer, by name, at the nearest step in other data.
  * @param {{step: number, layerName: string, layer: number}} picked
  * @param {ArrayLike<number>} steps ascending
  * @param {string[]} layers
@@ -101,10 +101,10 @@ function within(record, layer, records, layers) {
 }
 
 /**
- * Which of evenly spaced things get a label: the first, the last, and some between.
- * @param {number} count of the things
- * @param {number} pitch distance from one to the next
- * @param {number} least distance from a label to the next
+ * The evenly spaced items that get a label: the first, the last, and some between.
+ * @param {number} count the number of items
+ * @param {number} pitch distance from one item to the next
+ * @param {number} least distance from one label to the next
  * @returns {number[]} indices, ascending
  */
 export function labelled(count, pitch, least) {
@@ -117,10 +117,10 @@ export function labelled(count, pitch, least) {
 }
 
 /**
- * Which records get a label: the first, the last, and those of round steps between.
+ * The records that get a label: the first, the last, and round steps between.
  * @param {ArrayLike<number>} steps ascending
  * @param {number} pitch distance from one record to the next
- * @param {number} least distance from a label to the next
+ * @param {number} least distance from one label to the next
  * @returns {number[]} indices, ascending
  */
 export function stepTicks(steps, pitch, least) {
@@ -148,7 +148,7 @@ function roundUp(number) {
 }
 
 /**
- * Where the colour bar has labels.
+ * The places of the color bar's labels.
  * @param {{logarithmic: boolean, low: number, high: number}} scale from `settle`
  * @returns {number[]} ascending from `low` to `high`, at most 6
  */
@@ -169,8 +169,8 @@ export function scaleTicks({ logarithmic, low, high }) {
 }
 
 /**
- * What a place on a scale is called.
- * @param {number} place log10 of the value where the scale is logarithmic
+ * The name of a place on a scale.
+ * @param {number} place log10 of the value if the scale is logarithmic
  * @param {boolean} logarithmic
  * @returns {string} such as "10⁻⁸"
  */
@@ -181,7 +181,7 @@ export function placeName(place, logarithmic) {
 }
 
 /**
- * A text that fits, shortened in its middle: names often differ at their end.
+ * A text that fits, shortened in the middle, because names often differ at the end.
  * @param {string} text
  * @param {number} room
  * @param {function(string): number} widthOf the width of a text

@@ -3,9 +3,9 @@ import { html } from "./dom.js";
 import { placeName, scaleTicks } from "./heatmap_layout.js";
 
 /**
- * A colour bar with its labels, and the colours of what has no place on it.
+ * A color bar with its labels, and the colors of values without a place on it.
  * @param {{logarithmic: boolean, low: ?number, high: ?number}} given the scale; values
- *   may be beyond its ends where they are not null
+ *   may be beyond ends that are not null
  * @param {{logarithmic: boolean, low: number, high: number}} scale `given`, settled
  * @param {number[][]} shades from `shadesOf`
  * @returns {HTMLElement}

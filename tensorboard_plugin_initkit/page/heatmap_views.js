@@ -1,4 +1,4 @@
-/** The views of layers over steps: of one run, and of two and their difference. */
+/** The views of layers over steps: one run, and two runs with their difference. */
 
 import { settle } from "./colour_scales.js";
 import { recordAt, rowOf, unionOfSteps } from "./data.js";
@@ -13,7 +13,7 @@ import { inWords } from "./numbers.js";
  */
 export function createHeatmapView(actions) {
   const map = createMap(actions);
-  const none = html("p", { class: "notice" }, "This run does not have this statistic in such a layer.");
+  const none = html("p", { class: "notice" }, "This run does not have this statistic in a matching layer.");
   const element = html("div", {}, none, map.element);
   const update = ({ shown, catalog, series, dark }) => {
     const [one] = series(shown.statistic);
@@ -28,7 +28,7 @@ export function createHeatmapView(actions) {
 }
 
 /**
- * Two runs and their difference: log10(A / B) on logarithmic scales, else A - B.
+ * Two runs and their difference: log10(A / B) on logarithmic scales, otherwise A - B.
  * @param {Actions} actions see views.js
  * @returns {View}
  */
@@ -41,7 +41,7 @@ export function createCompareView(actions) {
   const sentence = html("p", { class: "notice" });
   const pair = html("div", { class: "pair" }, maps[0].element, maps[1].element);
   const element = html("div", {}, sentence, pair, maps[2].element);
-  let last = null; // the steps and values are the same while only the theme changes
+  let last = null; // the steps and values stay while only the theme changes
   const update = ({ shown, catalog, series, dark }) => {
     const found = series(shown.statistic);
     const [a, b] = [shown.a, shown.b].map((name) =>
@@ -88,7 +88,7 @@ export function createCompareView(actions) {
 }
 
 /**
- * The records of two runs at the steps where both have one, and how they differ.
+ * The records of two runs at their common steps, and the differences.
  * @param {Profiles} a
  * @param {Profiles} b of as many layers
  * @param {{logarithmic: boolean}} scale
@@ -109,16 +109,16 @@ export function together(a, b, scale) {
     ? (value, other) => Math.log10(value) - Math.log10(other)
     : (value, other) => value - other;
   const difference = valuesA.map(
-    (value, i) => (value === valuesB[i] ? 0 : minus(value, valuesB[i])), // of 0 and 0, and of ∞ and ∞
+    (value, i) => (value === valuesB[i] ? 0 : minus(value, valuesB[i])), // 0 and 0, or ∞ and ∞
   );
   return { steps, valuesA, valuesB, difference };
 }
 
 function reasonNotTo(a, b, { readable }) {
   if (readable.length < 2) {
-    return "There is only one run. With a second, they can be compared here.";
+    return "There is only one run. Record a second one to compare them here.";
   }
-  if (!a || !b) return "One of the runs does not have this statistic in such a layer.";
+  if (!a || !b) return "One of the runs does not have this statistic in a matching layer.";
   if (a.layers.length !== b.layers.length) {
     return (
       `${a.label} and ${b.label} do not have the same number of layers, ` +
@@ -131,7 +131,7 @@ function reasonNotTo(a, b, { readable }) {
   return null;
 }
 
-/** A heatmap whose points are read and picked by the names of their layers. */
+/** A heatmap that names points by their layers. */
 function createMap({ open, read }, onHover = () => {}) {
   let props = null;
   const map = createHeatmap({
@@ -161,13 +161,13 @@ function titled({ run, label, layers, numbers, faults }, { statistic }, side = "
   return { name: run, title, layers, numbers, faults };
 }
 
-/** The scale of the statistic, with its ends where the reader wants them. */
+/** The scale of the statistic, with the ends that the reader chose. */
 function colourScale({ statistic, colours }, { scales }) {
   const scale = scales[statistic];
   return colours === "fixed" ? scale : { ...scale, low: null, high: null };
 }
 
-/** The same colours for the same values on both sides. */
+/** A scale with the same colors for the same values on both sides. */
 function sharedScale(scale, several) {
   if (scale.low !== null) return scale;
   const { low, high } = settle(scale, several.flatMap((values) => [...values]), false);

@@ -1,6 +1,6 @@
 /** TensorBoard around the page: its reload button, its address and its theme. */
 
-const PREFIX = "p.initkit."; // TensorBoard keeps such keys for the plugin of that name
+const PREFIX = "p.initkit."; // TensorBoard keeps such keys for the plugin of this name
 
 /** Calls `onReload` whenever TensorBoard has loaded new data. */
 export function followReload(onReload) {
@@ -28,7 +28,7 @@ export function followTheme(onChange) {
 }
 
 /**
- * What the address says of the page, such as `#initkit&p.initkit.view=heatmap`.
+ * The page's settings in the address, such as `#initkit&p.initkit.view=heatmap`.
  * @returns {Object<string, string>}
  */
 export function readLink() {
@@ -39,14 +39,14 @@ export function readLink() {
   return found;
 }
 
-/** Writes it into the address; what is not ours stays there. */
+/** Writes the settings into the address, and keeps what is not ours. */
 export function writeLink(entries) {
   const { location, history } = addressed();
   const foreign = location.hash
     .slice(1)
     .split("&")
     .filter((part) => part && !decoded(part).startsWith(PREFIX));
-  // Without a name of a tab TensorBoard would open its first.
+  // Without the name of a tab, TensorBoard would open its first.
   if (window.parent !== window && !foreign.some((part) => !part.includes("="))) {
     foreign.unshift("initkit");
   }
@@ -58,7 +58,7 @@ export function writeLink(entries) {
   history.replaceState(history.state, "", location.href.replace(/#.*|$/, hash));
 }
 
-/** Calls `onChange` when the address was changed by hand or by "back". */
+/** Calls `onChange` when the address changes by hand or by "back". */
 export function followLink(onChange) {
   addressed().addEventListener("hashchange", onChange);
 }
@@ -83,7 +83,7 @@ function encoded(value) {
   return encodeURIComponent(value).replaceAll("%2F", "/").replaceAll("%2C", ",");
 }
 
-/** The window whose address the reader sees; our own where the browser forbids that. */
+/** The window whose address the reader sees, or ours if the browser forbids that. */
 function addressed() {
   try {
     void window.parent.location.hash;

@@ -62,9 +62,9 @@ function createApp() {
   let wanted = fromLink(readLink());
   let shown = null;
   let catalog = null;
-  let loaded = new Map(); // profiles and histograms, or the error, by what was asked for
+  let loaded = new Map(); // profiles and histograms, or the error, by request
   let steps = new Float64Array();
-  let reloads = 0; // of which only the last counts
+  let reloads = 0; // only the last one counts
   let loads = 0; // likewise
   let dark = false;
   let isPlaying = false;
@@ -123,7 +123,7 @@ function createApp() {
   );
   setState("loading");
 
-  /** Asks the server for everything anew. */
+  /** Asks the server for everything again. */
   async function reload() {
     const mine = ++reloads;
     if (element.dataset.state !== "ready") setState("loading");
@@ -144,7 +144,7 @@ function createApp() {
     }
   }
 
-  /** Loads what is wanted, as far as it is not there, and shows it. */
+  /** Loads missing data, and shows the wanted view. */
   async function load() {
     const mine = ++loads;
     const next = settled(wanted, catalog);
@@ -178,9 +178,9 @@ function createApp() {
     findings.update(shown, catalog);
     tabs.update(shown.view);
     controls.update(shown, catalog);
-    controls.element.hidden = shown.view === "overview"; // which has all runs
+    controls.element.hidden = shown.view === "overview"; // it has all runs
     content.classList.toggle("alone", controls.element.hidden);
-    // A heatmap says itself what is pointed at.
+    // A heatmap has its own readout.
     stepBar.element.hidden = readout.hidden = !hasLines(shown.view);
     downloads.element.hidden = shown.view === "overview";
     stage.setAttribute("aria-labelledby", `tab-${shown.view}`);
@@ -204,7 +204,7 @@ function createApp() {
     linkTimer = setTimeout(() => writeLink(toLink(shown, catalog)), LINK_DELAY);
   }
 
-  /** The numbers that are shown: of one step where there are lines, else of all. */
+  /** The shown numbers: of one step if there are lines, otherwise of all steps. */
   function rows() {
     const step = hasLines(shown.view) ? steps[position()] : null;
     const keys = statisticsOf(shown);
@@ -242,7 +242,7 @@ function createApp() {
     });
   }
 
-  /** The series of a statistic that are shown and loaded. */
+  /** The shown and loaded series of a statistic. */
   function series(statistic) {
     const names = runsOf(shown);
     return catalog.readable.flatMap((one) => {
@@ -262,7 +262,7 @@ function createApp() {
     return load();
   }
 
-  /** Shows a layer over the steps, and brings the reader there. */
+  /** Shows a layer over the steps, and scrolls to it. */
   function open(change) {
     const isOpening = timeSeries.element.hidden;
     const loading = choose(change);
@@ -280,7 +280,7 @@ function createApp() {
     setText(readout, `${label}, ${name}, step ${step}: ${words ?? inShort(value)}`);
   }
 
-  /** The index of the step that is shown; the last one if none was chosen. */
+  /** The index of the shown step; the last one if none was chosen. */
   function position() {
     if (shown.step === null || steps.length === 0) return Math.max(0, steps.length - 1);
     return Math.max(0, recordAt({ steps }, shown.step));
@@ -310,7 +310,7 @@ function createApp() {
   }
 
   function follow() {
-    const link = readLink(); // empty, if TensorBoard shows another tab
+    const link = readLink(); // empty if TensorBoard shows another tab
     if (!shown || Object.keys(link).length === 0) return;
     wanted = fromLink(link);
     load();

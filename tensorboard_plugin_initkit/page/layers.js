@@ -1,14 +1,14 @@
-/** Which layers are shown, and which of them are of one kind. */
+/** The choice of layers, and their kinds. */
 
 import { withoutCounters } from "./numbers.js";
 
-const AFFORDED = 2; // layers of a kind, at least, for a line of its own
-const memory = new WeakMap(); // what was picked of profiles: a chart knows it again
+const AFFORDED = 2; // the fewest layers of a kind for its own line
+const memory = new WeakMap(); // picked profiles, so a chart recognizes them
 
 /**
- * The numbers of the layers whose names a pattern matches: one or several, separated by
- * commas, of which one has to match. With `*` and `?` it is as of file names, without
- * them a part of the name. An empty one matches all.
+ * The numbers of the layers whose names match a pattern, or one of several patterns,
+ * separated by commas. With `*` and `?`, a pattern works as for file names. Without
+ * them, it matches a part of the name. An empty pattern matches all.
  * @param {string} pattern
  * @param {string[]} names
  * @returns {number[]} ascending
@@ -89,7 +89,7 @@ export function kindsOf(names) {
   return [...kinds].map(([kind, places]) => ({ kind, places }));
 }
 
-/** Whether layers of several kinds take turns, so that a line through all is a zigzag. */
+/** Tells whether layers of several kinds take turns, so a line through all is a zigzag. */
 export function isAlternating(names) {
   const many = kindsOf(names).filter(({ places }) => places.length > AFFORDED);
   const kinds = names.map(kindOf);

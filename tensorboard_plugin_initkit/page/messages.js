@@ -1,10 +1,10 @@
-/** What is said where there is nothing to draw. */
+/** The messages of a page that has nothing to draw. */
 
 import { html } from "./dom.js";
 
 /**
  * @param {string} state of the page: "loading", "empty", "failed" or "ready"
- * @param {string} sentence what failed; "" if it is the runs that cannot be read
+ * @param {string} sentence what failed; "" if the runs cannot be read
  * @param {object[]} runs all of them
  * @param {function()} retry
  * @returns {HTMLElement[]}
@@ -29,7 +29,7 @@ export function messageOf(state, sentence, runs, retry) {
       html(
         "p",
         {},
-        "Then press TensorBoard's reload button: the first record comes within seconds.",
+        "Then press TensorBoard's reload button. The first record appears within seconds.",
       ),
     ];
   }

@@ -3,7 +3,7 @@
 const SUPERSCRIPTS = { "-": "⁻" };
 for (const [digit, raised] of [..."⁰¹²³⁴⁵⁶⁷⁸⁹"].entries()) SUPERSCRIPTS[digit] = raised;
 
-/** A number in three digits at most, such as `0.125`, `1.2e-9`, `NaN` or `∞`. */
+/** A number with at most three digits, such as `0.125`, `1.2e-9`, `NaN` or `∞`. */
 export function inShort(value) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -27,7 +27,7 @@ export function inWords(key) {
     .replace(/\bl2\b/, "L2");
 }
 
-/** A name of at most `most` characters; what is left out of its middle is "…". */
+/** A name of at most `most` characters, with "…" for a missing middle. */
 export function shortened(name, most) {
   if (name.length <= most) return name;
   const head = Math.ceil((most - 1) / 2);
@@ -35,7 +35,7 @@ export function shortened(name, most) {
 }
 
 /**
- * What tells runs apart: their names without the directories that all share.
+ * The names of runs without the directories that all share.
  * @param {string[]} names
  * @returns {Map<string, string>} the short name of each
  */

@@ -1,4 +1,4 @@
-/** All runs in a table: how well each has learned, and what is wrong with it. */
+/** A table of all runs: how well each learns, and what is wrong with it. */
 
 import { swatchOf } from "./colours.js";
 import { html, setAttributes, svg } from "./dom.js";
@@ -7,7 +7,7 @@ import { inShort, inWords } from "./numbers.js";
 const SPARK = { width: 120, height: 22 };
 const ACCURACY = /acc(uracy)?$/;
 
-// Of each column its heading, what it is sorted by, and what it shows of that.
+// Each column has a heading, and a function from a run to its value.
 const COLUMNS = {
   run: ["Run", ({ label }) => label],
   first: ["First loss", ({ loss }) => number(loss?.values[0])],
@@ -57,7 +57,7 @@ export function createOverview({ choose }) {
   return { element, update };
 }
 
-/** The runs by a column; those without a value come last. */
+/** The runs sorted by a column; those without a value come last. */
 function inOrder(runs, { key, isDescending }) {
   if (key === null) return runs;
   const [, valueOf] = COLUMNS[key];
@@ -87,7 +87,7 @@ function inCell(value) {
   return typeof value === "number" ? inShort(value) : value;
 }
 
-/** The loss over the steps, as a line as high as it goes. */
+/** The loss over the steps, as a line over the full height. */
 function sparkline({ loss, style }) {
   const { width, height } = SPARK;
   const picture = svg("svg", { width, height, "aria-hidden": "true" });
@@ -110,7 +110,7 @@ function sparkline({ loss, style }) {
   return picture;
 }
 
-/** Of the validation data, if there are any. */
+/** The last accuracy, on the validation data if there are any. */
 function accuracyOf({ metrics }) {
   const names = Object.keys(metrics ?? {}).filter((name) => ACCURACY.test(name));
   const name = names.find((one) => one.startsWith("val_")) ?? names[0];

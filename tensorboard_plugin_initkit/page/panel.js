@@ -1,4 +1,4 @@
-/** The controls beside the charts: those that the view has. */
+/** The controls of a view, beside its charts. */
 
 import {
   createRunPicker,
@@ -12,7 +12,7 @@ import { html } from "./dom.js";
 const WITH_LINES = ["profile", "weights_gradients"];
 const WITH_COLOURS = ["heatmap", "compare"];
 
-// The fields of what is shown, see state.js: their ids, labels and views.
+// The fields of the view's state, see state.js: their ids, labels and views.
 const FIELDS = {
   statistic: ["statistic", "Statistic", ["profile", "heatmap", "compare"]],
   measure: ["measure", "Measure", ["weights_gradients"]],
@@ -40,7 +40,7 @@ const OPTIONS = {
   ],
 };
 
-/** Whether a view has lines of several runs, at a step. */
+/** Tells whether a view has lines of several runs at one step. */
 export function hasLines(view) {
   return WITH_LINES.includes(view);
 }
@@ -48,7 +48,7 @@ export function hasLines(view) {
 /**
  * @param {(wanted: object) => void} choose changes what is shown, see state.js
  * @returns {{element: HTMLElement, update: function(object, object)}} `update` takes
- *   what is shown, and the catalog
+ *   the view's state, and the catalog
  */
 export function createPanel(choose) {
   const selects = Object.entries(FIELDS).map(([name, [id, label]]) => [

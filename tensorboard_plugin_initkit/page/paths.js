@@ -1,4 +1,4 @@
-/** The `d` attributes of what the charts draw. */
+/** The `d` attributes of paths in the charts. */
 
 const GLYPHS = {
   nan: "m-4,-4 l8,8 m0,-8 l-8,8", // a cross
@@ -10,7 +10,7 @@ const GLYPHS = {
 };
 
 /**
- * A line through places, cut at the edges of the axis, broken where it has no value.
+ * A line through places, cut at the edges of the axis, broken at missing values.
  * @param {{x: number, line: number?}[]} places
  * @param {{top: number, bottom: number}} axis
  * @returns {string}
@@ -43,7 +43,7 @@ export function linePath(places, { top, bottom }) {
   return path;
 }
 
-/** What marks a place that is not on the axis; nothing for any other. */
+/** The mark of a place that is not on the axis; empty for any other. */
 export function glyph({ x, y, kind }) {
   return kind ? `M${x.toFixed(1)},${y.toFixed(1)}${GLYPHS[kind]}` : "";
 }

@@ -1,12 +1,12 @@
-/** Moves through the recorded steps by itself. */
+/** Plays through the recorded steps. */
 
 const DURATION = 6000; // milliseconds from the first step to the last
 
 /**
  * @param {object} steps
- * @param {() => number} steps.count how many there are
- * @param {() => number} steps.position the index of the one that is shown
- * @param {(index: number) => void} steps.go shows another
+ * @param {() => number} steps.count their number
+ * @param {() => number} steps.position the index of the shown step
+ * @param {(index: number) => void} steps.go shows another step
  * @param {(isPlaying: boolean) => void} onChange
  * @returns {{toggle: function(), stop: function()}}
  */

@@ -1,4 +1,4 @@
-/** A statistic over the depth of the network: a line a run. */
+/** A statistic over the depth of the network: one line per run. */
 
 import { recordAt, rowOf } from "./data.js";
 import { html, setAttributes, svg, watchedWidth } from "./dom.js";
@@ -6,7 +6,7 @@ import { inTheseWords, layOut, move } from "./profile_drawing.js";
 import { isStale } from "./redraw.js";
 import { ZOOM_HELP, createZoom } from "./zoom.js";
 
-const MOST_LINES = 12; // of runs that are listed at a point
+const MOST_LINES = 12; // runs to list at a point
 const HELP =
   "Left and right arrow keys move through the layers, up and down through the runs. " +
   `Enter shows a layer over the steps. ${ZOOM_HELP}`;
@@ -15,23 +15,23 @@ const HELP =
  * @typedef {object} Series
  * @property {string} run its full name; `label` for the reader; `style`, see colours.js
  * @property {string[]} layers their names, the same in all runs of one architecture;
- *   `ownNames`, if it calls them otherwise itself; `numbers`, where they are in the
- *   network, if not all are there
+ *   `ownNames`, the run's own names for them; `numbers`, their places in the network, if
+ *   some are missing
  * @property {Profiles} profiles
- * @property {Map<string, number>} faults since which step a layer is at fault
+ * @property {Map<string, number>} faults the step since which a layer is at fault
  */
 
 /**
- * Makes the chart. Everything of it that does not move with the step is drawn when the
- * series change; with the step, only attributes change.
+ * Makes the chart. When the series change, it draws everything that does not move with
+ * the step. When the step changes, only attributes change.
  *
  * @param {{onPick: function(object), onHover: function(?object)}} listeners of mouse and
- *   keyboard, given a point: `run`, `label`, `layer` (its name), `name` (what the run
- *   calls it), `step`, `value`, and `words` for that
+ *   keyboard. They take a point: `run`, `label`, `layer` (its name), `name` (the run's
+ *   own name for it), `step`, `value`, and the value's `words`
  * @returns {{element: HTMLElement, update: function(object)}} `update` takes the
  *   `series`, the `scale` and the `title` of the statistic, the `step`, `layer`: the
- *   name of the one that is open, or null, and `lines`: "kind" for a line through each
- *   kind of layer, else one goes through all
+ *   name of the open one, or null, and `lines`: "kind" for a line through each kind of
+ *   layer, otherwise one line goes through all
  */
 export function createProfileChart({ onPick, onHover }) {
   const chart = svg("svg", { class: "chart", role: "none" });
@@ -43,9 +43,9 @@ export function createProfileChart({ onPick, onHover }) {
   });
   const width = watchedWidth(element, () => props && draw());
   let props = null;
-  let drawn = null; // what is there, and where
-  let active = null; // the point that the keyboard or the mouse is at
-  let stop = null; // the one that the Tab key leads to
+  let drawn = null; // the current layout
+  let active = null; // the point under the keyboard or the mouse
+  let stop = null; // the point that the Tab key leads to
 
   function update(next) {
     if (next.scale !== props?.scale || depth(next) !== depth(props)) zoom.whole();
@@ -63,7 +63,7 @@ export function createProfileChart({ onPick, onHover }) {
     ];
     if (isStale(drawn, key)) {
       const hadFocus = element.contains(document.activeElement);
-      const place = active; // which the focused circle takes with it when it goes
+      const place = active; // the focused circle clears it when it disappears
       active = stop = null;
       drawn = { key, ...layOut(chart, props, width(), zoom.part()) };
       move(drawn, props);
@@ -95,7 +95,7 @@ export function createProfileChart({ onPick, onHover }) {
     point();
   }
 
-  /** Says what the active point is. */
+  /** Describes the active point. */
   function point() {
     const { guide, tip, plot } = drawn;
     const place = active && at(active);
@@ -112,7 +112,7 @@ export function createProfileChart({ onPick, onHover }) {
     onHover(found);
   }
 
-  /** What all runs have at a layer, the highest first; of many those around one. */
+  /** The values of all runs at a layer, the highest first; if many, those around one. */
   function linesAt({ index, layer }) {
     const all = [...props.series.keys()].filter((i) => at({ index: i, layer })?.shown);
     const found = all.map((i) => ({ ...pointAt({ index: i, layer }), i }));
@@ -201,12 +201,12 @@ function firstShown(points) {
   return null;
 }
 
-/** How many layers there are. */
+/** The number of layers. */
 function depth({ series }) {
   return Math.max(0, ...series.map(({ layers }) => layers.length));
 }
 
-/** Where an arrow key leads; null for another key, and where there is nothing. */
+/** The point that an arrow key leads to; null for another key or for nothing. */
 function neighbour(points, { index, layer }, key) {
   const last = points[index].length - 1;
   const moves = {

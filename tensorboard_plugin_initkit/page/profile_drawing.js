@@ -1,4 +1,4 @@
-/** What a profile chart consists of, and how it moves. */
+/** The parts of a profile chart, and their movement. */
 
 import { columnOf, recordAt, rowOf } from "./data.js";
 import { setAttributes, svg } from "./dom.js";
@@ -9,22 +9,22 @@ import { inShort } from "./numbers.js";
 import { glyph, linePath } from "./paths.js";
 import { createTip } from "./tip.js";
 
-const ASIDE = 3.5; // pixels between the runs in a row for what has no place
-const ASIDE_LABEL = [-9, 17]; // pixels of the name of a kind, by turns
-const CROWDED = 9; // pixels from a layer to the next, below which lines are enough
-const DOT = "h0"; // what makes a line of one place seen
+const ASIDE = 3.5; // pixels between the runs in a row for values without a place
+const ASIDE_LABEL = [-9, 17]; // alternating offsets of a kind's name in pixels
+const CROWDED = 9; // below this distance of layers in pixels, lines are enough
+const DOT = "h0"; // makes a line with one place visible
 const HIDDEN = { visibility: "hidden" };
-const ROOM = 14; // that all of them have there
+const ROOM = 14; // pixels for all of them there
 
 /**
- * Draws what stands still, and makes what will move.
+ * Draws the parts that stand still, and makes those that will move.
  * @param {SVGElement} element is emptied
  * @param {object} props of the chart, see profile_chart.js
  * @param {number} width pixels
  * @param {Part} part see zoom.js
- * @returns {object} `plot`, its edges and axis; `guide` and `tip`, for the point that
- *   is looked at; `points`, for each run and layer the `circle`, its place, and whether
- *   it is `shown`; and what `move` needs
+ * @returns {object} `plot`, its edges and axis; `guide` and `tip`, for the active point;
+ *   `points`, for each run and layer the `circle`, its place, and whether it is `shown`;
+ *   and what `move` needs
  */
 export function layOut(element, { series, scale, lines }, width, part) {
   const { names, numbers } = layersOf(series);
@@ -94,7 +94,7 @@ export function layOut(element, { series, scale, lines }, width, part) {
   return { plot, xs, cursor, guide, tip, runs, points };
 }
 
-/** Brings the lines and the points to a step. */
+/** Moves the lines and the points to a step. */
 export function move(drawn, { series, step, layer: open }) {
   const x = drawn.xs[series.map((one) => columnOf(open, one, series)).find((i) => i >= 0)];
   setAttributes(
@@ -154,12 +154,12 @@ function movePoint(point, { y, kind }, isBad) {
   setAttributes(point.circle, { "data-kind": kind, "data-fault": isBad });
 }
 
-/** A value in short, as far as there is one. */
+/** A value in short, if there is one. */
 export function inTheseWords(value, isMeasured) {
   return isMeasured ? inShort(value) : "not measured";
 }
 
-/** The numbers of the layers, and what the runs call each: the first two of its names. */
+/** The numbers of the layers, and up to two names that the runs give each. */
 function layersOf(series) {
   const numbers = series.reduce((best, { layers, numbers = [...layers.keys()] }) => {
     return numbers.length > best.length ? numbers : best;

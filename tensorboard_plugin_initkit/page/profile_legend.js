@@ -1,4 +1,4 @@
-/** What the kinds of lines and points in a profile chart mean. */
+/** The legend of lines and points in a profile chart. */
 
 import { html, svg } from "./dom.js";
 

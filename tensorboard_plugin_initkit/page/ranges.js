@@ -1,18 +1,18 @@
-/** Between which values those of a chart lie, and which are too far from the others. */
+/** The range of a chart's values, and the values that are too far from the others. */
 
 const BEYOND = 4; // decades that a logarithmic axis may go beyond its statistic's scale
-const DECADES = 4; // of a symlog axis below the median run's largest value
+const DECADES = 4; // on a symlog axis, below the median run's largest value
 const FAR = 1000; // times the median run's largest value, on other axes
 const EVERYWHERE = { low: -Infinity, high: Infinity };
 const known = new WeakMap(); // ranges, by the values and the limits
 
 /**
- * How a statistic is shown, as scales.py has it.
+ * The scale of a statistic, from scales.py.
  * @typedef {object} Scale
- * @property {boolean} logarithmic whether its log10 is shown
- * @property {?number} low of its usual values, log10 if logarithmic; `high` likewise
+ * @property {boolean} logarithmic whether the axis shows its log10
+ * @property {?number} low the lowest usual value, log10 if logarithmic; `high` likewise
  * @property {boolean} [signed] whether its values lie on both sides of 0
- * @property {string} [axis] "log", "symlog" or "linear", as the reader wants it
+ * @property {string} [axis] "log", "symlog" or "linear", if the reader chose it
  */
 
 /** The kind of axis of a scale: "log", "symlog" or "linear". */
@@ -21,8 +21,8 @@ export function axisOf({ logarithmic, signed, axis }) {
 }
 
 /**
- * The scale with an axis of the reader's choice; on another than its own, the ends are
- * those of the values.
+ * The scale with the axis that the reader chose. If it is not the scale's own, the
+ * values determine the ends.
  * @param {Scale} scale
  * @param {string} axis "usual", "log", "symlog" or "linear"
  * @returns {Scale}
@@ -33,7 +33,7 @@ export function onAxis(scale, axis) {
 }
 
 /**
- * @typedef {object} Range of those values that are within the limits
+ * @typedef {object} Range of the values within the limits
  * @property {number} low the smallest finite value; Infinity if there is none
  * @property {number} high the largest finite value; -Infinity if there is none
  * @property {number} lowPositive the smallest above 0
@@ -74,15 +74,15 @@ function measured(values, limits) {
 /** "above" or "below" for a value beyond the limits; null for any other. */
 export function sideOf(value, { low, high }) {
   if (value > high) return "above";
-  const isZero = low > 0 && value <= 0; // of a logarithmic axis, with a row of its own
+  const isZero = low > 0 && value <= 0; // on a logarithmic axis, 0 has its own row
   return value < low && !isZero ? "below" : null;
 }
 
 /**
- * The limits of an axis: what some runs have beyond them would press the others flat.
- * There is none where all runs are beyond it.
+ * The limits of an axis. Values beyond them would flatten all other runs. There is no
+ * limit if all runs are beyond it.
  * @param {Scale} scale of the statistic
- * @param {Range[]} ranges one a run, of all its values
+ * @param {Range[]} ranges one per run, of all its values
  * @returns {Limits}
  */
 export function limitsOf(scale, ranges) {
@@ -104,9 +104,9 @@ function limitsOfMedian(ranges) {
 }
 
 /**
- * Up to which magnitude a symlog axis is linear: a power of ten, some decades below the
- * median run's largest value, and not below the smallest there is.
- * @param {Range[]} ranges one a run
+ * The magnitude up to which a symlog axis is linear: a power of ten, some decades below
+ * the median run's largest value, and not below the smallest magnitude.
+ * @param {Range[]} ranges one per run
  * @returns {number}
  */
 export function thresholdOf(ranges) {
@@ -117,7 +117,7 @@ export function thresholdOf(ranges) {
   return 10 ** Math.max(exponent, Math.floor(Math.log10(least)));
 }
 
-/** Of each run's largest magnitude the median; undefined if all are 0. */
+/** The median of the runs' largest magnitudes; undefined if all are 0. */
 function medianSize(ranges) {
   const sizes = ranges
     .map(({ low, high }) => Math.max(Math.abs(low), Math.abs(high)))

@@ -1,9 +1,9 @@
-/** When a chart is to be laid out anew, and not only moved. */
+/** Tells when a chart needs a new layout. */
 
 /**
- * Whether one of the things that a layout depends on has changed.
- * @param {{key: Array}?} drawn the layout that is there; its `key` has those things
- * @param {Array} key those that it would have now
+ * Tells whether something that a layout depends on has changed.
+ * @param {{key: Array}?} drawn the current layout; its `key` lists its dependencies
+ * @param {Array} key the dependencies of a new layout
  */
 export function isStale(drawn, key) {
   if (!drawn || key.length !== drawn.key.length) return true;

@@ -1,4 +1,4 @@
-/** What is shown: what the reader wants, as far as the runs have it. */
+/** The state of the view: what the reader wants, if the runs have it. */
 
 import { columnOf } from "./data.js";
 import { isAlternating } from "./layers.js";
@@ -11,15 +11,15 @@ const LINES = ["network", "kind"];
 const COLOURS = ["fixed", "data"];
 const AXES = ["usual", "log", "symlog", "linear"];
 const FIRST_RUNS = 8;
-const MOST_HISTOGRAMS = 4; // runs, of which each has a chart of its own
+const MOST_HISTOGRAMS = 4; // runs, each with its own chart
 const SOURCES = ["weight", "gradient", "pre_activation"];
 const LISTS = ["runs"];
 
 /**
- * The runs that the server lists, each with a `label`, a `style`, and `faults`: since
- * which step a layer is at fault, by name. Runs of one architecture have the same
- * `layers`, those of the first; `ownNames` has what a run itself calls them.
- * @param {{runs: object[], statistics: object}} listed as `/runs` has it
+ * The runs that the server lists, each with a `label`, a `style`, and `faults`: by name,
+ * the step since which a layer is at fault. Runs of one architecture have the same
+ * `layers`, those of the first; `ownNames` has a run's own names for them.
+ * @param {{runs: object[], statistics: object}} listed from `/runs`
  */
 export function catalogOf({ runs, statistics }) {
   const labels = shortNames(runs.map(({ name }) => name));
@@ -64,14 +64,14 @@ function faultsOf(findings, shared) {
 const zip = (some, others) => some.map((one, i) => [one, others[i]]);
 
 /**
- * What is shown if the reader wants `wanted`; names that do not exist are ignored.
+ * The state if the reader wants `wanted`. It ignores names that do not exist.
  *
  * `view`; `statistic` and `measure` (of weights and gradients); `runs`, their names in
  * the order of the list; `layers`, a pattern of their names; `lines`, through the whole
- * "network" or through each "kind" of layer; `axis` of values, "usual" or of the
- * reader's choice; `colours` of heatmaps, "fixed" by the statistic or of the "data"; `step`, null for the newest; `layer`, whose time series is
- * open, or null; `side` of which it is, "weight" or "gradient"; `run` of the heatmap;
- * `a` and `b`, which are compared.
+ * "network" or through each "kind" of layer; `axis` of values, "usual" or the reader's
+ * choice; `colours` of heatmaps, "fixed" by the statistic or from the "data"; `step`,
+ * null for the newest; `layer` with an open time series, or null; its `side`, "weight"
+ * or "gradient"; `run` of the heatmap; `a` and `b`, the runs to compare.
  */
 export function settled(wanted, { readable, keys, measures }) {
   const names = readable.map(({ name }) => name);
@@ -112,7 +112,7 @@ function partner(name, candidates, readable) {
   );
 }
 
-/** The scale of a statistic, on the axis that the reader wants. */
+/** The scale of a statistic, on the axis that the reader chose. */
 export function scaleOf(statistic, { axis }, { axes }) {
   return axes[`${statistic}\n${axis}`];
 }
@@ -129,8 +129,8 @@ export function needs(shown, catalog) {
 }
 
 /**
- * The histograms of the layer whose time series is open, as far as they were recorded:
- * run, source and the run's own name of the layer.
+ * The recorded histograms of the layer with an open time series: run, source and the
+ * run's own name of the layer.
  */
 export function histogramsOf(shown, { readable }) {
   const source = sourceOf(openStatistic(shown));
@@ -148,7 +148,7 @@ export function openStatistic({ view, statistic, measure, side }) {
   return view === "weights_gradients" ? `${side}_${measure}` : statistic;
 }
 
-/** What a statistic is of, if histograms of that can be recorded. */
+/** The source of a statistic, if it can have histograms. */
 export function sourceOf(statistic) {
   return SOURCES.find((source) => statistic?.startsWith(`${source}_`)) ?? null;
 }
@@ -165,12 +165,12 @@ export function runsOf({ view, runs, run, a, b }) {
   return view === "compare" ? [...new Set([a, b])] : runs;
 }
 
-/** The statistics of a measure: of the weights, and of the gradients. */
+/** The statistics of a measure: for the weights, and for the gradients. */
 export function sides(measure) {
   return measure === undefined ? [] : [`weight_${measure}`, `gradient_${measure}`];
 }
 
-/** What an address says, from what `toLink` made. */
+/** Reads the entries that `toLink` made. */
 export function fromLink(entries) {
   return Object.fromEntries(
     Object.entries(entries).map(([key, value]) => [
@@ -180,7 +180,7 @@ export function fromLink(entries) {
   );
 }
 
-/** What the address has to say, so that the reader who follows it sees the same. */
+/** The entries of an address that shows the same to everyone who opens it. */
 export function toLink(shown, catalog) {
   const usual = settled({ runs: shown.runs }, catalog);
   const first = settled({}, catalog).runs;

@@ -1,4 +1,4 @@
-/** A statistic of one layer over the steps: a line a run. */
+/** A statistic of one layer over the steps: one line per run. */
 
 import { recordAt, unionOfSteps } from "./data.js";
 import { drawDistribution, quantile } from "./distribution.js";
@@ -12,8 +12,8 @@ import { ZOOM_HELP, createZoom } from "./zoom.js";
 
 const HEIGHT = 200;
 const ABOVE_HEIGHT = 76;
-const ABOVE = ["loss", "learning_rate"]; // what the chart has above it
-const MARK_GAP = 12; // pixels between two marks of what has no place on the axis
+const ABOVE = ["loss", "learning_rate"]; // shown above the chart
+const MARK_GAP = 12; // pixels between two marks of values without a place on the axis
 
 const HINT =
   'To see how the values are spread, record them: LayerStatsCallback(histogram_steps="epoch").';
@@ -24,10 +24,10 @@ const HELP =
 /**
  * @param {{onClose: function()}} listeners
  * @returns {{element: HTMLElement, update: function(object), reveal: function()}}
- *   `update` takes the `layer`'s name, the `series` of runs that have it, each with the
- *   `column` of its layers in which, and with its `loss` and `learning_rate` if known, the `scale`,
- *   the `statistic` in words, its `source`, null if there are no histograms of it, and the
- *   `step`; a series may have `histograms`; `reveal` brings the reader there
+ *   `update` takes the `layer`'s name; the `series` of runs that have it, each with the
+ *   `column` of the layer, its `loss` and `learning_rate` if known, and maybe its
+ *   `histograms`; the `scale`, the `statistic` in words, its `source`, null if it has no
+ *   histograms, and the `step`. `reveal` scrolls to the chart
  */
 export function createTimeSeries({ onClose }) {
   const title = html("h2", {
@@ -73,7 +73,7 @@ export function createTimeSeries({ onClose }) {
   const width = watchedWidth(chart, () => props && draw());
   let props = null;
   let drawn = null;
-  let active = null; // the index of the step that the keyboard or the mouse is at
+  let active = null; // the index of the step under the keyboard or the mouse
   let opener = null; // where the keyboard was before
 
   function update(next) {
@@ -114,7 +114,7 @@ export function createTimeSeries({ onClose }) {
     mark("cursor", props.step);
   }
 
-  /** Brings the lines of a name to a step, in all charts; null for none. */
+  /** Moves the lines of a name to a step, in all charts; null for none. */
   function mark(name, step) {
     const x = step === null ? 0 : drawn.x(step);
     for (const line of plot.querySelectorAll(`.${name}`)) {
@@ -122,7 +122,7 @@ export function createTimeSeries({ onClose }) {
     }
   }
 
-  /** Says what the runs have at a step, given its index; null for none. */
+  /** Shows the values of the runs at a step, given its index; null for none. */
   function activate(index) {
     active = index;
     const step = index === null ? props.step : drawn.steps[index];
@@ -273,7 +273,7 @@ function readingAt({ series }, step) {
   return `step ${step}: ${each.join("; ")}`;
 }
 
-/** Between which values the middle half lies, by the last histogram up to a step. */
+/** The range of the middle half of the values, from the last histogram up to a step. */
 function spreadAt({ histograms }, step) {
   const rows = histograms?.bins[recordAt(histograms, step)] ?? [];
   const [low, high] = [0.25, 0.75].map((share) => quantile(rows, share));
@@ -281,7 +281,7 @@ function spreadAt({ histograms }, step) {
   return [`half of the values from ${inShort(low)} to ${inShort(high)}`];
 }
 
-/** For those who do not see the lines: where each begins, ends and breaks. */
+/** A summary for screen readers: where each line begins, ends and breaks. */
 function summary({ layer, series }) {
   const each = series.map((one) => {
     const values = valuesOf(one);

@@ -1,4 +1,4 @@
-/** The views that have a slider: depth profiles. */
+/** The views with a slider: depth profiles. */
 
 import { html } from "./dom.js";
 import { createLegend } from "./profile_legend.js";
@@ -15,8 +15,8 @@ const SIDES = ["weight", "gradient"];
  * @returns {View}
  *
  * @typedef {object} Actions
- * @property {(wanted: object) => void} choose changes what is shown, see state.js
- * @property {(wanted: object) => void} open the same, and brings the reader to the layer
+ * @property {(wanted: object) => void} choose changes the state, see state.js
+ * @property {(wanted: object) => void} open the same, and scrolls to the layer
  * @property {(point: ?object) => void} read shows a point's value in words
  *
  * @typedef {object} View
@@ -25,7 +25,7 @@ const SIDES = ["weight", "gradient"];
  *
  * @typedef {object} Context
  * @property {object} shown see state.js; `catalog` likewise
- * @property {(statistic: string) => Series[]} series of the runs that are shown
+ * @property {(statistic: string) => Series[]} series of the shown runs
  * @property {number} step
  * @property {boolean} dark
  */
@@ -44,7 +44,7 @@ export function createProfileView({ open, read }) {
     none.textContent =
       shown.runs.length === 0
         ? "No run is chosen."
-        : "No chosen run has this statistic in such a layer.";
+        : "No chosen run has this statistic in a matching layer.";
     chart.update({
       series: found,
       scale: scaleOf(shown.statistic, shown, catalog),
@@ -74,8 +74,8 @@ export function createWeightsGradientsView({ open, read }) {
   });
   const none = html("p", { class: "notice" });
   none.textContent =
-    "No measure was recorded of both the weights and the gradients. " +
-    "LayerStatsCallback's `statistics` says which are.";
+    "There is no measure of both weights and gradients. Record one with " +
+    "LayerStatsCallback's `statistics`.";
   const legend = createLegend();
   const pair = html("div", { class: "pair" }, ...panels.map((panel) => panel.element));
   const element = html("div", {}, none, legend.element, pair);

@@ -2,13 +2,13 @@
 
 import { html, setAttributes, svg } from "./dom.js";
 
-const LEAST_DRAG = 5; // pixels, below which it is a click
-const FACTOR = 1.6; // of one press of a key
+const LEAST_DRAG = 5; // pixels; a shorter drag is a click
+const FACTOR = 1.6; // per key press
 const SMALLEST = 1e-4; // share of the whole
 const WHOLE = { x: [0, 1], y: [0, 1] };
 
 export const ZOOM_HELP =
-  "Drag to zoom in, hold Shift to move. Plus and minus zoom too, 0 shows the whole chart.";
+  "Drag to zoom in, hold Shift to move. Plus and minus also zoom. 0 shows the whole chart.";
 
 /**
  * Makes a chart zoom.
@@ -16,12 +16,12 @@ export const ZOOM_HELP =
  * @param {SVGElement} chart
  * @param {object} of the chart
  * @param {() => object} of.plot its edges and axis, see frame.js
- * @param {() => ?{x: number, y: number}} of.focus what the keyboard is at, in pixels
- * @param {() => void} of.onChange draws it anew
- * @returns {{part: () => Part, whole: function()}} what is shown; `whole` forgets it
+ * @param {() => ?{x: number, y: number}} of.focus the place of the keyboard, in pixels
+ * @param {() => void} of.onChange draws it again
+ * @returns {{part: () => Part, whole: function()}} the shown part; `whole` resets it
  *
- * @typedef {{x: number[], y: number[]}} Part from where to where each axis is shown, as
- *   shares of the whole; y upward
+ * @typedef {{x: number[], y: number[]}} Part the start and end of the shown part of each
+ *   axis, as shares of the whole; y upward
  */
 export function createZoom(element, chart, { plot, focus, onChange }) {
   const button = html("button", { type: "button", class: "whole", hidden: true });
@@ -30,7 +30,7 @@ export function createZoom(element, chart, { plot, focus, onChange }) {
   let part = WHOLE;
   let start = null; // where the pointer went down
   let isDragging = false;
-  let wasDragging = false; // so that what follows is no click
+  let wasDragging = false; // then the following click does not count
 
   function show(next) {
     part = next;
@@ -72,7 +72,7 @@ export function createZoom(element, chart, { plot, focus, onChange }) {
     if (!isDragging && Math.hypot(across, along) < LEAST_DRAG) return;
     if (!isDragging) element.setPointerCapture(event.pointerId);
     isDragging = true;
-    event.stopPropagation(); // nothing is pointed at
+    event.stopPropagation(); // a drag points at nothing
     if (start.isMoving) {
       const [from, to] = [start, now].map((place) => sharesAt(place, start.part));
       const moved = (axis) => shifted(start.part[axis], from[axis] - to[axis]);
@@ -136,7 +136,7 @@ export function createZoom(element, chart, { plot, focus, onChange }) {
   return { part: () => part, whole };
 }
 
-/** From the smaller of two shares to the greater. */
+/** The range from the smaller of two shares to the larger. */
 function between(one, other) {
   const [low, high] = [one, other].map((share) => Math.min(1, Math.max(0, share)));
   const middle = (low + high) / 2;

@@ -1,4 +1,4 @@
-"""Gradients with respect to what lies on the way to a scalar, on each backend."""
+"""Gradients with respect to intermediate tensors, on each backend."""
 
 import keras
 import numpy as np
@@ -99,7 +99,7 @@ def test_layers_that_keep_state_may_be_called():
 
     [found] = gradients(forward)
     np.testing.assert_allclose(found, np.ones((2, 3)))
-    # Nothing of the differentiation is left in the model.
+    # The differentiation leaves nothing in the model.
     assert np.isfinite(ops.convert_to_numpy(model(X, training=True))).all()
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
 

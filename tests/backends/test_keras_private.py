@@ -1,4 +1,4 @@
-"""Each of these fails when a release of Keras changes what it is about."""
+"""Each test fails when a release of Keras changes a private name."""
 
 import keras
 import numpy as np
@@ -196,7 +196,7 @@ class Subclassed(keras.Model):
         return x
 
 
-# -- JAX: where the state is -----------------------------------------------------------
+# -- JAX: the place of the state -------------------------------------------------------
 
 
 @only_jax
@@ -206,7 +206,7 @@ def test_the_state_is_elsewhere_while_fit_runs():
     function, seen = model.train_function, []
 
     def watched(*args):
-        if seen:  # at the first step the trainer has the state nowhere but in `args`
+        if seen:  # at the first step, only `args` has the state
             step = keras_private.held_by_jax(model, model.optimizer.iterations)
             seen.append((keras_private.jax_state_is_synced(model), int(step)))
         else:

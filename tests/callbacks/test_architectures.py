@@ -1,4 +1,4 @@
-"""The usual blocks, with every statistic on: nothing of their training is moved."""
+"""The usual blocks with every statistic: training does not change."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""One batch on two devices, of one process and of two: the row is that of the batch."""
+"""One batch on two devices, in one process and in two: the row is the batch's."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def start(log_dir, kind, num_devices=1, port=0, process=0):
 
 
 def results(*processes):
-    """What each has printed; none outlives the test."""
+    """The output of each process; none outlives the test."""
     try:
         outputs = [process.communicate(timeout=120) for process in processes]
     finally:

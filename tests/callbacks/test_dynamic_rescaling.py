@@ -286,7 +286,7 @@ def test_a_layer_of_zeros_is_left_alone(tmp_path):
 
 
 class Trainer(keras.Model):
-    """Trains two models and cannot be called itself, as a VAE or a GAN."""
+    """Trains two models and cannot be called itself, like a VAE or a GAN."""
 
     def __init__(self):
         super().__init__()
@@ -353,7 +353,7 @@ def test_a_model_without_a_call_trains_on(is_built, tmp_path):
 
 
 class Noise(layers.Layer):
-    """Draws without a seed: from the generator that Keras makes at the first draw."""
+    """Draws without a seed, from the generator that Keras makes at the first draw."""
 
     def call(self, inputs, training=False):
         if not training:
@@ -364,7 +364,7 @@ class Noise(layers.Layer):
 @pytest.mark.skipif(BACKEND == "jax", reason="Keras refuses it with JAX")
 def test_the_generator_of_keras_is_made_by_the_training(tmp_path):
     def train(*callbacks):
-        # Not by Keras's own function, which makes the generator.
+        # Keras's own function would make the generator.
         random.seed(0)
         np.random.seed(0)
         global_state.set_global_attribute("global_seed_generator", None)
@@ -421,7 +421,7 @@ def test_a_jump_is_taken_back(factor, steps_per_execution, tmp_path):
     harm = At(8 // steps_per_execution, scale_kernels(factor, "h1"))
     fit(model, callback, harm, epochs=2)
     [event] = callback.events
-    # Recorded at step 9, the first multiple of 3 behind the harm.
+    # Recorded at step 9, the first multiple of 3 after the harm.
     assert event.step == 10
     assert event.layer == "h1"
     assert event.factor == pytest.approx(1 / factor, rel=1e-4)
@@ -438,7 +438,7 @@ def test_the_whole_model_is_put_back_to_its_last_check(is_harmed_first, tmp_path
         )
 
     model = compiled(network(), keras.optimizers.SGD(1e-3, momentum=0.9))
-    # Checks are made before the steps 1, 4, 7 and 10.
+    # It checks before the steps 1, 4, 7 and 10.
     before = [At(7, keep("before")), At(7, scale_kernels(10.0, "h1"))]
     callback = ours(tmp_path, check_freq=3)
     order = [*before, callback] if is_harmed_first else [callback, *before]
@@ -472,7 +472,7 @@ def test_the_training_goes_on_as_if_nothing_had_been(name, tmp_path):
             "adam": keras.optimizers.Adam(1e-4),
         }[name]
         model = compiled(network(), optimizer)
-        # 50 steps behind the check: the momentum of the shock has to fade.
+        # 50 steps after the check, because the momentum of the shock must fade.
         losses = fit(model, *callbacks, epochs=9).history["loss"]
         return losses[-1]
 
@@ -565,7 +565,9 @@ def test_a_directory_that_cannot_be_written_stops_nothing(tmp_path, caplog):
     fit(model, callback := ours(tmp_path / "file"))
     assert int(model.optimizer.iterations) == SAMPLES // BATCH
     assert len([e for e in callback.events if e.step == 0]) == 3
-    [message] = [r.getMessage() for r in caplog.records if "goes on" in r.getMessage()]
+    [message] = [
+        r.getMessage() for r in caplog.records if "continues" in r.getMessage()
+    ]
     assert str(tmp_path / "file") in message
 
 
@@ -685,6 +687,6 @@ def test_with_several_replicas_it_is_rescaled_in_training_only(tmp_path):
     events, is_finite, steps = json.loads(result.stdout.splitlines()[-1])
     assert is_finite
     assert steps == 4
-    # Too large from the start on, which is not seen; the jump is.
+    # It does not see a large start, but it sees the jump.
     assert [event[:2] for event in events] == [[3, "h0"]]
     assert events[0][2] == pytest.approx(0.1, rel=0.01)

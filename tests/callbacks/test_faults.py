@@ -95,7 +95,7 @@ def test_what_is_older_than_the_flush_interval_survives_a_kill(tmp_path):
     for line in process.stdout:
         step, moment = line.split()
         times[int(step)] = float(moment)
-        if int(step) == 100:  # the step after it does not come within 3 seconds
+        if int(step) == 100:  # no further step comes within 3 seconds
             time.sleep(2)
             break
     process.send_signal(signal.SIGKILL)
@@ -183,7 +183,7 @@ def test_warnings_as_errors_do_not_stop_the_training(tmp_path, recwarn):
     assert len(callback.history.steps) == 20
 
 
-# -- numbers that are none -------------------------------------------------------------
+# -- numbers that are not finite -------------------------------------------------------
 
 
 def test_nan_and_infinity_are_counted_and_written(tmp_path):
@@ -193,8 +193,8 @@ def test_nan_and_infinity_are_counted_and_written(tmp_path):
     fit(compiled(), callback, x=x)
     history = callback.history
     assert history.steps.tolist() == list(range(20))
-    # An infinite input makes the gradients of both layers NaN or infinite, the update
-    # the weights, and they all the rest.
+    # An infinite input makes the gradients of both layers NaN or infinite. These make
+    # the weights NaN or infinite, and the weights everything else.
     assert (history["gradient_nonfinite_count"][:5] == 0).all()
     assert history["gradient_nonfinite_count"][5, 0] > 0
     assert history["weight_nonfinite_count"][5].tolist() == [0, 0]
@@ -217,7 +217,7 @@ def test_a_skipped_step_is_recorded_as_skipped(run_eagerly, tmp_path):
     fit(model, callback, x=x)
     history = callback.history
     assert history.steps.tolist() == [0, 1, 2, 3, *range(3, 19)]
-    # Where the scale grows the counter begins anew as well, and nothing is skipped.
+    # When the scale grows, the counter also restarts, and nothing is skipped.
     assert np.flatnonzero(history.skipped).tolist() == [3]
     assert history["gradient_nonfinite_count"][3].tolist() == [20, 4]
     assert history["update_ratio"][3].tolist() == [0, 0]
@@ -237,13 +237,13 @@ def test_what_an_interrupt_leaves_is_taken_away_by_the_next_fit(tmp_path):
     callback.set_params({})
     with pytest.raises(KeyboardInterrupt):
         fit(model, callback, At(7, interrupt))
-    _ = callback.history  # what waits is written
+    _ = callback.history  # writes the waiting records
     file = callback._recorder._file
     other = LayerStatsCallback(tmp_path / "other", flush_secs=0.1, **EVERY_STEP)
     fit(model, other)
     assert "apply" not in vars(model.optimizer)
     assert all("call" not in vars(layer) for layer in model._flatten_layers())
-    # The thread of the first sees within its flush interval that it is replaced.
+    # Within its flush interval, the first thread notices that it is replaced.
     deadline = time.monotonic() + 10
     while not file._file._file.closed and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -304,6 +304,6 @@ def test_a_very_large_model_trains(kind, num_layers, least_parameters, tmp_path)
     assert len(seen["steps"]) == 4
     assert seen["finite"]
     if kind == "wide":
-        # All gradients are held until the last one is measured; then there are the
+        # All gradients are kept until the last one is measured. There are also the
         # rows, and some room for the graph.
         assert seen["more_memory"] < 4 * seen["parameters"] + 200e6

@@ -1,7 +1,7 @@
-"""A training that goes on with another callback writes into its own run, or a new one.
+"""A resumed training with another callback writes into its own run, or a new one.
 
-A model that is saved and loaded has a new optimizer, so that nothing is known of it in
-this process: what follows is as in another one.
+A model that is saved and loaded has a new optimizer, so this process knows nothing
+about it, as if it were another process.
 """
 
 import shutil
@@ -165,7 +165,7 @@ def test_after_an_interrupt_in_the_same_process(log_dir):
     assert steps_of_runs(log_dir) == {FIRST: [0, 1, 2, 3], SECOND: epochs(0, 1)}
 
 
-# -- what cannot be proven begins a new run --------------------------------------------
+# -- without proof, a new run begins ---------------------------------------------------
 
 
 def test_other_weights_at_the_same_step(log_dir, tmp_path):
@@ -178,7 +178,7 @@ def test_other_weights_at_the_same_step(log_dir, tmp_path):
 
 
 def test_another_step_with_the_same_weights(log_dir, tmp_path):
-    """Weights that are trained anew by another optimizer are another training."""
+    """Weights that another optimizer trains again are another training."""
     model = fit(network(), log_dir)
     successor = network(1)
     successor.set_weights(model.get_weights())
@@ -202,7 +202,7 @@ def test_other_layers(is_loaded, log_dir, tmp_path):
     assert steps_of_runs(log_dir) == {FIRST: epochs(0, 1), SECOND: epochs(1, 2)}
 
 
-# -- where the marks come from ---------------------------------------------------------
+# -- the origin of the marks -----------------------------------------------------------
 
 
 def test_in_a_directory_that_was_removed_they_are_made_again(log_dir, tmp_path):

@@ -35,7 +35,7 @@ def network():
 
 
 def late_built():
-    """It has no variables before its first batch."""
+    """A model without variables before its first batch."""
     return keras.Sequential(hidden_and_head(), name="late")
 
 
@@ -48,7 +48,7 @@ def shared_and_nested():
 
 
 class CustomStep(keras.Model):
-    """Trains in a train_step of its own, as Keras's guide shows it."""
+    """Has its own train_step, as in Keras's guide."""
 
     def __init__(self):
         super().__init__()
@@ -111,7 +111,7 @@ def skip_what_keras_cannot_do(options):
 
 
 def train(make_model, callbacks=(), epochs=2, **compile_options):
-    """Trains a model that is the same at each call; its losses and weights."""
+    """Trains the same model in each call; returns its losses and weights."""
     keras.utils.set_random_seed(0)
     model = make_model()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -173,7 +173,7 @@ def test_equal_to_a_loop_of_its_own_on_the_same_batches(
         history = {key: callback.history[f"{source}_{key}"] for key in STATISTICS}
         np.testing.assert_allclose(history["variance"], variance, rtol=1e-6)
         np.testing.assert_allclose(history["l2_norm"], norm, rtol=1e-6)
-        # Against the size of the entries: the mean of a softmax head's gradient is 0.
+        # Relative to the entries, because the mean of a softmax head's gradient is 0.
         assert (abs(history["mean"] - mean) <= 1e-6 * rms).all()
 
 
@@ -287,7 +287,7 @@ def test_epoch_records_the_first_step_of_each_epoch(tmp_path):
 def test_two_fits_go_on_in_one_history_and_one_run(tmp_path):
     callback = LayerStatsCallback(tmp_path, **EVERY_STEP)
     model, _, _ = train(network, [callback], epochs=1)
-    model.fit(X, Y, batch_size=16, verbose=0)  # 7 steps that nobody records
+    model.fit(X, Y, batch_size=16, verbose=0)  # 7 steps that nothing records
     model.fit(X, Y, batch_size=16, verbose=0, callbacks=[callback])
     assert callback.history.steps.tolist() == [*range(7), *range(14, 21)]
     tensors = events(tmp_path).Tensors("initkit/gradient_variance")
@@ -371,11 +371,11 @@ def test_a_last_batch_of_another_size_and_many_rows(tmp_path):
     assert callback.history.steps.tolist() == list(range(280))
 
 
-# -- what it costs ---------------------------------------------------------------------
+# -- costs -----------------------------------------------------------------------------
 
 
 def expensive(tensor):
-    """Takes many times longer than a step of the network."""
+    """A function that takes many times longer than a step of the network."""
     square = keras.ops.ones((200, 200)) * keras.ops.max(tensor)
     for _ in range(10):
         square = keras.ops.matmul(square, square) / 200
@@ -387,7 +387,7 @@ def messages(caplog):
 
 
 class Clock(keras.callbacks.Callback):
-    """Time goes on with the steps: a quarter of a second, and one more if recorded."""
+    """A clock: each step takes a quarter of a second, and one more if recorded."""
 
     def __init__(self, recorder):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Models and loops that are written in other ways than most."""
+"""Unusual models and loops."""
 
 import copy
 import dataclasses
@@ -23,11 +23,11 @@ def recorder(path, **options):
 
 
 def step_on(loss_of, optimizer_of=lambda model: model.optimizer):
-    """A `train_step` of the user's own, as the guide of each backend shows it.
+    """The user's own `train_step`, as in the guide of each backend.
 
     Args:
         loss_of: function of the model and a batch.
-        optimizer_of: function of the model to what takes the gradients.
+        optimizer_of: function from the model to the optimizer of its gradients.
     """
 
     def with_a_tape(self, x):
@@ -92,7 +92,7 @@ def sequential(*hidden):
 
 
 class DropConnect(layers.Dense):
-    """Its `call` draws, and may not be called once more than without us."""
+    """Its `call` draws, so an additional call would change the training."""
 
     def __init__(self, units):
         super().__init__(units)
@@ -218,7 +218,7 @@ def test_a_layer_inside_of_a_loop_has_no_activations(tmp_path):
     x = RNG.normal(size=(64, 5, 8)).astype("float32")
     losses, _ = train(make_model, callback, x=x)
     assert losses == train(make_model, x=x)[0]
-    # Torch has no graph, and a tensor leaves any loop.
+    # Torch has no graph, so a tensor leaves any loop.
     is_known = np.isfinite(callback.history["activation_mean"])
     assert is_known.tolist() == [[BACKEND == "torch", True]] * 8
     assert np.isfinite(callback.history["gradient_variance"]).all()
@@ -227,7 +227,7 @@ def test_a_layer_inside_of_a_loop_has_no_activations(tmp_path):
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_validation_in_between_does_not_count(run_eagerly, tmp_path):
     class Autoencoder(keras.Model):
-        """Its steps call its layers, and never the model."""
+        """A model whose steps call its layers, but never the model."""
 
         def __init__(self):
             super().__init__()
@@ -241,7 +241,7 @@ def test_validation_in_between_does_not_count(run_eagerly, tmp_path):
 
         train_step = step_on(reconstruction_loss)
 
-        if BACKEND != "jax":  # Keras's own does there
+        if BACKEND != "jax":  # as Keras's own trainer does
 
             def test_step(self, x):
                 return {"loss": self.reconstruction_loss(x)}

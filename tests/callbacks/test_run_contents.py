@@ -1,4 +1,4 @@
-"""What a run of the callback holds for TensorBoard's own tabs."""
+"""The contents of a callback's run for TensorBoard's own tabs."""
 
 import io
 import logging
@@ -235,7 +235,7 @@ def test_pictures_take_no_more_than_max_overhead(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "time", clock)
     callback = LayerStatsCallback(tmp_path, max_overhead=0.02)
     built().fit(X, Y, batch_size=20, epochs=6, verbose=0, callbacks=[callback, Clock()])
-    # One second of drawing is less than 2 % of the 60 of two epochs, not of one's 30.
+    # One second of drawing is less than 2 % of two epochs (60 s), but not of one.
     assert drawn == [3, 9, 15, 18]
 
 
@@ -269,7 +269,7 @@ def runs(log_dir):
 
 
 def test_a_new_training_does_not_write_into_an_earlier_run(tmp_path):
-    for _ in range(3):  # as in three processes: each has a callback of its own
+    for _ in range(3):  # as in three processes, each with its own callback
         fit(built(), tmp_path)
     assert runs(tmp_path) == ["layer_stats", "layer_stats_2", "layer_stats_3"]
     for run in tmp_path.iterdir():
@@ -299,5 +299,5 @@ def test_a_directory_without_events_is_another_training_s_that_has_none_yet(tmp_
     model = built()
     fit(model, tmp_path)
     assert list((tmp_path / "layer_stats").iterdir()) == []
-    fit(model, tmp_path)  # it finds its own run behind that
+    fit(model, tmp_path)  # it finds its own run after that
     assert runs(tmp_path) == ["layer_stats", "layer_stats_2"]

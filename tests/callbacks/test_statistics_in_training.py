@@ -22,7 +22,7 @@ ALL = {
 
 
 def network():
-    """A unit that is dead, layers of every kind of activation, one called twice."""
+    """A model with a dead unit, every kind of activation, and a layer called twice."""
     bias = np.zeros(16, "float32")
     bias[:4] = -100
     twice = layers.Dense(16, activation="tanh", name="twice")
@@ -82,7 +82,7 @@ numbers = keras.ops.convert_to_numpy
 
 
 def signals(model, x):
-    """Pre-activations and slopes by hand, in the order of the model."""
+    """Pre-activations and slopes by hand, in the model's order."""
     named = {layer.name: layer for layer in model.layers}
 
     def z(name, inputs):
@@ -111,7 +111,7 @@ def signals(model, x):
 
 
 class Weights(keras.callbacks.Callback):
-    """Keeps the weights before each step, and after the last."""
+    """Keeps the weights before each step and after the last."""
 
     def __init__(self):
         super().__init__()
@@ -134,7 +134,7 @@ def recorded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(recorded, loss_gradients):
-    """For each step and layer all statistics, from an eager loop of our own."""
+    """All statistics of each step and layer, from our own eager loop."""
     _, before_steps = recorded
     keras.utils.set_random_seed(0)
     model = network()
@@ -183,11 +183,11 @@ def test_equal_to_numpy(recorded, expected):
     assert set(history) == set(expected[0]["head"])
     for key, values in history.items():
         wanted = [[of_layer[key] for of_layer in step.values()] for step in expected]
-        # Means may cancel: they are compared in the size of the entries.
+        # Means may cancel, so they are compared relative to the size of the entries.
         size = np.zeros(np.shape(wanted))
         if key.endswith("_mean"):
             size = history[key.replace("_mean", "_variance")] ** 0.5
-        # What went through several layers was rounded on its way.
+        # Values that went through several layers were rounded on the way.
         error = abs(values - wanted) - 1e-5 * size
         np.testing.assert_array_less(
             error, 1e-5 * np.abs(wanted) + 1e-12, err_msg=key, strict=True
@@ -296,7 +296,7 @@ def test_an_exception_in_on_record_does_not_stop_the_training(tmp_path, caplog):
     losses, _ = train([callback])
     assert np.isfinite(losses).all()
     assert len(callback.history.steps) == 5
-    # In quotes: the message of a finding names the directory of this test.
+    # In quotes, because the message of a finding names the directory of this test.
     (message,) = [r for r in caplog.records if "`on_record`" in r.getMessage()]
     assert message.name == "keras_initkit"
     assert "theirs" in str(message.exc_info[1])

@@ -34,7 +34,7 @@ def mean_square(y_pred, y):
 
 
 def from_scratch(model, optimizer, is_compiled=True):
-    """A training step of the user's own, as the guide of each backend shows it."""
+    """The user's own training step, as in the guide of each backend."""
     make = {"tensorflow": with_a_tape, "jax": stateless, "torch": with_backward}
     return make[BACKEND](model, optimizer, is_compiled)
 
@@ -99,7 +99,7 @@ def with_backward(model, optimizer, is_compiled):
 
 @pytest.fixture(scope="module")
 def in_fit(tmp_path_factory):
-    """The same steps in `fit`: its history, and the weights in the end."""
+    """The same steps in `fit`: its history and the final weights."""
     callback = LayerStatsCallback(
         tmp_path_factory.mktemp("fit"),
         statistics="all",
@@ -158,7 +158,7 @@ def test_a_loop_from_scratch(is_compiled, tmp_path, in_fit):
     with layer_stats(model, tmp_path, optimizer, statistics="all", update_freq=1) as s:
         for x, y in BATCHES:
             step(x, y)
-            model(x, training=False)  # another forward pass, of no update
+            model(x, training=False)  # another forward pass, without an update
     assert_equal(s.history, model.get_weights(), in_fit)
     for weight, bare in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, bare)
@@ -190,7 +190,7 @@ def test_a_function_traced_before_is_said(tmp_path, caplog):
 
 @only_tensorflow
 def test_no_step_is_lost_in_a_loop_within_the_graph(tmp_path, caplog):
-    """Thousands of steps in which Python is never asked."""
+    """Thousands of steps that never call Python."""
     import tensorflow as tf
 
     model, optimizer = network(), keras.optimizers.SGD(1e-3)
@@ -202,7 +202,7 @@ def test_no_step_is_lost_in_a_loop_within_the_graph(tmp_path, caplog):
         for _ in tf.range(steps):
             step(x, y)
 
-    # Not more rows than are kept until a thread comes to read them, however late.
+    # At most as many rows as are kept until a late thread reads them.
     with layer_stats(model, tmp_path, optimizer, update_freq=20) as stats:
         train(tf.constant(3000))
     assert stats.history.steps.tolist() == [*range(20), *range(20, 3000, 20)]

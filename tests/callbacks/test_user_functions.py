@@ -16,7 +16,7 @@ def spectral_norm(matrix):
 
 
 def trace(kernel):
-    """Of a matrix; of a convolution's kernel it is no scalar."""
+    """A scalar for a matrix, but not for a convolution's kernel."""
     return ops.trace(kernel)
 
 

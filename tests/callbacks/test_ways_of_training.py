@@ -1,4 +1,4 @@
-"""Every way in which Keras trains: exact numbers, and nothing of the training moved."""
+"""Every way in which Keras trains: exact numbers, and training does not change."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def dense():
 
 
 def before_head(*hidden):
-    """It has no variables before its first batch."""
+    """A model without variables before its first batch."""
     return keras.Sequential([*hidden, layers.Dense(3)])
 
 
@@ -90,7 +90,7 @@ def attention():
 
 
 class Subclassed(keras.Model):
-    """Its layers are made in another order than they are called in."""
+    """A model that calls its layers in another order than it makes them."""
 
     def __init__(self):
         super().__init__()
@@ -102,7 +102,7 @@ class Subclassed(keras.Model):
 
 
 class Unused(Subclassed):
-    """Its hidden layer has weights, but the loss does not depend on them."""
+    """A model whose hidden weights do not affect the loss."""
 
     def call(self, x):
         self.hidden(x)
@@ -110,7 +110,7 @@ class Unused(Subclassed):
 
 
 class ScaledKernel(layers.Layer):
-    """Its kernel's gradient ends in a product, as the optimizer begins with one."""
+    """A layer whose gradient ends in a product, like the optimizer's first op."""
 
     def build(self, input_shape):
         self.kernel = self.add_weight(shape=(input_shape[-1], 8), name="kernel")
@@ -147,7 +147,7 @@ def dataset():
     return tf.data.Dataset.from_tensor_slices((VECTORS, Y)).batch(BATCH)
 
 
-# -- a way of training, and two loops that follow it -----------------------------------
+# -- a way of training, and two loops that repeat it ----------------------------------
 
 
 @dataclass
@@ -156,14 +156,14 @@ class Way:
     make_optimizer: Callable = sgd
     x: np.ndarray = field(default_factory=lambda: VECTORS)
     weight: np.ndarray | None = None  # of each sample in the loss
-    make_data: Callable | None = None  # for `fit`, where it is not an array
+    make_data: Callable | None = None  # for `fit`, if it is not an array
     fit: dict[str, Any] = field(default_factory=dict)
     callbacks: Callable = list
     policy: str = "float32"
     rtol: float = 1e-6
     include_biases: bool = False
     jit_compile: bool = False
-    # TensorFlow's graph optimizer multiplies in another order where a product, here the
+    # TensorFlow's graph optimizer multiplies in another order if a product, here the
     # gradient, has a second reader.
     last_bits_differ: bool = False
     impossible_with: tuple[str, ...] = ()
@@ -191,7 +191,7 @@ class Way:
         return logs.history, [keras.ops.convert_to_numpy(v) for v in variables]
 
     def expected(self, loss_gradients, apply_gradients):
-        """The steps and the statistics, by a loop of its own over two epochs."""
+        """The steps and the statistics, from a separate loop over two epochs."""
         model = self.compiled()
         model(self.x[:BATCH])
         variables, optimizer = model.trainable_variables, model.optimizer
@@ -230,7 +230,7 @@ class Way:
 
 
 def moments(array):
-    with np.errstate(invalid="ignore"):  # of infinite entries: a step that is skipped
+    with np.errstate(invalid="ignore"):  # infinite entries make a skipped step
         square = np.square(array)
         return array.mean(), array.var(), square.sum() ** 0.5, square.mean() ** 0.5
 
@@ -272,7 +272,7 @@ DENSE_WAYS = {
     "without a gradient": Way(Unused),
 }
 
-# The others are bit-identical too; each costs 3 s.
+# The others are also bit-identical; each takes 3 s.
 WITH_JIT = (
     "mixed_float16, first steps skipped",
     "mixed_bfloat16",
@@ -315,7 +315,7 @@ WAYS = {
 }
 
 
-# One of each kind; a way takes three trainings, and the others are marked as slow.
+# One of each kind. A way takes three trainings; the others are marked as slow.
 OF_EACH_KIND = (
     "plain",
     "mixed_float16, first steps skipped",
@@ -343,7 +343,7 @@ def each_way():
 
 @pytest.fixture(scope="module", params=each_way())
 def trained(request, tmp_path_factory, loss_gradients, apply_gradients):
-    """A way, the history of a training, its result, the result of one without us."""
+    """A way, a training's history and result, and the result without the callback."""
     way = request.param
     if BACKEND in way.impossible_with:
         pytest.skip(f"Keras cannot do this with {BACKEND}")
@@ -371,7 +371,7 @@ def test_equal_to_a_gradient_tape_on_the_same_batches(trained):
         assert recorded["variance"].shape == variance.shape  # (steps, layers)
         np.testing.assert_allclose(recorded["variance"], variance, rtol=way.rtol)
         np.testing.assert_allclose(recorded["l2_norm"], norm, rtol=way.rtol)
-        # Against the size of the entries: the mean of a softmax head's gradient is 0.
+        # Relative to the entries, because the mean of a softmax head's gradient is 0.
         with np.errstate(invalid="ignore"):
             difference = (recorded["mean"] - mean) / rms
         np.testing.assert_array_equal(np.isnan(recorded["mean"]), np.isnan(mean))

@@ -68,7 +68,7 @@ def test_a_signal_that_shrinks_may_come_through_late():
         so_far = history(late[:number], steps=STEPS[:number])
         assert problems(so_far, suspicions=[small]) == []
     assert problems(history(CHANCE), suspicions=[small]) == ["weights_too_small"]
-    # What is too large does not come back by itself.
+    # A kernel that is too large does not recover.
     assert problems(history(late[:21], steps=STEPS[:21]), suspicions=[SUSPECT])
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_said_before_there_has_been_time_to_learn():
 def test_a_learning_rate_that_makes_the_loss_rise():
     rising = CHANCE * np.exp(STEPS / 100)
     assert problems(history(rising)) == ["learning_rate_too_high"]
-    # Where the start explains it, the start is the cause.
+    # If the start explains it, the start is the cause.
     assert problems(history(rising), suspicions=[SUSPECT]) == ["weights_too_large"]
 
 

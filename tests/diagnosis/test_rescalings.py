@@ -1,4 +1,4 @@
-"""What kernels are multiplied by, computed from given facts."""
+"""The factors of kernels, computed from given facts."""
 
 import math
 
@@ -116,7 +116,7 @@ def test_a_jump_is_taken_back(factor):
 @pytest.mark.parametrize(
     "norms",
     [
-        (8.0, 8.0, 8.0 * 1.5),  # what users multiply weights by
+        (8.0, 8.0, 8.0 * 1.5),  # factors that users multiply weights by
         (8.0, 8.0, 8.0 / 2.4),
         (1e-3, 0.1, 8.0),  # grows as fast as before
         (8.0, 0.1, 8.0),

@@ -102,7 +102,7 @@ def test_a_last_activation_that_does_not_fit_the_loss(facts, activation):
 MATCHES = [
     {},
     {"from_logits": True, "output_activation": "linear"},
-    # Keras takes the logits behind it.
+    # Keras uses its logits.
     {"from_logits": True, "output_activation": "softmax"},
     {"loss": "mean_squared_error", "output_activation": "linear"},
     {"loss": "mean_squared_error", "output_activation": "relu"},
@@ -141,7 +141,7 @@ def test_data_that_is_not_scaled(mean, mean_square, fix):
     inputs = {"input_mean": mean, "input_mean_square": mean_square}
     suspicion = found(network(lambda n: inputs if n == 0 else {}))["unscaled_data"]
     assert suspicion.finding.fix == fix
-    # Some networks learn all the same.
+    # Some networks still learn.
     assert not suspicion.is_certain
 
 

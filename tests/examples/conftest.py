@@ -1,4 +1,4 @@
-"""What the tests of the studies share: each study is run once, quickly."""
+"""Shared by the tests of the studies: a quick run of each study."""
 
 import os
 
@@ -17,7 +17,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def findings(lab, request):
-    """What the study that the test module is named after finds."""
+    """The findings of the study with the name of the test module."""
     name = request.module.__name__.rpartition(".")[-1].removeprefix("test_")
     found = load_study(name).study(lab)
     assert (lab.output / f"{name}.png").stat().st_size > 10_000

@@ -5,20 +5,20 @@ pytestmark = pytest.mark.slow  # the study takes twenty seconds
 
 def test_a_wrong_scale_loses_the_signal(findings):
     nothing = findings["nothing"]
-    # Each of nine layers behind the first makes it 0.3^2 times what it was.
+    # Each of the nine layers after the first multiplies it by 0.3^2.
     assert nothing["lowest variance at step 0"] < 10 * 0.09**9
     assert nothing["rescalings"] == 0
 
 
 def test_dynamic_rescaling_starts_in_the_band(findings):
     rescaled = findings["DynamicRescaling"]
-    # Its inputs are not quite independent normal ones, and ten layers add that up.
+    # Its inputs are not quite independent normal, which adds up over ten layers.
     assert 0.1 < rescaled["lowest variance at step 0"] < 2
     assert rescaled["rescalings"] == 0
 
 
 def test_the_callback_puts_the_first_batch_right(findings):
-    # Each kernel of ten gets He's scale, and none is touched again.
+    # Each of the ten kernels gets He's scale once.
     assert 0.1 < findings["callback"]["lowest variance at step 0"] < 2
     assert findings["callback"]["rescalings"] == 10
 

@@ -17,7 +17,7 @@ def test_linear_layers_are_an_exact_product(findings, gain):
     assert linear["signal"] == pytest.approx(gain**14, rel=1e-5)
     assert linear["gradient"] == pytest.approx(gain**14, rel=1e-5)
     assert linear["off the product"] < 1e-5  # gradients of the kernels, in training
-    # The output is gain^8 (x_1 + x_2), where 2 (x_1 + x_2) is wanted.
+    # The output is gain^8 (x_1 + x_2), and the target is 2 (x_1 + x_2).
     ratio = linear["loss before"] / findings["linear, 1.0 I"]["loss before"]
     assert ratio == pytest.approx((gain**8 - 2) ** 2, rel=1e-4)
 
@@ -49,7 +49,7 @@ def test_draws_of_relu_stray_most_in_the_signal(findings):
 
 def test_tanh_keeps_the_signal_where_the_gradient_explodes(findings):
     chaotic = findings["tanh, 4"]
-    # From the first layer's variance, 4, to the fixed one.
+    # From the first layer's variance, 4, to the fixed point.
     fixed = fixed_variance("tanh", 4) / 4
     assert chaotic["signal"] == pytest.approx(fixed, rel=0.2)
     assert chi("tanh", 4) > 1.3

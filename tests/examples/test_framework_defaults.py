@@ -13,7 +13,7 @@ def test_a_relu_layer_multiplies_the_signal_by_half_its_fan_in_times_the_varianc
     findings,
 ):
     # He et al. (2015): fan_in * variance / 2, with 1, 1/3 and 2 over fan_in. Narrow
-    # networks stray: the logarithm of a layer's factor by about sqrt(5 / 128).
+    # networks deviate: the logarithm of a layer's factor by about sqrt(5 / 128).
     for name, factor in {"Keras": 1 / 2, "PyTorch, no biases": 1 / 6, "He": 1}.items():
         found = findings[name]["its factor a layer"]
         assert found == pytest.approx(factor, rel=0.2)

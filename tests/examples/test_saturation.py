@@ -28,10 +28,10 @@ def test_saturated_layers_make_the_gradient_grow_as_mean_field_theory_says(
 
 
 @BOTH
-def test_small_weights_give_all_digits_one_answer(findings, activation):
+def test_small_weights_give_all_digits_one_output(findings, activation):
     small = findings[f"{activation} x 0.1"]
     assert small["saturated"] == small["at the end"] == 0
-    # A tenth is left in each layer: the weights' factor times the slope at 0, which is
+    # Each layer leaves a tenth: the weights' factor times the slope at 0, which is
     # 0.1 * 1 for tanh and 0.4 * 1/4 for sigmoid.
     assert small["spread x"] == pytest.approx(0.1, rel=0.1)
     assert small["loss"] == pytest.approx(LN_10, abs=0.05)
@@ -40,9 +40,9 @@ def test_small_weights_give_all_digits_one_answer(findings, activation):
 
 
 def test_small_weights_divide_the_gradient_in_each_layer(findings):
-    # Its variance falls by 0.1 ** 2 a layer. With sigmoid the answers stay at 1/2, so
-    # that it shows layer by layer; with tanh the answers shrink from the input on as
-    # the gradient does from the head on, and all kernels get equally little.
+    # Its variance falls by 0.1 ** 2 per layer. With sigmoid, the outputs stay at 1/2,
+    # so each layer shows it. With tanh, the outputs shrink toward the head as the
+    # gradient shrinks toward the input, so all kernels get equally little.
     sigmoid, tanh = findings["sigmoid x 0.1"], findings["tanh x 0.1"]
     assert sigmoid["gradient x"] == pytest.approx(0.01, rel=0.3)
     assert tanh["gradient x"] == pytest.approx(1, rel=0.3)

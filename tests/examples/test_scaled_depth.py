@@ -4,7 +4,7 @@ import pytest
 
 from keras_initkit.experiments.study_command import load_study
 
-CHANCE = 0.2  # Of ten classes; the most frequent digit is 11 % of MNIST's test set.
+CHANCE = 0.2  # Ten classes; the most frequent digit is 11 % of MNIST's test set.
 
 
 def test_the_stream_doubles_at_every_block_of_he(findings):
@@ -18,7 +18,7 @@ def test_scaled_depth_keeps_the_stream_bounded(findings):
     scaled = findings["ScaledDepth 0.5, 16 blocks"]
     assert scaled["formula"] == pytest.approx((1 + 1 / 16) ** 16)
     assert scaled["formula"] < math.e
-    # One draw of 128 units, not the mean: estimated to stray by 2 / sqrt(128), 18 %.
+    # One draw of 128 units, not the mean: it deviates by about 2 / sqrt(128), 18 %.
     assert scaled["growth"] == pytest.approx(scaled["formula"], rel=0.5)
 
 

@@ -16,8 +16,8 @@ def test_he_alone_trains_thirty_relu_layers(findings):
 
 
 def test_relu_halves_a_signal_that_only_he_doubles_again(findings):
-    # The last hidden layer's gradient is the loss's, 2 layers behind, times a signal
-    # that went through 28 kernels of 64 x 64, in which Glorot's variance is half He's.
+    # The last hidden layer's gradient is the loss's, 2 layers later, times a signal
+    # that passed through 28 kernels of 64 x 64, where Glorot's variance is half He's.
     gradient = findings["relu, 30, gradient"]
     left = gradient["glorot_normal"] / gradient["he_normal"]
     # Ten seeds of either dataset: 0.02 to 1.3 times as much, as networks are narrow.
@@ -25,7 +25,7 @@ def test_relu_halves_a_signal_that_only_he_doubles_again(findings):
 
 
 def test_a_ratio_of_layers_does_not_see_that_all_vanish(findings):
-    # What the signal loses on its way to a layer and the gradient on its way back is
+    # The signal's loss on its way to a layer and the gradient's on its way back make
     # the same product for each kernel.
     # Ten seeds of either dataset: 0.9 to 39.
     assert 1 / 200 < findings["relu, 30, ratio"]["glorot_normal"] < 200
@@ -36,7 +36,7 @@ def test_none_trains_ten_sigmoid_layers(findings):
     assert max(findings["sigmoid, 10"].values()) < BLIND
     ratio = findings["sigmoid, 10, ratio"]
     for scheme, weights in (("orthogonal", 1), ("he_normal", 2)):
-        # What mean-field theory says of the 8 layers between the two kernels.
+        # Mean-field theory for the 8 layers between the two kernels.
         vanishing = chi("sigmoid", weight_variance=weights) ** 8
         assert vanishing < 1e-7
         # Ten seeds of either dataset: orthogonal 0.9 to 1.5, He 0.25 to 2.2.

@@ -16,7 +16,7 @@ def test_unequal_weights_reach_a_negative_product(findings):
 def test_a_layer_that_begins_with_one_constant_stays_one_unit(findings, run):
     assert findings[run]["identical units, fewest"] == 1  # at every step, every layer
     # A straight line right of the inner circle, half as large, cuts off a third of the
-    # outer one: 2/3 right is the most that one unit can do, but for the noise.
+    # outer one: 2/3 right is the most that one unit can do, except for noise.
     assert 0.5 < findings[run]["train accuracy"] < 0.69
 
 

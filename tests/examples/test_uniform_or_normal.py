@@ -10,7 +10,7 @@ N = 256  # size of the kernel that is shown
 
 
 def test_entries_have_the_kurtosis_of_their_distribution(findings):
-    # Of the normal density within +-2, which is what a truncated normal draws.
+    # A truncated normal draws from the normal density within +-2.
     density, within = math.exp(-2) / math.sqrt(2 * math.pi), math.erf(2 / math.sqrt(2))
     second = 1 - 4 * density / within
     fourth = 3 * second - 16 * density / within
@@ -60,7 +60,7 @@ def test_orthogonal_is_better_where_the_network_is_deep(findings):
 
 
 def test_p_value_is_exact_for_two_groups_that_do_not_overlap():
-    # Of the 70 ways to hand out 8 numbers, 2 set the means as far apart.
+    # Of the 70 ways to assign 8 numbers, 2 set the means as far apart.
     groups = np.array([[0.0, 0.1, 0.2, 0.3], [1.0, 1.1, 1.2, 1.3]])
     p = load_study("uniform_or_normal").p_value(groups, 0)
     assert p == pytest.approx(2 / 70, abs=0.006)

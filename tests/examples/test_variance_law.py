@@ -5,12 +5,12 @@ CASES = {
     "equal, n Var(W) = 0.5": (2**-10, 2**-10),
     "equal, n Var(W) = 1.0": (1, 1),
     "equal, n Var(W) = 2.0": (2**10, 2**10),
-    # 512 / 32 = 16. Half the width four times: 2 n_in / (n_in + n_out) = 4/3 forwards,
-    # 2/3 backwards.
+    # 512 / 32 = 16. Half the width four times: 2 n_in / (n_in + n_out) = 4/3 forward,
+    # 2/3 backward.
     "funnel, Var(W) = 1 / n_in": (1, 1 / 16),
     "funnel, Var(W) = 2 / (n_in + n_out)": ((4 / 3) ** 4, (2 / 3) ** 4),
     "funnel, Var(W) = 1 / n_out": (16, 1),
-    # Back to 256: what one layer loses the next one gains. The compromise has 8/5 and
+    # Back to 256: the next layer gains what one layer loses. The compromise has 8/5 and
     # 2/5 in turns, in either direction.
     "zigzag, Var(W) = 1 / n_in": (1, 1),
     "zigzag, Var(W) = 2 / (n_in + n_out)": (0.64**4, 0.64**4),

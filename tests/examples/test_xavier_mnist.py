@@ -33,7 +33,7 @@ def test_xavier_reads_the_digits(findings):
     assert xavier["loss before"] == pytest.approx(LN_10, rel=0.1)
     assert xavier["test accuracy"] > 0.8
     assert xavier["flat 5"] < 0.01
-    # Weights of variance 1 / n shrink tanh's answers slowly, not by a factor a layer.
+    # Weights of variance 1 / n shrink tanh's outputs slowly, not by a constant factor.
     assert 0.25 < xavier["spread 5"] / xavier["spread 1"] < 1
 
 

@@ -1,4 +1,4 @@
-"""A tiny MNIST in every form that it comes in, results made by hand, and examples."""
+"""A tiny MNIST in every format, hand-made results, and a runner of examples."""
 
 import gzip
 import runpy
@@ -66,7 +66,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="session")
 def make_result():
-    """A function that makes a `RunResult` of a healthy run, but for its arguments."""
+    """A function that makes the `RunResult` of a healthy run, with some changes."""
 
     def make(initializer="he_normal", **fields):
         healthy = {

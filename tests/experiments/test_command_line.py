@@ -93,7 +93,7 @@ def test_without_a_network_three_are_compared(log_dir, monkeypatch, capsys):
     [
         ("--initializers xavier", "xavier"),
         ("--initializers nowhere:Init", "nowhere"),
-        ("--initializers he_normal*0", "must be a positive number"),
+        ("--initializers he_normal*0", "must have a positive number"),
         ("--initializers zeros zeros", "zeros twice"),
         ("--dataset cifar", "cifar"),
         ("--depth 0", "`depth` must be from 1 to 250"),

@@ -130,7 +130,7 @@ def test_same_settings_same_results(results, digits, tmp_path):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 def test_optimizer_and_learning_rate_are_used(digits, tmp_path, optimizer):
-    # So small a rate moves nothing: the loss stays where it began.
+    # Such a small rate moves nothing, so the loss stays where it began.
     settings = Settings(
         ("he_normal",), 1, 8, epochs=1, optimizer=optimizer, learning_rate=1e-12
     )
@@ -155,7 +155,7 @@ def test_the_callback_brings_a_wrong_scale_home(digits, tmp_path):
     names = ("he_normal*3", "he_normal*3+rescaling")
     settings = Settings(names, depth=6, width=32, epochs=2)
     raw, rescaled = compare(digits, settings, tmp_path)
-    # What both were drawn with; the callback comes with the first step.
+    # Both have the same draw; the callback acts at the first step.
     assert raw.initial_loss == rescaled.initial_loss > 100
     assert rescaled.final_loss < 1
     assert raw.final_loss > 2

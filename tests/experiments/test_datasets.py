@@ -3,7 +3,7 @@ import pytest
 
 from keras_initkit.experiments.datasets import load_dataset, spirals
 
-# Samples in all, features and classes, as their makers document them.
+# Samples, features and classes, as documented by their makers.
 SIZES = {
     "digits": (1797, 64, 10),
     "moons": (2000, 2, 2),
@@ -73,7 +73,7 @@ def test_spiral_arms_are_turned_copies_of_each_other():
     turned_back = np.arctan2(points[:, 1], points[:, 0]) - 2 * np.pi * arm / 3
     along_the_arm = 2 * np.pi * 0.75 * radius
     off = np.angle(np.exp(1j * (turned_back - along_the_arm)))
-    # A third of the way to the next arm, 2 pi / 3 away, for all but the noisy centre.
+    # A third of the way to the next arm, 2 pi / 3 away, except in the noisy center.
     assert np.mean(np.abs(off) < 2 * np.pi / 9) > 0.99
 
 

@@ -31,10 +31,10 @@ def pixels(network, dataset):
 
 
 def places_of(colour, picture):
-    """Where pixels are of a colour or paler: their (row, column)."""
+    """The (row, column) of pixels with a color or a paler one."""
     full = np.array(getrgb(colour)) / 255
     shade = picture / 255
-    # How much of the colour is mixed into white, by its strongest channel.
+    # The share of the color in the mix with white, by its strongest channel.
     channel = (1 - full).argmax()
     mixed = (1 - shade[..., channel]) / (1 - full[channel])
     expected = 1 - mixed[..., None] * (1 - full)
@@ -43,7 +43,7 @@ def places_of(colour, picture):
 
 
 def corners():
-    """Four points, two of each class, so that the picture is a square."""
+    """Four points, two of each class, so the picture is square."""
     x = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], "float32")
     y = np.array([0, 0, 1, 1])
     return Dataset("corners", x, y, x, y)

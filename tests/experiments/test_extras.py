@@ -8,7 +8,7 @@ from keras_initkit.experiments.user_error import UserError
 
 @pytest.fixture
 def without(monkeypatch):
-    """A function that hides modules from those who look for them."""
+    """A function that hides modules."""
     find_spec = importlib.util.find_spec
 
     def hide(*names):

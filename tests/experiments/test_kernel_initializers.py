@@ -126,9 +126,9 @@ def test_an_initializer_of_ones_own(tmp_path, monkeypatch):
         ("xavier", "xavier"),
         ("nowhere:Mine", "nowhere"),
         ("keras_initkit:nothing", "nothing"),
-        ("he_normal*-1", "must be a positive number"),
-        ("he_normal*x", "must be a positive number"),
-        ("he_normal*nan", "must be a positive number"),
+        ("he_normal*-1", "must have a positive number"),
+        ("he_normal*x", "must have a positive number"),
+        ("he_normal*nan", "must have a positive number"),
     ],
 )
 def test_what_cannot_be_found_is_said(name, reason):

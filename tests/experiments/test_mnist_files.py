@@ -61,7 +61,7 @@ def test_nothing_there(tmp_path, name):
 @pytest.mark.parametrize("name", IDX_NAMES)
 def test_missing_idx_file_is_named(mnist_directory, name):
     (mnist_directory / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"without {re.escape(name)}"):
+    with pytest.raises(FileNotFoundError, match=f"lacks {re.escape(name)}"):
         read_mnist(mnist_directory)
 
 
@@ -70,7 +70,7 @@ def test_missing_array_is_named(tmp_path, mnist_arrays, key):
     arrays = dict(zip(NPZ_KEYS, mnist_arrays, strict=True))
     del arrays[key]
     np.savez(tmp_path / "part.npz", **arrays)
-    with pytest.raises(ValueError, match=rf"part\.npz, which is without {key}$"):
+    with pytest.raises(ValueError, match=rf"part\.npz, which lacks {key}$"):
         read_mnist(tmp_path / "part.npz")
 
 

@@ -1,4 +1,4 @@
-"""On the real MNIST: what the README promises of zeros and of He."""
+"""The results for zeros and He on the real MNIST."""
 
 import math
 import os

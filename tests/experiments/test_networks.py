@@ -75,7 +75,7 @@ def test_residual_network_is_the_identity_where_branches_are_zero():
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_dynamic_rescaling_starts_with_variance_1_in_every_layer(activation, seed):
-    # Few layers: of finite width, each hands on what it is off by.
+    # Few layers, because each layer of finite width passes on its deviation.
     initializers = kernel_initializers("dynamic_rescaling", 3, activation, seed)
     model = dense_network(20, 5, 512, activation, initializers)
     np.testing.assert_allclose(pre_activation_variances(model, X), 1, rtol=0.1)

@@ -127,8 +127,10 @@ def test_what_is_no_npz_file(command, tmp_path, capsys):
     for content in (b"", b"text", b"PK\x03\x04 no archive", b"\x80\x04 pickled?"):
         (tmp_path / "data.npz").write_bytes(content)
         assert command(arrays=None) == 2
-        gc.collect()  # An unclosed file would be told now.
-        is_one_line(capsys, ["data.npz cannot be read", "it is none, or is damaged"])
+        gc.collect()  # An unclosed file would raise a warning now.
+        is_one_line(
+            capsys, ["data.npz cannot be read", "it is no archive, or it is damaged"]
+        )
 
 
 def test_one_array_in_an_npy_file(command, tmp_path, capsys):
@@ -154,11 +156,11 @@ def test_wrong_model_is_one_line(command, models, tmp_path, capsys):
     for content in (b"", b"text", whole[: len(whole) // 2]):
         (tmp_path / "bad.keras").write_bytes(content)
         assert command(model=tmp_path / "bad.keras") == 2
-        is_one_line(capsys, ["bad.keras cannot be loaded", "or is damaged"])
+        is_one_line(capsys, ["bad.keras cannot be loaded", "or it is damaged"])
 
 
 class Own(layers.Layer):
-    """One that is not registered."""
+    """A layer that is not registered."""
 
     def call(self, x):
         return x

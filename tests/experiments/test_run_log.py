@@ -24,7 +24,7 @@ def moons():
 
 @pytest.fixture(scope="module")
 def run(moons, tmp_path_factory):
-    """The result of a run, and what TensorBoard has read of it."""
+    """The result of a run, and TensorBoard's view of it."""
     log_dir = tmp_path_factory.mktemp("logs")
     [result] = compare(moons, MOONS, log_dir)
     return result, read(log_dir / "he_normal")

@@ -44,7 +44,7 @@ def model():
 
 
 class Order(keras.callbacks.Callback):
-    """After each batch the kernel: it tells which samples were in which batch."""
+    """The kernel after each batch, which tells the samples of each batch."""
 
     def __init__(self):
         super().__init__()

@@ -77,7 +77,7 @@ def test_study_prints_what_it_found_and_where_to_look(command, capsys, tmp_path)
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("", "which study? `keras-initkit study --list` says"),
+        ("", "which study? `keras-initkit study --list` lists"),
         ("nonsense", "nonsense"),
         ("symmetry --seed one", "invalid int value: 'one'"),
         ("symmetry --seed -1", "`seed` must be from 0"),

@@ -18,7 +18,7 @@ def test_open_serves_the_directory_until_it_is_stopped(tmp_path, monkeypatch, ca
     wait_really = threading.Event.wait
 
     def wait(event, *arguments):
-        # TensorBoard's own threads wait too.
+        # TensorBoard's own threads also wait.
         is_ours = opened and threading.current_thread() is threading.main_thread()
         if not is_ours or pages:
             return wait_really(event, *arguments)

@@ -1,4 +1,4 @@
-"""Properties are tested with the same examples each time, and in bounded time."""
+"""Tests properties with the same examples each time, in bounded time."""
 
 from hypothesis import Phase, settings
 

@@ -1,4 +1,4 @@
-"""Whatever is given, an argument is right or an error names it and shows it."""
+"""Any argument is right, or an error names it and shows it."""
 
 import math
 
@@ -24,7 +24,7 @@ ANYTHING = st.one_of(
 
 
 def of(name, function, value):
-    """What the function returns; None where its error is as it must be."""
+    """The result of the function; None if it raises the right error."""
     try:
         return function(value)
     except ValueError as error:

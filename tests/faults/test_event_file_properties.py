@@ -102,7 +102,7 @@ def test_a_record_that_promises_any_length_takes_no_memory(length):
 
 @given(st.lists(st.sampled_from(FAULTS), max_size=30))
 def test_after_any_faults_a_run_has_all_since_it_was_last_written_anew(faults):
-    """A writer that begins anew when its file is gone, as `LayerStatsCallback` does."""
+    """A writer that starts again if its file is gone, like `LayerStatsCallback`."""
     now, kept = time.time(), []
     with directory() as run, contextlib.ExitStack() as stack:
         clock = stack.enter_context(mock.patch("time.time", side_effect=lambda: now))
@@ -149,5 +149,5 @@ def _added(file, step):
 
 def _read_all(run):
     read_marks(run)
-    with contextlib.suppress(ValueError):  # what is under their name is no findings
+    with contextlib.suppress(ValueError):  # malformed findings
         read_findings(run)

@@ -1,4 +1,4 @@
-"""`docs/faults.md` claims what a test shows."""
+"""Every claim of `docs/faults.md` has a test."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tab's routes with any request, and with runs that anybody may have written."""
+"""The tab's routes with any request, and with runs from any writer."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def clients_of(logs):
 
 
 def ask(client, method="GET", **query):
-    # TensorBoard puts them there, before a plugin is asked.
+    # TensorBoard adds these before it asks a plugin.
     answer = client.open("/", method=method, query_string=query)
     assert answer.headers["Content-Security-Policy"] == POLICY
     assert answer.status_code in (200, 400, 404, 405)

@@ -1,4 +1,4 @@
-"""Processes that are killed, and several at once, on files alone."""
+"""Killed and simultaneous processes, on files alone."""
 
 import itertools
 import os
@@ -35,7 +35,7 @@ def events_of(run):
 
 
 def in_a_process(function):
-    """Starts a function in a process of its own, which ends with it."""
+    """Starts a function in its own process, which ends with the test."""
     process = os.fork()
     if not process:
         try:
@@ -67,7 +67,7 @@ def test_what_was_written_survives_a_kill_at_any_time(tmp_path, seed):
     found = [event.step for event in events_of(tmp_path)]
     assert found == list(range(len(found)))
     assert len(found) - 1 >= last
-    with EventFile(tmp_path) as file:  # the training that goes on
+    with EventFile(tmp_path) as file:  # the resumed training
         file.add(event(len(found)))
     assert events_of(tmp_path)[-1].step == len(found)
 
@@ -80,7 +80,7 @@ def test_processes_that_begin_at_once_have_a_run_each(tmp_path, make_run):
 
     def train(tag):
         os.close(go)
-        os.read(ready, 1)  # which ends for all of them when `go` is closed
+        os.read(ready, 1)  # ends for all of them when `go` closes
         with EventFile(make_run(tmp_path / "logs")) as file:
             for step in range(1, 20):
                 file.add(event(step, tag))

@@ -1,4 +1,4 @@
-"""What every initializer of the package must do, for the tests of each of them."""
+"""Fixtures for the tests of all initializers."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ def _through_pickle(initializer):
 
 @keras.saving.register_keras_serializable(package="test_initializers")
 class OneWeight(keras.layers.Layer):
-    """Adds up its inputs and one weight, of the shape that an initializer takes."""
+    """Adds its inputs and one weight, of a shape that an initializer takes."""
 
     def __init__(self, shape, initializer, **kwargs):
         super().__init__(**kwargs)
@@ -85,7 +85,7 @@ def _model(initializer, shape):
     ],
 )
 def round_trip(request, tmp_path):
-    """A function that sends an initializer away and returns what comes back."""
+    """A function that serializes an initializer and restores it."""
 
     def send(initializer, shape=(4, 2)):
         if request.param is _through_file:

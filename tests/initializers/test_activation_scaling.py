@@ -14,7 +14,7 @@ def draw(initializer, shape=(400, 300), dtype=None):
 
 def assert_std(values, std):
     # Five sigmas of the sampling error of a normal standard deviation, which bounds
-    # that of the lighter-tailed truncated normal and uniform too.
+    # that of the lighter-tailed truncated normal and uniform.
     assert np.std(values) == pytest.approx(std, rel=5 / math.sqrt(2 * values.size))
 
 
@@ -67,7 +67,7 @@ def test_a_network_keeps_its_mean_square(activation):
         initializer = ActivationScaling(activation, seed=seed)
         layer = keras.layers.Dense(1024, kernel_initializer=initializer)
         z = layer(keras.activations.get(activation)(z))
-    # Of the mean square's log, 5 * depth / width is the variance between networks.
+    # The log of the mean square has variance 5 * depth / width between networks.
     assert np.mean(np.square(z)) == pytest.approx(1, rel=0.5)
 
 

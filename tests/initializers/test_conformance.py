@@ -1,4 +1,4 @@
-"""What every initializer of the package must do, whatever its formula."""
+"""The rules for every initializer of the package, whatever its formula."""
 
 import doctest
 import importlib
@@ -30,7 +30,7 @@ from keras_initkit.theory.gains import calculate_gain
 DENSE, CONV, BIAS = (6, 4), (3, 3, 6, 4), (4,)
 VALUES = np.linspace(-1, 1, 24).reshape(DENSE)
 RANDOM, FIXED = True, False
-# How to construct each class, the shape of a weight that it takes, its randomness.
+# How to construct each class, the shape of its weight, its randomness.
 TABLE = {
     ActivationScaling: (partial(ActivationScaling, "relu"), DENSE, RANDOM),
     Critical: (partial(Critical, "tanh", q_star=0.1), DENSE, RANDOM),
@@ -121,7 +121,7 @@ def test_round_trip_of_a_seed_generator(cls, round_trip):
     returned = round_trip(initializer, shape_of(cls))
     assert returned.get_config() == config == initializer.get_config()
     assert not np.array_equal(draw(returned), draw(returned))
-    # Its config starts again.
+    # Its config restarts.
     first = draw(construct(cls, seed=keras.random.SeedGenerator(3)))
     np.testing.assert_array_equal(draw(cls.from_config(config)), first)
 

@@ -142,7 +142,7 @@ def soft(z):
 @pytest.mark.parametrize("activation", ["tanh", soft])
 def test_all_layers_of_a_network_share_one_search(activation, monkeypatch):
     config = Critical(activation, depth=77).get_config()
-    # A search of 0.1 s, for each of a thousand layers, would be minutes.
+    # A search of 0.1 s for each of a thousand layers would take minutes.
     monkeypatch.setattr(signal_critical, "bracketed_root", None)
     returned = Critical.from_config(config)
     assert returned.get_config() == config

@@ -22,7 +22,7 @@ def draw(initializer, shape, dtype=None):
 
 
 def pre_activation_variance(matrix, mean=0.0, variance=1.0):
-    """Variance over inputs and units, from the inputs' second-moment matrix."""
+    """The variance over inputs and units, from the inputs' second-moment matrix."""
     matrix = np.asarray(matrix, "float64")
     fan_in = len(matrix)
     second_moments = np.full((fan_in, fan_in), mean**2) + variance * np.eye(fan_in)

@@ -1,4 +1,4 @@
-"""What the initializers state is held against many of their draws."""
+"""Compares the initializers' statements with many draws."""
 
 import math
 import random
@@ -28,7 +28,7 @@ from keras_initkit.theory.variance_interval import variance_interval
 
 SHAPE = (30, 20)
 CONVOLUTION = (3, 3, 8, 12)
-# The kernel of the output of an attention: heads and their width are summed over.
+# The output kernel of an attention sums over heads and their width.
 EINSUM = (6, 5, 24)
 AXES = {"input_axes": [0, 1], "output_axes": [2]}
 NUM_DRAWS = 400
@@ -39,7 +39,7 @@ SIGMAS = 4
 def assert_of_draws(initializer, shape, rel=1e-5):
     keras.utils.set_random_seed(1)
     draws = [np.array(initializer(shape), "float64") for _ in range(NUM_DRAWS)]
-    # Over entries and draws: all have one mean, which is that of all draws together.
+    # Over entries and draws, which share one mean.
     mean = np.mean(draws)
     variances = [np.mean((draw - mean) ** 2) for draw in draws]
     error = SIGMAS * np.std(variances) / math.sqrt(NUM_DRAWS)
@@ -174,7 +174,7 @@ def test_of_axes():
 
 
 class OwnDraw(initializers.HeNormal):
-    """Inherits the formula, but not what it does."""
+    """Inherits the formula, but draws differently."""
 
     def __call__(self, shape, dtype=None):
         return 3 * super().__call__(shape, dtype=dtype)
@@ -238,16 +238,16 @@ def test_independent_entries_count_as_they_are():
 @pytest.mark.parametrize("shape", [(64, 16), (256, 64), (512, 512)])
 @pytest.mark.parametrize("wrap", [lambda i: i, lambda i: ScaledDepth(2, base=i)])
 def test_one_factor_for_all_entries_makes_them_count_for_fewer(shape, wrap):
-    # The sums of the columns, whose variance is a part of what is normalized.
+    # The sums of the columns, whose variance is part of the normalized variance.
     initializer = wrap(DynamicRescaling(activation="relu"))
     entries = effective_entries(initializer, shape)
     assert entries < math.prod(shape) / 4
     variance = intended_variance(initializer, shape)
     draws = [np.var(np.array(initializer(shape))) for _ in range(200)]
-    # Of so many normal numbers, the relative standard deviation is sqrt(2 / entries).
+    # The relative standard deviation of this many normal numbers is sqrt(2 / entries).
     assert np.std(draws) / variance == pytest.approx(math.sqrt(2 / entries), rel=0.25)
     low, high = variance_interval(variance, entries)
-    # 99.9 % of draws are in it.
+    # The interval has 99.9 % of draws.
     assert sum(low < draw < high for draw in draws) >= len(draws) - 2
 
 

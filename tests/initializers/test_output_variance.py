@@ -25,7 +25,7 @@ def critical(**axes):
     return Critical("tanh", q_star=0.1, **axes)
 
 
-# And the variance of the outputs for inputs of variance 1.
+# The second number is the variance of the outputs for inputs of variance 1.
 SPREAD_OUT = {
     "ActivationScaling": (lambda **axes: ActivationScaling(None, **axes), 1),
     "Critical": (critical, critical().weight_variance),
@@ -43,7 +43,7 @@ IN_THE_CENTRE = {
     "LooksLinear": (lambda **axes: LooksLinear("first", **axes), 1),
     "ZerO": (ZerO, 1),
 }
-# Away from the borders, where outputs have fewer inputs.
+# Away from the borders, whose outputs have fewer inputs.
 INNER = slice(4, -4)
 
 
@@ -140,7 +140,7 @@ BY_THEMSELVES = {
         {},
     ),
     "GRU": (
-        # The update gate lets all of the new state in.
+        # The update gate lets in all of the new state.
         lambda init: layers.GRU(
             128,
             activation=None,
@@ -195,7 +195,7 @@ def test_a_tap_in_the_centre_leaves_each_pixel_where_it_is(layer, name):
     make, variance = IN_THE_CENTRE[name]
     transposed = make_layer(make(**axes))
     assert measured(transposed, shape) == pytest.approx(variance, rel=0.08)
-    # One pixel is lit, and no other one behind the layer.
+    # One pixel is lit before and after the layer.
     x = np.zeros((1, *shape[1:]), "float32")
     middle = tuple(size // 2 for size in shape[1:-1])
     x[(0, *middle)] = 1 + np.arange(shape[-1])

@@ -151,7 +151,7 @@ def test_a_trained_model_loads_without_the_source(source, tmp_path, caplog):
     os.remove(source)
     loaded = keras.saving.load_model(tmp_path / "trained.keras")
     np.testing.assert_array_equal(loaded.layers[0].kernel.numpy(), 2 * VALUES)
-    # Saved once more, it still names its source.
+    # Saved again, it still names its source.
     loaded.save(tmp_path / "again.keras")
     again = keras.saving.load_model(tmp_path / "again.keras", safe_mode=False)
     initializer = again.layers[0].kernel_initializer
@@ -160,7 +160,7 @@ def test_a_trained_model_loads_without_the_source(source, tmp_path, caplog):
     np.testing.assert_array_equal(draw(initializer), np.zeros((4, 3)))
     (record,) = caplog.records
     assert record.name == "keras_initkit"
-    assert "gives zeros" in record.getMessage()
+    assert "returns zeros" in record.getMessage()
     assert source in record.getMessage()
 
 
@@ -206,7 +206,7 @@ def test_an_h5_file_that_takes_its_values_from_another_is_refused(tmp_path, kind
             layout = h5py.VirtualLayout(VALUES.shape, "float32")
             layout[...] = h5py.VirtualSource(secret, "w", VALUES.shape)
             file.create_virtual_dataset("w", layout)
-    with h5py.File(tmp_path / "m.h5") as file:  # to h5py it is as any other
+    with h5py.File(tmp_path / "m.h5") as file:  # to h5py, it is like any other
         np.testing.assert_array_equal(file["w"], VALUES)
     with pytest.raises(ValueError, match=r"values of w lie in other files.*source="):
         Pretrained(tmp_path / "m.h5", "w")
@@ -269,7 +269,7 @@ def test_paths_are_listed_twenty_at_most(tmp_path):
 
 @pytest.mark.parametrize("name", ["m.npz", "m.h5"])
 def test_only_the_array_that_is_asked_for_is_loaded(tmp_path, name):
-    """A small file that holds 160 MB of zeros beside it."""
+    """A small file that also holds 160 MB of zeros."""
     file = tmp_path / name
     sizes = {"small": 10, "vast": 2 * 10**7}
     if name == "m.npz":

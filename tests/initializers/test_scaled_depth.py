@@ -22,7 +22,7 @@ def draw(initializer, shape=(300, 400), dtype=None):
 
 def assert_std(values, std):
     # Five sigmas of the sampling error of a normal standard deviation, which bounds
-    # that of the lighter-tailed truncated normal and uniform too.
+    # that of the lighter-tailed truncated normal and uniform.
     assert np.std(values) == pytest.approx(std, rel=5 / math.sqrt(2 * values.size))
 
 

@@ -37,7 +37,7 @@ def test_where_nothing_expands_it_is_keras_orthogonal(shape):
 
 
 def test_determinants_have_both_signs():
-    # QR alone would favour some orthogonal matrices; sign(diag R) makes them uniform.
+    # QR alone would favor some orthogonal matrices; sign(diag R) makes them uniform.
     signs = [np.linalg.det(draw(ScaledOrthogonal(), (2, 2))) > 0 for _ in range(64)]
     assert 12 < sum(signs) < 52
 

@@ -38,7 +38,7 @@ def test_a_linear_layer_keeps_a_third_of_the_variance():
 
 
 def test_it_is_kaiming_uniform_with_a_slope_of_root_five():
-    # As torch.nn.Linear.reset_parameters writes it.
+    # As in torch.nn.Linear.reset_parameters.
     gain = math.sqrt(2 / (1 + 5))
     limit = math.sqrt(3) * gain / math.sqrt(400)
     assert np.abs(draw(TorchUniform(), (400, 300))).max() <= limit

@@ -53,7 +53,7 @@ def test_algorithm_1_where_it_expands(num_inputs, num_units, exponent):
     ],
 )
 def test_variance_of_the_outputs(shape, ratio):
-    # Of uncorrelated inputs of variance 1: the mean squared length of a column.
+    # For uncorrelated inputs of variance 1, the mean squared length of a column.
     kernel = draw(ZerO(), shape)
     assert np.mean(np.sum(kernel**2, axis=0)) == pytest.approx(ratio)
 

@@ -1,4 +1,4 @@
-"""The fans are checked against the variances of the layers themselves."""
+"""Checks the fans against the variances of the layers themselves."""
 
 import keras
 import numpy as np
@@ -43,9 +43,9 @@ inner_2d = (slice(None), slice(8, -8), slice(8, -8))
         (lambda: layers.EinsumDense("abcd,cde->abe", (None, 64)), (64, 9, 8, 7), ()),
         (lambda: layers.EinsumDense("...x,xy->...y", 96), (32, 3, 3, 64), ()),
         (lambda: layers.EinsumDense("ab...,bc->ac...", (96,)), (64, 48, 5), ()),
-        # Eight groups, each with a matrix of its own.
+        # Eight groups, each with its own matrix.
         (lambda: layers.EinsumDense("agi,gio->ago", (8, 24)), (128, 8, 16), ()),
-        # b is summed over, and the kernel does not know it.
+        # The einsum sums over b, which the kernel does not know.
         (lambda: layers.EinsumDense("abc,cd->ad", 96), (256, 6, 64), ()),
         (lambda: layers.EinsumDense("...bc,cd->...d", 96), (64, 4, 6, 64), ()),
         (lambda: layers.Conv1D(48, 5, padding="same"), (8, 96, 32), inner_1d),
@@ -64,7 +64,7 @@ inner_2d = (slice(None), slice(8, -8), slice(8, -8))
             (4, 60, 60, 48),
             inner_2d,
         ),
-        # Some inputs are in no window at all.
+        # Some inputs are in no window.
         (
             lambda: layers.Conv2D(64, 1, strides=2, padding="same"),
             (4, 60, 60, 48),

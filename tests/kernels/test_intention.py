@@ -53,7 +53,7 @@ def test_of_a_kernel_that_was_set_before_the_training_it_is_unknown():
 def test_a_kernel_that_lies_in_several_layers():
     inner = keras.Sequential([keras.Input((7, 20)), layers.LSTM(30)])
     model = keras.Sequential([keras.Input((7, 20)), inner])
-    # Glorot's fans of a kernel of (20, 4 * 30); the recurrent one is orthogonal.
+    # Glorot's fans for a kernel of (20, 4 * 30); the recurrent kernel is orthogonal.
     expected = [2 / (20 + 120), 1 / 120]
     np.testing.assert_allclose(intended(model), expected)
 

@@ -7,7 +7,7 @@ from keras_initkit.kernels.selection import select_variables
 
 
 class Own(layers.Layer):
-    """Names and attributes that say what the weights are."""
+    """A layer whose names and attributes tell what the weights are."""
 
     def build(self, input_shape):
         self.mixing = self.add_weight(shape=(4, 4))
@@ -19,7 +19,7 @@ class Own(layers.Layer):
 
 
 def kernels(inputs, *stack):
-    """The names of what both functions take for kernels, which are the same."""
+    """The names of the kernels, which both functions agree on."""
     model = keras.Sequential([inputs, *stack])
     selected = select_variables(model)
     assert [id(k.variable) for k in kernel_fans(model)] == [id(v) for v in selected]

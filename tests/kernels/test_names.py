@@ -123,7 +123,7 @@ def test_they_are_the_same_after_loading(make, tmp_path):
 def test_they_are_the_same_in_another_process(tmp_path):
     models = [make for make in EXPECTED if make is not subclassed]
     for make in models:
-        plain()  # so that this process has counted on
+        plain()  # so this process continues its count
         make().save(tmp_path / f"{make.__name__}.keras")
     program = (
         "import sys, keras\n"

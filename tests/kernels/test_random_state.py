@@ -14,7 +14,7 @@ def _next_of_keras():
 
 def test_kept_random_states_are_restored_after_an_exception():
     keras.utils.set_random_seed(5)
-    expected = _next_of_keras()  # this makes the generator, and takes it back
+    expected = _next_of_keras()  # makes the generator, and removes it
 
     def draw_and_fail():
         keras.random.normal((1,))

@@ -15,7 +15,7 @@ def names(model, include_biases=False):
 
 
 def test_kernels_in_the_order_of_execution():
-    # Made in the opposite order.
+    # Created in the opposite order.
     last, middle = layers.Dense(2, name="last"), layers.Dense(3, name="middle")
     first = layers.Dense(4, name="first")
     inputs = keras.Input((5,))
@@ -194,7 +194,7 @@ def test_what_is_no_selector(network, selector):
     ],
 )
 def test_made_up_names_are_selected_as_they_are_shown(selector, expected):
-    for _ in range(2):  # Keras goes on counting.
+    for _ in range(2):  # Keras continues its count.
         inner = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
         stack = [layers.Dense(4), inner, layers.Dense(4)]
         model = keras.Sequential([keras.Input((4,)), *stack])

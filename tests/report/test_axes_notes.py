@@ -99,7 +99,7 @@ def test_layers_of_the_same_fault_share_a_note():
 
 
 def test_where_the_fans_fit_there_is_no_note():
-    # Glorot's mean of the fans is the same from either side.
+    # Glorot's mean of the fans is the same in both directions.
     sequence = keras.Sequential(
         [
             keras.Input((12, 16)),

@@ -32,7 +32,7 @@ def test_state_is_kept_also_after_an_exception():
 
 
 def test_what_the_framework_draws_next_is_the_same():
-    """PyTorch has a generator of its own, from which Keras draws dropout."""
+    """PyTorch has its own generator, which Keras uses for dropout."""
     dropout = layers.Dropout(0.5)
     x = np.ones((4, 50), "float32")
 

@@ -62,7 +62,7 @@ def test_columns_that_do_not_fit_are_in_tables_below(report):
         "first               Zeros",
         "second/inner     <lambda>",
     ]
-    # A column at least, however narrow it is.
+    # At least one column, however narrow the terminal.
     assert report.to_text(1).count("layer") == len(COLUMNS)
     assert report.to_text(80) == repr(report)
 

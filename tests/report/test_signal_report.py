@@ -38,7 +38,7 @@ def deep(activation, width, depth, seed, initializer="he_normal"):
 
 
 class TestAgainstNumpy:
-    """A network of three layers, forwards and backwards by hand."""
+    """A network of three layers, forward and backward by hand."""
 
     @pytest.fixture
     def model(self):
@@ -53,7 +53,7 @@ class TestAgainstNumpy:
 
     @pytest.fixture
     def by_hand(self, model):
-        """The pre-activations of each layer, and a function that goes backwards."""
+        """The pre-activations of each layer, and a function for the backward pass."""
         x = normal(20, 6).astype("float64")
         w1, b1, w2, b2, w3, b3 = (w.astype("float64") for w in model.get_weights())
         z1 = x @ w1 + b1
@@ -150,7 +150,7 @@ def test_predictions_hold_in_wide_networks(activation, initializer, seed):
 def test_prediction_is_off_in_the_very_layer_whose_weights_are_not_independent():
     model = deep("relu", 256, 4, seed=0)
     kernel = model.layers[2].kernel
-    # The same variance; but each unit's weights have one sign, as what a ReLU puts out.
+    # The same variance, but each unit's weights have one sign, like a ReLU's outputs.
     signs = np.where(np.arange(256) % 2, 1.0, -1.0)
     kernel.assign(np.abs(keras.ops.convert_to_numpy(kernel)) * signs)
     report = signal_report(model, normal(256, 256))
@@ -222,7 +222,7 @@ def test_attention_has_the_variances_that_keras_gives_it():
     assert last_parts == ["query", "key", "value", "attention_output"]
     assert report["fan_in"].tolist() == [48, 48, 48, 128]
     if KNOWS_EINSUM_AXES:
-        # Glorot's, which are the same in both directions.
+        # Glorot's fans are the same in both directions.
         np.testing.assert_allclose(report["intended_variance"], 2 / (48 + 128))
     assert report["as_intended"].all()
 
@@ -237,7 +237,7 @@ def test_a_shortcut_leaves_no_gradient_prediction():
 
 
 class Shortcut(keras.Model):
-    """One that no layer shows."""
+    """Has a shortcut that no layer shows."""
 
     def __init__(self):
         super().__init__()
@@ -284,7 +284,7 @@ def test_output_that_is_none():
 def test_activation_is_looked_at_once_for_all_layers_that_have_it():
     @dataclasses.dataclass
     class Steep:
-        """Without a hash, as any dataclass."""
+        """A callable without a hash, like any dataclass."""
 
         steepness: float
         calls: int = 0
@@ -359,7 +359,7 @@ def test_convolutions_are_predicted():
     )
     report = signal_report(model, normal(64, 12, 12, 32))
     ratio = report["predicted_variance"] / report["measured_variance"]
-    assert np.isnan(ratio[1])  # the depthwise half: its output is not there
+    assert np.isnan(ratio[1])  # the depthwise half, whose output is not available
     np.testing.assert_allclose(ratio[[0, 2, 3]], 1, atol=0.25)
 
 
@@ -395,7 +395,7 @@ def test_layer_that_normalizes_its_kernel_is_scale_invariant():
 
 
 def test_regularization_is_part_of_the_loss():
-    """Of the weights, and of the activity: the gradient with respect to z sees it."""
+    """The gradient with respect to z includes the regularization of activities."""
 
     class Penalty(layers.Layer):
         def call(self, x):
@@ -442,17 +442,17 @@ def test_half_precision_is_measured_as_single(dtype):
         np.testing.assert_allclose(half[name], single[name], rtol=0.05)
 
 
-# -- nothing is changed ----------------------------------------------------------------
+# -- no changes ------------------------------------------------------------------------
 
 
 class Drawing(layers.Layer):
-    """Draws from every generator there is, and fails if asked to."""
+    """Draws from every generator, and fails if asked to."""
 
     fails = False
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        # With JAX, Keras does not let a layer draw from the one of nobody's.
+        # With JAX, Keras does not let a layer use the global generator.
         is_jax = keras.backend.backend() == "jax"
         self.generator = keras.random.SeedGenerator(1) if is_jax else None
 
@@ -529,7 +529,7 @@ def test_losses_are_not_built():
     before = [id(variable) for variable in model.metrics_variables]
     signal_report(model, normal(16, 8), [normal(16, 4), normal(16, 2)])
     assert [id(variable) for variable in model.metrics_variables] == before
-    # Nor is anything else left that stops the model from being trained.
+    # The model can still be trained.
     model.train_on_batch(normal(16, 8), [normal(16, 4), normal(16, 2)])
     assert len(model.metrics_variables) > len(before)
 
@@ -551,7 +551,7 @@ def test_training_goes_on_as_if_nothing_had_been():
     assert losses(True) == losses(False)
 
 
-# -- what it refuses -------------------------------------------------------------------
+# -- refused input ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -658,7 +658,7 @@ def test_model_without_a_kernel():
         signal_report(model, normal(4, 8))
 
 
-# -- how it looks ----------------------------------------------------------------------
+# -- appearance ------------------------------------------------------------------------
 
 
 def test_text_fits_a_terminal_and_the_dict_has_everything():

@@ -34,7 +34,7 @@ def assert_same_bits(values, others):
 
 
 def pre_activation_variances(model, x):
-    """By a path of its own: a model of all outputs, with linear activations."""
+    """An independent computation: a model of all outputs, with linear activations."""
     variances = []
     for layer in model.layers:
         if layer.weights:
@@ -227,7 +227,7 @@ class TestCost:
 
         monkeypatch.setattr(layers.Dense, "call", counting)
         report = lsuv(model, normal(50, 8))
-        # Before, with an orthogonal kernel, after each iteration, to go on, and to see
+        # Calls: before, with an orthogonal kernel, after each iteration, and to check
         # that a call leaves the kernels alone.
         counts = [called.count(layer) for layer in model.layers]
         np.testing.assert_array_equal(counts, 4 + report["iterations"])
@@ -550,7 +550,7 @@ class TestRefusals:
     @pytest.mark.parametrize("is_normalized", [True, False])
     def test_a_kernel_that_the_next_call_normalizes(self, is_normalized, orthogonal):
         model = sequential(
-            # Half its variance: an orthogonal kernel behind it is not enough.
+            # Half its variance, so an orthogonal kernel after it is not enough.
             layers.Dense(8, "relu", name="before"),
             layers.SpectralNormalization(layers.Dense(8, "relu", name="inside")),
         )
@@ -574,7 +574,7 @@ class TestRefusals:
             shape=(7, 7, 3),
         )
         match = "standard' do not depend on the scale of its kernel"
-        # A variance that it has not by chance.
+        # A variance that it does not have by chance.
         self.refused(
             model,
             normal(9, 7, 7, 3),
@@ -613,9 +613,7 @@ class TestRefusals:
                 self.encoder = sequential(layers.Dense(2))
                 self.decoder = sequential(layers.Dense(8), shape=(2,))
 
-        match = (
-            r"Pass the submodel: model\.encoder, model\.decoder\. Received: model 'p"
-        )
+        match = r"Pass a submodel: model\.encoder, model\.decoder\. Received: model 'p"
         with pytest.raises(ValueError, match=match):
             lsuv(Pair(), normal(50, 8))
         assert lsuv(Pair().encoder, normal(50, 8))["converged"].all()

@@ -384,7 +384,7 @@ def test_a_file_of_pretrained_weights_that_is_gone(tmp_path, wrap):
     model.save(tmp_path / "model.keras")
     file.unlink()
     del model
-    gc.collect()  # nobody has the values any more
+    gc.collect()  # nothing has the values any more
     model = keras.models.load_model(tmp_path / "model.keras")
     before = weights(model)
     with pytest.raises(ValueError, match=f"Pretrained.*Received: source={file}$"):

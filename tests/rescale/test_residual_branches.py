@@ -27,7 +27,7 @@ def residual_net(branch, depth, width=64):
 
 
 def growth(model):
-    """How much the mean square of the stream grows from input to output."""
+    """The growth of the stream's mean square from input to output."""
     x = np.random.default_rng(0).normal(size=(256, 64)).astype("float32")
     return float(np.mean(keras.ops.convert_to_numpy(model(x)) ** 2))
 
@@ -39,7 +39,7 @@ def values(model):
 def test_a_scaled_residual_net_keeps_its_variance_at_depth_64():
     keras.utils.set_random_seed(0)
     model = residual_net(two_layers, 64)
-    # He's branch ends without a ReLU and so adds twice the variance of the stream.
+    # He's branch ends without a ReLU, so it adds twice the variance of the stream.
     assert growth(model) > 1e10
     branches = scale_residual_branches(model)
     assert [branch.factor for branch in branches] == [1 / 8] * 64
@@ -69,7 +69,7 @@ def test_a_branch_that_ends_in_relu_is_divided_by_the_depth():
         ("relu6", 1 / 4),
         ("linear", 1 / 2),
         ("tanh", 1 / 2),
-        # Smooth at 0: for the small inputs behind the scaled kernel, a straight line.
+        # Smooth at 0, so a straight line for the small inputs after the scaled kernel.
         ("gelu", 1 / 2),
         ("silu", 1 / 2),
         ("selu", 1 / 4),

@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def compiled():
-    """A function of a function of tensors: the same, as one compiled kernel."""
+    """A function that compiles a function of tensors as one kernel."""
     return _compiled
 
 

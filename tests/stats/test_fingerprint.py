@@ -48,6 +48,6 @@ def test_another_name_order_or_shape():
 
 
 def test_it_is_the_same_in_every_process_and_backend():
-    # What is marked in a file today must be found again by what comes later.
+    # Later versions must find the marks of today's files.
     kernel = np.arange(6, dtype="float32").reshape(2, 3)
     assert of([kernel], ["dense"]) == "8da4ec3d731905f9efed7eefbde970dc"

@@ -39,7 +39,7 @@ def test_edges_are_exact_in_float32():
 
 
 def counts_of(array):
-    """How often each bin occurs, and in the end what is in none."""
+    """The count of each bin, and finally of entries in no bin."""
     indices = keras.ops.convert_to_numpy(log_bins.indices(array))
     assert indices.dtype == "int32"
     return np.bincount(indices, minlength=log_bins.NUM_BINS + 1)

@@ -34,7 +34,7 @@ def together(array):
 
 @pytest.fixture(params=["alone", "together", "compiled"])
 def measured(request):
-    """A function of an array to the four numbers."""
+    """A function from an array to the four numbers."""
     if request.param == "compiled":
         in_a_kernel = request.getfixturevalue("compiled")(in_one)
         return lambda array: numbers(in_a_kernel(array))
@@ -43,7 +43,7 @@ def measured(request):
 
 @pytest.fixture(params=["eager", "compiled"])
 def run(request):
-    """A function of a function, which is compiled or as it is."""
+    """A function that compiles a function, or leaves it as it is."""
     if request.param == "compiled":
         return request.getfixturevalue("compiled")
     return lambda function: function
@@ -70,7 +70,7 @@ def test_tensors_of_several_shapes_equal_numpy_in_float64(measured, shape):
 
 @pytest.mark.parametrize("ratio", [0, 0.99, 1.01, 30, 1e3, 1e5])
 def test_variance_is_exact_at_any_ratio_of_mean_to_standard_deviation(measured, ratio):
-    # From 1e4 on, E[x^2] - E[x]^2 has nothing left in float32.
+    # From 1e4, E[x^2] - E[x]^2 has no digits left in float32.
     values = np.random.default_rng(0).normal(-ratio, 1, 100_000).astype("float32")
     _, variance, norm, _ = in_numpy(values)
     result = measured(values)
@@ -91,7 +91,7 @@ def test_tensors_that_share_a_pass_do_not_change_each_other():
     arrays = [array.astype("float32") for array in (far, near, bad)]
     result = np.array([numbers(v) for v in measures.of_entries(arrays, NAMES).values()])
     expected = np.transpose([in_numpy(array) for array in arrays[:2]])
-    # The mean of `near` is a small rest of large sums: its unit is the deviation.
+    # The mean of `near` is a small rest of large sums, so its unit is the deviation.
     np.testing.assert_allclose(result[:, :2], expected, rtol=2e-6, atol=1e-9)
     assert result[3].tolist() == [0, 0, 16]
 
@@ -387,9 +387,9 @@ def test_a_unit_and_its_negative_are_duplicates():
 
 
 def in_groups(seed):
-    """Units, some of which occur several times or negated, in any order; their share.
+    """Units in any order, some repeated or negated, and the share of these.
 
-    Each unit has a size of its own, of its weight and of its gradient.
+    Each unit has its own size of weight and of gradient.
     """
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 5, size=40)
@@ -466,7 +466,7 @@ def test_filters_of_convolutions():
     weight, gradient = rng.normal(size=(2, 3, 3, 4, 10))
     weight[..., 9], gradient[..., 9] = weight[..., 2], gradient[..., 2]
     assert duplicates(weight, gradient) == pytest.approx(0.2)
-    # Equal entries elsewhere make no equal filters.
+    # Equal entries in other places make no equal filters.
     weight[:, :, 1], gradient[:, :, 1] = weight[:, :, 0], gradient[:, :, 0]
     assert duplicates(weight, gradient) == pytest.approx(0.2)
 

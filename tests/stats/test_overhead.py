@@ -1,4 +1,4 @@
-"""The clock is set by hand: what is measured, and what follows from it."""
+"""Measured costs and their consequences, with a clock set by hand."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from keras_initkit.stats.overhead import MIN_LAPS, NUM_TRACED, Cost, Overhead
 
 
 class Steps:
-    """Stands in for a session whose steps take as long as they are said to."""
+    """Stands in for a session with steps of a given time."""
 
     def __init__(self, monkeypatch):
         self.num_rows = 0
@@ -28,7 +28,7 @@ def steps(monkeypatch):
 
 
 def laps(overhead, steps, seconds, is_recorded, count):
-    """What the laps say, one after another."""
+    """The results of the laps, in order."""
     results = []
     for _ in range(count):
         steps.take(seconds, is_recorded)

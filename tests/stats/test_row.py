@@ -108,7 +108,7 @@ class Noisy:
         (keras.activations.relu, 1),
         (keras.activations.sigmoid, 0.25),
         (keras.activations.tanh, 1),
-        # Its derivative is greatest at sqrt(2).
+        # Its slope is greatest at sqrt(2).
         (keras.activations.gelu, 1.1289),
         (keras.activations.softmax, np.nan),
         (lambda z: ops.sum(z, axis=-1), np.nan),

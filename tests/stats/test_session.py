@@ -22,7 +22,7 @@ def compiled(optimizer="sgd", is_built=True):
 
 
 def take(model, session, count):
-    """So many steps in one epoch, before each of which the session is asked."""
+    """This many steps in one epoch; the session is asked before each."""
     ask = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: session.before_batch()
     )

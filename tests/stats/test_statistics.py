@@ -143,7 +143,7 @@ def another(name):
 )
 def test_functions_without_a_name_of_their_own(chosen):
     with pytest.raises(
-        ValueError, match=r"`__name__` that no other.*Received: statistics=<?func"
+        ValueError, match=r"unique `__name__`.*Received: statistics=<?func"
     ):
         Statistics(chosen)
 

@@ -1,4 +1,4 @@
-"""Which function takes a batch, and what is left behind."""
+"""The function that takes each batch, and cleanup."""
 
 import logging
 
@@ -50,7 +50,7 @@ def own_attributes(model):
 
 
 class At(keras.callbacks.Callback):
-    """Does something before, or after, the batch of a number over all epochs."""
+    """Does something before or after a batch, counted over all epochs."""
 
     def __init__(self, batch, action, is_after=False):
         super().__init__()
@@ -68,7 +68,7 @@ class At(keras.callbacks.Callback):
 
 
 class Counted(keras.Sequential):
-    """Counts how often its step is traced, or with torch how often it runs."""
+    """Counts the traces of its step, or with torch its runs."""
 
     num_steps = 0
 
@@ -138,7 +138,7 @@ def test_an_activation_before_dropout_is_computed_as_without_us(activation, tmp_
     assert_same(observed, fit(compiled(make_model), epochs=2))
 
 
-# -- in company ------------------------------------------------------------------------
+# -- several callbacks -----------------------------------------------------------------
 
 
 def test_two_callbacks_of_different_schedules(tmp_path):
@@ -179,7 +179,7 @@ def test_what_another_callback_does_to_the_model_ends_no_recording(
     callback = recorder(tmp_path)
     assert_same(train(callback), bare)
     steps = callback.history.steps.tolist()
-    # The last seven steps belong to the callback's own fit in any case.
+    # The last seven steps always belong to the callback's own fit.
     last = 10 + NUM_STEPS_OF.get(meddling, 0)
     assert set(steps) >= {0, 1, *range(last - 7, last)}
 
@@ -273,7 +273,7 @@ def test_a_data_set_of_unknown_size(steps_per_execution, tmp_path):
 
     callback = recorder(tmp_path, update_freq=2)
     assert_same(train(callback), train())
-    # TensorFlow's optimizer counts the step that finds out where an epoch ends.
+    # TensorFlow's optimizer also counts the step that finds the end of an epoch.
     is_counted = BACKEND == "tensorflow" and steps_per_execution == 1
     steps = [0, 2, 4, 6, 8, 10] if is_counted else [0, 2, 4, 6, 8]
     assert callback.history.steps.tolist() == steps
@@ -315,7 +315,7 @@ def test_several_updates_in_one_step(tmp_path):
     assert callback.history.steps.tolist() == list(range(0, 20, 3))
 
 
-# -- what fails here stops nothing -----------------------------------------------------
+# -- our failures do not stop training -------------------------------------------------
 
 
 def faults_of(caplog):
@@ -333,7 +333,7 @@ def test_whatever_fails_the_training_goes_on(method, tmp_path, caplog, monkeypat
     callback = recorder(tmp_path, statistics="all", histogram_steps=2)
     model = compiled()
     assert_same(fit(model, callback, epochs=2), fit(compiled(), epochs=2))
-    # One, though there are two recording functions: with histograms and without.
+    # One, although there are two recording functions: with and without histograms.
     (fault,) = faults_of(caplog)
     assert fault.levelno == logging.WARNING
     assert "could not be recorded (RuntimeError: ours)" in fault.getMessage()
@@ -376,7 +376,7 @@ SCHEDULE = keras.optimizers.schedules.ExponentialDecay(RATE, 1, 0.5)
 
 
 class Halving(keras.optimizers.schedules.LearningRateSchedule):
-    """As a user writes one, who counts on nothing but the step."""
+    """A user's schedule, which relies only on the step."""
 
     def __call__(self, step):
         return RATE / (1.0 + keras.ops.cast(step, "float32"))

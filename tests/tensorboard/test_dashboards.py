@@ -1,4 +1,4 @@
-"""What a real TensorBoard serves to its dashboards, over HTTP."""
+"""The data that a real TensorBoard serves to its dashboards, over HTTP."""
 
 import functools
 import json
@@ -53,7 +53,7 @@ def log_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["true", "false"])
 def get(log_dir, request, tensorboard_server, plugin_data, wait_until):
-    """Asks TensorBoard for a route; there is one process for each of its loaders."""
+    """Asks TensorBoard for a route, in one process for each loader."""
     with tensorboard_server(log_dir, "--load_fast", request.param) as url:
         get = functools.partial(plugin_data, url)
         wait_until(lambda: {"run", *ACCURACIES} <= loaded(get))
@@ -61,7 +61,7 @@ def get(log_dir, request, tensorboard_server, plugin_data, wait_until):
 
 
 def loaded(get):
-    """The runs of which the last event can be had."""
+    """The runs whose last event is available."""
     runs = {
         run
         for run, tags in get("images/tags").items()
@@ -113,7 +113,7 @@ def test_hparams_has_a_row_for_each_run(get):
 
 def test_hparams_has_no_columns_but_those_asked_for(get):
     experiment = get("hparams/experiment", request="{}")
-    # TensorBoard puts those first that are to be shown.
+    # TensorBoard puts the shown ones first.
     names = [info["name"] for info in experiment["hparamInfos"]]
     assert names == ["initializer", "depth", "residual"]
     metrics = [info["name"]["tag"] for info in experiment["metricInfos"]]

@@ -31,7 +31,7 @@ def event(step, value=0.0):
 
 
 def read(path):
-    """TensorBoard's own reader; it checks both checksums of every event."""
+    """TensorBoard's own reader, which checks both checksums of every event."""
     return list(LegacyEventFileLoader(str(path)).Load())
 
 
@@ -151,9 +151,9 @@ def test_an_event_for_which_there_is_no_room_leaves_no_part_behind(tmp_path):
 
 
 class FaultyFile(io.FileIO):
-    """Each of its faults is raised once: in the middle of a write, and at its undoing.
+    """Raises each of its faults once: in the middle of a write, and while undoing it.
 
-    They are attributes of the class; None is no fault.
+    They are attributes of the class; None means no fault.
     """
 
     at_write = at_truncate = None
@@ -200,7 +200,7 @@ def test_a_fault_in_the_middle_of_an_event(
 
 @pytest.fixture
 def alarm_interrupts():
-    """The alarm signal does what the user's Ctrl-C does."""
+    """The alarm signal acts like the user's Ctrl-C."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -212,7 +212,7 @@ def test_an_interrupt_at_any_time_does_no_harm_to_other_events(tmp_path):
     added = []
     with EventFile(tmp_path) as file:
         for step in range(1, 2001):
-            # From before the write until behind it, in microseconds.
+            # From before the write to after it, in microseconds.
             with contextlib.suppress(KeyboardInterrupt):
                 signal.setitimer(signal.ITIMER_REAL, 1e-6 * (step % 50 + 1))
                 file.add(event(step))
@@ -237,7 +237,7 @@ def test_a_directory_that_is_removed_in_the_middle_of_a_run(tmp_path):
 
 @pytest.mark.parametrize("kept", [0, 20])
 def test_a_file_that_another_program_makes_shorter_is_gone(tmp_path, kept):
-    """A write behind its end would leave zeros before it, which nobody reads past."""
+    """A write after its end would leave zeros before it, which end all reading."""
     with EventFile(tmp_path) as file:
         file.add(event(1))
         os.truncate(file.path, kept)
@@ -291,7 +291,7 @@ def test_files_of_one_directory_sort_in_the_order_of_their_making(tmp_path):
 
 @pytest.mark.parametrize("back", [0, 1e-6, 60, 1e9])
 def test_a_clock_that_steps_back_hides_no_file(tmp_path, monkeypatch, back):
-    """TensorBoard would read a later file first, and take its steps for lost ones."""
+    """TensorBoard would read a later file first, and treat its steps as lost."""
     now = time.time()
     for number in range(3):
         moment = now - number * back

@@ -18,7 +18,7 @@ UNMEASURED = np.full(4, np.nan)
 
 
 def write(directory, *chunks):
-    """Writes chunks of (steps, counts) and gives what TensorBoard has read of them."""
+    """Writes chunks of (steps, counts), and returns them as TensorBoard reads them."""
     with EventFile(directory) as file:
         writer = HistogramWriter(file, SOURCES, LAYERS, EDGES)
         for steps, counts in chunks:
@@ -57,7 +57,7 @@ def test_bins_that_cannot_be_seen_are_one():
         [1e-3, 1, 6],
         [1, 2, 7],
     ]
-    # Where all is small, nothing is.
+    # If everything is small, nothing is.
     assert len(rows(edges, [0, 0, 3, 4, 5, 0, 0])) == 3
 
 

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-# Every writer writes once: an import may also be hidden in a function.
+# Every writer writes once, because a function may hide an import.
 CODE = """
 import tempfile
 import numpy as np
@@ -34,7 +34,7 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
 
 
 def test_the_writers_import_neither_keras_nor_tensorflow():
-    # The package's __init__ imports keras, so that its parts are reached without it.
+    # The package's __init__ imports keras, so the test imports its parts directly.
     stub = (
         "import sys, types; p = types.ModuleType('keras_initkit');"
         f"p.__path__ = [{os.path.dirname(sys.modules['keras_initkit'].__file__)!r}];"

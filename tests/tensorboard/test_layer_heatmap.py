@@ -27,8 +27,8 @@ def is_colour(pixels, colour):
 
 
 def cell_colours(key, layers, steps, values, columns):
-    """The colour in the middle of each cell: shape (layers, columns, 3)."""
-    # Where the cells are is known from a picture in which all of them are NaN.
+    """The color in the middle of each cell: shape (layers, columns, 3)."""
+    # A picture with only NaN tells where the cells are.
     filled = is_colour(
         decoded(key, layers, steps, np.full(np.shape(values), np.nan)), NAN
     )
@@ -41,7 +41,7 @@ def cell_colours(key, layers, steps, values, columns):
 
 
 def viridis(share):
-    """The colour of matplotlib's map, here interpolated between our 17 of it."""
+    """The color of matplotlib's map, interpolated between our 17 samples."""
     anchors = np.array([getrgb(colour) for colour in VIRIDIS])
     place = share * (len(anchors) - 1)
     left = min(int(place), len(anchors) - 2)
@@ -93,7 +93,7 @@ def test_legend_is_there_where_no_value_needs_it():
 
 @pytest.fixture
 def texts(monkeypatch):
-    """What is written in pictures, each with its box."""
+    """The texts in pictures, each with its box."""
     written = []
     text = ImageDraw.ImageDraw.text
 

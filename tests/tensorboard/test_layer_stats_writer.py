@@ -51,7 +51,9 @@ def test_vectors(accumulator):
         np.testing.assert_array_equal(vectors, VALUES[:, row].astype("float32"))
         metadata = accumulator.SummaryMetadata(f"initkit/{key}")
         assert metadata.plugin_data.plugin_name == "initkit"
-        names = list(LAYERS) if key == min(KEYS) else []  # once, as there may be many
+        names = (
+            list(LAYERS) if key == min(KEYS) else []
+        )  # once, because there may be many
         assert parse_plugin_content(metadata.plugin_data.content) == names
 
 
@@ -83,8 +85,8 @@ def test_percentiles_over_the_layers(accumulator):
 
 def test_percentiles_leave_out_what_was_never_measured(tmp_path):
     values = np.arange(18.0).reshape(3, 1, 6)
-    values[:, 0, 2] = np.nan  # as the gradient of a variable that gets none
-    values[2, 0, 4] = np.nan  # as one that explodes
+    values[:, 0, 2] = np.nan  # like the gradient of a variable without one
+    values[2, 0, 4] = np.nan  # like an exploding one
     with EventFile(tmp_path) as file:
         writer = LayerStatsWriter(file, ["gradient_mean"], list("abcdef"), "")
         writer.write(
@@ -110,7 +112,7 @@ def test_profiles_over_depth(accumulator):
     assert [event.step for event in events] == STEPS.tolist()
     left, right, height = make_ndarray(events[1].tensor_proto).T
     assert (left.tolist(), right.tolist()) == ([-0.5, 0.5], [0.5, 1.5])
-    # Decades above the 1e-6 at which the colours of weight_variance begin.
+    # Decades above 1e-6, where the colors of weight_variance start.
     np.testing.assert_allclose(height, np.log10(VALUES[1, 1]) + 6)
 
 
@@ -147,7 +149,7 @@ def test_what_was_intended(tmp_path):
 
 
 def test_a_file_of_100_000_layers_stays_usable(tmp_path):
-    """Names once, numbers in vectors: 10 bytes a layer, statistic and record."""
+    """Names once, numbers in vectors: 10 bytes per layer, statistic and record."""
     layers = [f"block/dense_{number}" for number in range(100_000)]
     keys = ["weight_variance", *(f"weight_{i}" for i in range(9))]
     count = 3
@@ -221,7 +223,7 @@ def test_the_names_of_the_layers_are_written_once(tmp_path):
         size = file.path.stat().st_size
         writer.write(records)
         grown = file.path.stat().st_size - size
-    # 4 bytes a value, under 120 for the frame, the time and the two tags, and under 50
+    # 4 bytes per value, under 120 for the frame, the time and two tags, and under 50
     # for the loss, the learning rate and each of three percentiles of two statistics.
     assert 800 < grown < 920 + 8 * 50
 
@@ -231,7 +233,7 @@ def test_interval(tmp_path):
         writer = LayerStatsWriter(file, KEYS, LAYERS, "")
         writer.write_interval(0, 1)
         writer.write_interval(20, 50)
-        writer.write(RECORDS)  # steps that have waited since
+        writer.write(RECORDS)  # waiting steps
     accumulator = EventAccumulator(str(tmp_path)).Reload()
     points = [(e.step, e.value) for e in accumulator.Scalars("recording/interval")]
     assert points == [(0, 1), (20, 50)]

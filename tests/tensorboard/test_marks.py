@@ -10,7 +10,7 @@ MARKS = [Mark(0, "ab"), Mark(7, "cd"), Mark(2**40, "ef")]
 
 @pytest.fixture
 def run(tmp_path):
-    for part in (MARKS[:2], MARKS[2:]):  # a training that went on: two files
+    for part in (MARKS[:2], MARKS[2:]):  # a resumed training: two files
         with EventFile(tmp_path) as file:
             for mark in part:
                 write_mark(file, mark)
@@ -24,14 +24,14 @@ def test_what_was_written_is_read_in_this_order(run):
 def test_tensorboard_reads_the_file_and_shows_nothing(run):
     accumulator = EventAccumulator(str(run)).Reload()
     assert accumulator.Tags()["tensors"] == ["recording/weights"]
-    assert accumulator.summary_metadata == {}  # of no plugin
+    assert accumulator.summary_metadata == {}  # without a plugin
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "length"])
 def test_a_damaged_file_is_read_up_to_there(damage, run):
     first, _ = sorted(run.iterdir())
     data = bytearray(first.read_bytes())
-    (size,) = np.frombuffer(data[:8], "<u8")  # of the header, which is followed by two
+    (size,) = np.frombuffer(data[:8], "<u8")  # after the header, two marks follow
     place = {"cut": len(data) - 3, "flipped": len(data) - 6, "length": size + 16}
     if damage == "cut":
         del data[place[damage] :]

@@ -1,4 +1,4 @@
-"""What a real TensorBoard serves of a run, over HTTP."""
+"""The data that a real TensorBoard serves for a run, over HTTP."""
 
 import functools
 
@@ -41,7 +41,7 @@ def log_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["true", "false"])
 def get(log_dir, request, tensorboard_server, plugin_data, wait_until):
-    """Asks TensorBoard for a route; there is one process for each of its loaders."""
+    """Asks TensorBoard for a route, in one process for each loader."""
     with tensorboard_server(log_dir, "--load_fast", request.param) as url:
         get = functools.partial(plugin_data, url)
         wait_until(lambda: "run" in get("scalars/tags"))

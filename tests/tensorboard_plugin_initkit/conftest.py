@@ -1,4 +1,4 @@
-"""Runs as the event files hold them, and what the plugin makes of them."""
+"""Runs in event files, and the plugin's answers about them."""
 
 import struct
 import time
@@ -20,12 +20,12 @@ from tensorboard_plugin_initkit import metadata
 def write_run():
     """A function that writes statistics under our tags, without Keras.
 
-    `statistics` has the values of each key, of shape (steps, layers). Only with `start`
-    the first of them is there under a tag of its own, too; `intended` has a vector of
-    some of the keys. `content` is put in the place of what our writer writes. Of
-    `findings`, a list of `Finding`, None writes none. `scalars` has the value of each
-    tag at each step, `histograms` the edges of each source and its counts, of shape
-    (steps, layers, bins).
+    `statistics` has the values of each key, of shape (steps, layers). With `start`, the
+    first of them also has its own tag. `intended` has a vector for some of the keys.
+    `content` replaces the content that our writer would write. `findings` is a list of
+    `Finding`; None writes none. `scalars` has the value of each tag at each step, and
+    `histograms` the edges of each source and its counts, of shape (steps, layers,
+    bins).
     """
 
     def write(
@@ -81,7 +81,7 @@ def _add_scalars(file, step, scalars):
 
 @pytest.fixture(scope="session")
 def unpack():
-    """A function: the steps, the intended vector and the values in bytes of ours."""
+    """A function that decodes the steps, the intended vector and the values."""
 
     def numbers(data):
         num_steps, num_layers = struct.unpack_from("<II", data)

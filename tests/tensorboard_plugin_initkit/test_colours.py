@@ -1,4 +1,4 @@
-"""Colour differences with and without colour blindness."""
+"""Color differences with and without color blindness."""
 
 import itertools
 
@@ -38,14 +38,14 @@ XYZ = np.array(
 
 
 def interpolated():
-    """The 256 colours of the scale: shape (256, 3), from 0 to 1."""
+    """The 256 colors of the scale: shape (256, 3), from 0 to 1."""
     anchors = np.array([to_rgb(colour) for colour in VIRIDIS])
     at = np.linspace(0, len(anchors) - 1, 256)
     return np.transpose([np.interp(at, range(len(anchors)), c) for c in anchors.T])
 
 
 def lab(colours, sight):
-    """CIELAB of what somebody sees; the colours are sRGB from 0 to 1."""
+    """The CIELAB values of a viewer; the colors are sRGB from 0 to 1."""
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055))
     linear = np.where(colours <= 0.04045, linear, linear**2.4)
     xyz = (linear @ np.transpose(SIGHT[sight])).clip(0, 1) @ (

@@ -1,4 +1,4 @@
-"""The course of a run, as a data provider hands it on."""
+"""The course of a run, from a data provider."""
 
 from tensorboard.data.provider import ScalarDatum
 

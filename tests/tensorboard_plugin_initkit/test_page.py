@@ -1,4 +1,4 @@
-"""The page in a real browser, on what a real TensorBoard serves."""
+"""The page in a real browser, with data from a real TensorBoard."""
 
 import contextlib
 import csv
@@ -33,7 +33,7 @@ from tensorboard_plugin_initkit import metadata
 PATIENCE = 20  # seconds
 VIEWS = ("profile", "heatmap", "compare", "weights_gradients", "overview")
 HOSTILE = "<img src=x onerror=window.pwned=1>"
-ODD = "odd, 100%2C"  # of a list of names, a comma might be the end of one
+ODD = "odd, 100%2C"  # in a list of names, a comma might end one
 STEPS = [0, 1, 2, 10, 50, 100]
 # Names the directory of the pictures in the documentation, to take them anew.
 PICTURES = "KERAS_INITKIT_PICTURES"
@@ -49,7 +49,7 @@ ONE, TWO = (
 INTENDED = np.array([0.1, 0.2, np.nan, 0.05], "float32")
 STRANGE = np.full((3, 4), 0.01, "float32")
 STRANGE[0, 1], STRANGE[1, 2], STRANGE[2, 3] = np.nan, np.inf, 0
-# One run that explodes, among runs whose gradients are as they should be.
+# An exploding run among healthy ones.
 CALM = np.geomspace(1e-8, 4e-8, 12).reshape(3, 4).astype("float32")
 EXTREMES = {
     "calm": CALM,
@@ -57,7 +57,7 @@ EXTREMES = {
     "exploding": np.float32([[1e-8, 1e18, 1e20, 1e24]] * 3),
     "vanishing": np.full((3, 4), 1e-17, "float32"),
     "zero": np.zeros((3, 4), "float32"),
-    # Well at first; then the gradient dies on its way to the first layers.
+    # Healthy at first; then the gradient vanishes on its way to the first layers.
     "breaking": np.float32(
         [[1e-6] * 4, [1e-12, 1e-9, 1e-6, 1e-4], [0, 1e-9, np.nan, 1e-4]]
     ),
@@ -82,7 +82,7 @@ RATES = {"calm": [0.01, 0.01, 0.001]}
 ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-SHORT = "of another network"  # it has values of fewer layers than there are names
+SHORT = "of another network"  # it has values for fewer layers than names
 # WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
 INTERACTIVE = {
@@ -90,7 +90,7 @@ INTERACTIVE = {
     *("option", "radio", "searchbox", "slider", "spinbutton", "switch", "tab"),
     *("textbox", "treeitem"),
 }
-# The contrast of every visible text with what is behind it.
+# The contrast of every visible text to its background.
 CONTRASTS = """
 const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
 const over = ([r, g, b, a = 1], below) =>
@@ -134,7 +134,7 @@ const copy = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: tr
 copy.drawImage(canvas, ...at, 1, 1, 0, 0, 1, 1);
 return [...copy.getImageData(0, 0, 1, 1).data];
 """
-# As TensorBoard does it, without which the page follows its reload button in vain.
+# As in TensorBoard; without it, the page cannot follow the reload button.
 LISTEN = """
 window.addEventListener("message", ({ data, ports }) => {
   if (data === "experimental.bootstrap") window.hostPort = ports[0];
@@ -144,7 +144,7 @@ RELOAD = """
 window.hostPort.postMessage(JSON.stringify({ type: "experimental.DataReloaded",
   id: 0, payload: undefined, error: null, isReply: false }));
 """
-# As TensorBoard answers where a run was removed meanwhile.
+# TensorBoard's answer if a run was removed meanwhile.
 REFUSE = """
 const fetched = window.fetch;
 window.fetch = (url, ...rest) => String(url).includes("PATTERN") && !window.repaired
@@ -154,13 +154,13 @@ window.fetch = (url, ...rest) => String(url).includes("PATTERN") && !window.repa
 
 
 class Page:
-    """The browser, and what is asked of the page in it."""
+    """The browser, with questions to the page in it."""
 
     def __init__(self, driver):
         self.driver = driver
 
     def open(self, url, **link):
-        """Opens the page alone; `link` is what its address says of the view."""
+        """Opens the page alone; `link` is the view in its address."""
         parts = [f"p.initkit.{key}={quote(value)}" for key, value in link.items()]
         fragment = f"#{'&'.join(['initkit', *parts])}" if parts else ""
         self.driver.get("about:blank")  # another fragment alone loads nothing
@@ -175,7 +175,7 @@ class Page:
         return self.driver.execute_cdp_cmd(name, arguments)
 
     def wait(self, condition):
-        """What the condition gives as soon as that is true."""
+        """The value of the condition once it is true."""
 
         def holds(_):
             with contextlib.suppress(StaleElementReferenceException):
@@ -201,7 +201,7 @@ class Page:
         return self.run("return document.body.innerText")
 
     def data(self, css, *names):
-        """Of every element: its data-attributes of these names, or its attributes."""
+        """The data-attributes of these names, or the attributes, of every element."""
         script = (
             "const [css, names] = arguments;"
             "return [...document.querySelectorAll(css)].map((one) =>"
@@ -220,7 +220,7 @@ class Page:
         return [name for (name,) in self.data("input[type=checkbox][data-run]", "run")]
 
     def values(self, run):
-        """The value at each layer of a run, as its points say."""
+        """The value at each layer of a run, from its points."""
         points = self.data("circle.point", "run", "layer", "value")
         return {layer: float(value) for name, layer, value in points if name == run}
 
@@ -233,12 +233,12 @@ class Page:
         return self.all("[data-heatmap]")[names.index(name)]
 
     def readout(self):
-        """The layer, the step and the value under the pointer; None without one."""
+        """The layer, the step and the value under the pointer, or None."""
         ((layer, step, value),) = self.data("#readout", "layer", "step", "value")
         return None if layer is None else (layer, int(float(step)), float(value))
 
     def cells(self, name, across=16, down=8):
-        """What is read as the pointer moves over a heatmap; where; and the colour."""
+        """The reading, the place and the color as the pointer moves over a heatmap."""
         canvas = self.heatmap(name).find_element(By.TAG_NAME, "canvas")
         self.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
         box = self.run("return arguments[0].getBoundingClientRect().toJSON()", canvas)
@@ -256,7 +256,7 @@ class Page:
         self.run("arguments[0].focus()", element)
 
     def reach(self, css):
-        """Whether the Tab key leads from the top of the page to such an element."""
+        """Tells whether the Tab key leads from the top of the page to the element."""
         self.run("document.activeElement.blur(); window.scrollTo(0, 0);")
         for _ in range(60):
             self.press(Keys.TAB)
@@ -281,7 +281,7 @@ class Page:
         return [found for found in contrasts if found[1] < LEAST_CONTRAST]
 
     def log(self):
-        """What the browser complains of since the last time."""
+        """The browser's complaints since the last call."""
         return [
             entry["message"]
             for entry in self.driver.get_log("browser")
@@ -318,7 +318,7 @@ def log_dir(tmp_path_factory, write_run):
 
 @pytest.fixture(scope="module")
 def history(log_dir):
-    """Of a training that is recorded beside what is written by hand."""
+    """A recorded training, beside runs written by hand."""
     callback = LayerStatsCallback(log_dir / "trained", 1)
     x = np.random.default_rng(0).normal(size=(48, 4))
     network().fit(x, x[:, :1], batch_size=4, verbose=0, callbacks=[callback])
@@ -346,7 +346,7 @@ def wait_for_runs(url, number):
 
 @pytest.fixture
 def page(driver):
-    """The browser as it was at the beginning; nothing may have gone wrong in it."""
+    """The browser in its first state; nothing may have gone wrong in it."""
     page = Page(driver)
     page.resize(1280)
     page.prefer("light")
@@ -378,7 +378,7 @@ def test_the_slider_moves_the_lines(page, url):
         paths.append(page.path("profile", "steps/one"))
         page.press(Keys.ARROW_RIGHT)
     assert len(set(paths)) == len(STEPS)
-    # The start stays where it is, and is where the line was at first.
+    # The start does not move, and is where the line was at first.
     assert page.path("start", "steps/one") == paths[0]
 
 
@@ -512,7 +512,7 @@ def test_two_runs(page, url):
     for run, values in (("steps/one", ONE), ("steps/two", TWO)):
         for (layer, step, value), _, _ in page.cells(run, 6, 5):
             assert value == values[key][STEPS.index(step), LAYERS.index(layer)]
-    # On a logarithmic scale, by how many powers of ten one is above two.
+    # On a logarithmic scale, the powers of ten by which one is above two.
     difference = np.log10(ONE[key].astype(float)) - np.log10(TWO[key].astype(float))
     seen = set()
     for (layer, step, value), _, _ in page.cells("difference"):
@@ -684,7 +684,7 @@ def test_tabs_by_keyboard(page, url):
     assert page.reach("[role=tab][aria-selected=true]")
     for view in VIEWS[1:]:
         page.press(Keys.ARROW_RIGHT)
-        page.press(Keys.ENTER)  # where the arrow alone does not select
+        page.press(Keys.ENTER)  # if the arrow alone does not select
         page.wait(lambda view=view: page.selected_view() == view)
         page.wait(lambda: page.state() == "ready")
 
@@ -718,7 +718,7 @@ def try_again(page):
     (button,) = (b for b in page.all("button") if "Try again" in b.text)
     button.click()
     page.wait(lambda: page.state() == "ready")
-    page.log()  # that a request failed is no fault
+    page.log()  # a failed request is no fault
 
 
 @pytest.mark.parametrize("route", ["runs", "profiles"])
@@ -769,7 +769,7 @@ def test_a_run_that_cannot_be_read_says_why(page, url):
 def test_from_an_empty_directory_to_a_live_run(
     page, tmp_path, write_run, tensorboard_server
 ):
-    """With a path prefix, alone and inside of TensorBoard."""
+    """With a path prefix, alone and inside TensorBoard."""
     flags = ("--path_prefix", "/some/prefix", "--reload_interval", "1")
     with tensorboard_server(tmp_path, *flags) as url:
         with before_the_page(page, LISTEN):
@@ -850,7 +850,7 @@ def top(page, css):
 
 
 def highest_power(page):
-    """The highest of the powers of ten that the value axis names."""
+    """The highest power of ten on the value axis."""
     texts = [label.text for label in page.all(".profile-chart .grid text")]
     digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     return max(int(t[2:].translate(digits)) for t in texts if t[:2] == "10" and t[2:])
@@ -864,7 +864,7 @@ def test_one_run_that_explodes_does_not_press_the_others_flat(page, extremes):
     assert [label for *_, label in points][-1].endswith("1e24")
     assert highest_power(page) < 0
     assert "above" in page.one(".profile-chart").text
-    # The line goes on to the edge, on its way to the first point that is above.
+    # The line continues to the edge, toward the first point above.
     assert page.path("profile", "exploding").count("L") == 1
     page.open(extremes, runs="exploding")
     assert not any(kind for (kind,) in page.data("circle.point", "kind"))
@@ -951,7 +951,7 @@ def test_all_runs_are_listed_with_their_losses(page, extremes):
         run: len(r.find_elements(By.CSS_SELECTOR, "path")) for run, r in rows.items()
     }
     assert lines == {run: int(run in LOSSES) for run in rows}
-    # In a logarithm, halving looks the same each time; what is NaN has no place.
+    # In a logarithm, each halving looks the same; NaN has no place.
     path = rows["calm"].find_element(By.TAG_NAME, "path").get_attribute("d")
     heights = [float(point.split(",")[1]) for point in path[1:].split("L")]
     assert np.diff(heights) == pytest.approx([10, 10])
@@ -979,7 +979,7 @@ def test_findings_slider_and_chart_are_on_the_first_screen(page, extremes, width
     page.open(extremes, runs=",".join(EXTREMES))
     assert top(page, "#findings") < top(page, "#step") < top(page, ".profile-chart")
     box = page.one(".profile-chart .chart").rect
-    end = box["height"] if width == 1280 else 160  # of a narrow one the beginning
+    end = box["height"] if width == 1280 else 160  # the start of a narrow one
     assert box["y"] + end <= 736
     assert len(page.all("details.run-picker[open]")) == (width == 1280)
     assert (
@@ -998,7 +998,7 @@ def test_values_of_fewer_layers_than_there_are_names(page, extremes):
     assert sentence in page.text()
     assert page.values("calm")
     assert not page.values(SHORT)
-    page.log()  # that a request is refused is no fault
+    page.log()  # a refused request is no fault
 
 
 @pytest.mark.parametrize("run", ["calm", "zero"])
@@ -1009,7 +1009,7 @@ def test_a_run_and_itself(page, extremes, run):
     assert len({colour for *_, colour in cells}) == 1
 
 
-# Residual networks, whose other layers Keras has counted up from model to model.
+# Residual networks, whose other layers Keras numbered from model to model.
 BLOCKS = [f"block_{i}_{part}" for i in range(12) for part in "ab"]
 RESIDUAL = {
     "first": ["dense", *BLOCKS, "dense_1"],
@@ -1018,7 +1018,7 @@ RESIDUAL = {
 }
 DEEP = len(BLOCKS) + 2
 DEEP_STEPS = [0, 10, 20, 30]
-# A hundredth of every other kernel.
+# A hundredth of the other kernels.
 ZIGZAG = {
     run: np.geomspace(1, 1e-3, 4 * DEEP).reshape(4, DEEP).astype("float32")
     * np.where(np.arange(DEEP) % 2, 1e-2, 1).astype("float32")
@@ -1048,7 +1048,7 @@ def test_runs_of_one_architecture_are_matched_by_position(page, residual, place)
     page.open(residual, runs="first,second,other")
     labels = [label.text for label in page.all(".profile-chart .grid text")]
     assert any(text.startswith("0 dense / conv") for text in labels)
-    # What Keras calls dense_1 is the last layer of the one and the first of the other.
+    # In Keras, dense_1 is the last layer of one and the first of the other.
     points = page.all("circle.point[data-run=second]")
     ActionChains(page.driver).move_to_element(points[place]).perform()
     own = f"second, {RESIDUAL['second'][place]}, "
@@ -1072,7 +1072,7 @@ def test_a_layers_course_has_loss_and_learning_rate_above_it(page, extremes):
     assert page.one("#time-series .reading").text == (
         "step 1: calm 2.1e-8, loss 1, learning rate 0.01; zero 0"
     )
-    # One axis of steps: the line that marks the step is at one place in all charts.
+    # One axis of steps: the line of the step is at the same place in all charts.
     places = {x for (x,) in page.data("#time-series .guide", "x1")}
     assert len(page.all("#time-series .guide")) == 3
     assert len(places) == 1
@@ -1171,7 +1171,7 @@ def test_how_to_record_histograms_is_said_where_there_are_none(page, url):
 
 def test_layers_that_take_turns_have_a_line_for_each_kind(page, residual):
     page.open(residual, runs="first")
-    # A line goes on with L: through 12 of each kind; of dense there are two.
+    # A line continues with L: through 12 layers of each kind; dense has two.
     assert page.path("profile", "first").count("M") == 3
     assert page.path("profile", "first").count("L") == 11 + 11 + 1
     names = {text.text for text in page.all("text.kind")}
@@ -1186,7 +1186,7 @@ def test_layers_are_found_by_name_or_pattern(page, residual):
     places = [RESIDUAL["first"].index(name) for name in kept]
     values = ZIGZAG["first"][-1, places].tolist()
     assert page.values("first") == dict(zip(kept, values, strict=True))
-    # The axis has their places in the network.
+    # The axis shows their places in the network.
     labels = [label.text.split()[0] for label in page.all(".profile-chart .grid text")]
     assert {str(place) for place in places} <= set(labels)
     page.show("heatmap")
@@ -1199,7 +1199,7 @@ def test_layers_are_found_by_name_or_pattern(page, residual):
         page.press(Keys.ARROW_DOWN)
     assert page.readout()[0] == "block_3_b"
     page.one("input#layers").send_keys("no such layer")
-    page.wait(lambda: "in such a layer" in page.text())
+    page.wait(lambda: "in a matching layer" in page.text())
 
 
 def test_colours_of_a_heatmap_are_fixed_or_those_of_the_values(page, extremes):
@@ -1237,7 +1237,7 @@ def tick_texts(page):
 
 
 def heights(page, run):
-    """Where the points of a run are, in pixels."""
+    """The places of a run's points, in pixels."""
     points = page.data(f"circle.point[data-run={run}]", "cy")
     return np.array([float(y) for (y,) in points])
 
@@ -1256,7 +1256,7 @@ def test_the_axis_is_the_readers_choice(page, extremes):
     page.open(extremes, runs="calm", axis="linear")
     assert not any(text.startswith("10") for text in tick_texts(page))
     places = heights(page, "calm")
-    # On a linear axis pixels are proportional to values.
+    # On a linear axis, pixels are proportional to values.
     assert np.diff(places) / np.diff(CALM[-1]) == pytest.approx(
         (places[-1] - places[0]) / (CALM[-1, -1] - CALM[-1, 0])
     )
@@ -1266,7 +1266,7 @@ def test_the_axis_is_the_readers_choice(page, extremes):
 
 
 def seen(page):
-    """The layers whose points are in sight."""
+    """The layers with visible points."""
     script = (
         "return [...document.querySelectorAll('circle.point')]"
         ".filter((c) => c.getAttribute('visibility') !== 'hidden')"
@@ -1276,7 +1276,7 @@ def seen(page):
 
 
 def drag(page, start, end, shift=False):
-    """Between two places, each as shares of the chart's width and height."""
+    """Drags between two places, as shares of the chart's width and height."""
     box = page.one(".profile-chart .chart").rect
     for kind, (x, y) in (
         *(("mouseMoved", start), ("mousePressed", start), ("mouseMoved", end)),
@@ -1294,7 +1294,7 @@ def test_a_chart_is_zoomed_moved_and_shown_whole(page, residual):
     page.open(residual, runs="first", statistic="gradient_mean")
     layers = RESIDUAL["first"]
     assert seen(page) == layers
-    # The right half, and of its height what is above 0.
+    # The right half, above 0.
     drag(page, (0.53, 0.02), (0.97, 0.35))
     right = page.wait(lambda: len(found := seen(page)) < len(layers) and found)
     values = dict(zip(layers, SIGNED["first"][0], strict=True))
@@ -1326,7 +1326,7 @@ def test_all_runs_are_named_at_the_layer_under_the_pointer(page, residual):
     assert "first" in page.one(".tip .strong").text
 
 
-# What the browser would save: the name and the content of each file.
+# The files that the browser would save: name and content.
 SAVED = """
 window.saved = [];
 const texts = {};
@@ -1380,7 +1380,7 @@ def test_charts_are_downloaded_as_pictures(page, url):
     }
     tree = ElementTree.fromstring(pictures[0][1])
     lines = [e for e in tree.iter() if e.get("class") == "profile"]
-    # It has its colours by itself.
+    # It has its own colors.
     assert len(lines) == 1
     assert "stroke: rgb(" in lines[0].get("style")
     page.open(url, view="heatmap", run="steps/one")

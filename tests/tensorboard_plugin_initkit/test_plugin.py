@@ -1,4 +1,4 @@
-"""What a real TensorBoard serves of our plugin, over HTTP."""
+"""The answers of our plugin in a real TensorBoard, over HTTP."""
 
 import http.client
 import json
@@ -159,7 +159,7 @@ def log_dir(tmp_path_factory, write_run):
 
 @pytest.fixture(scope="module", params=["true", "false"])
 def ask(log_dir, request, tensorboard_server, wait_until):
-    """Asks TensorBoard for a route of ours; one process for each of its loaders."""
+    """Asks TensorBoard for one of our routes, in one process for each loader."""
     flags = ["--load_fast", request.param]
     if request.param == "false":
         flags += ["--path_prefix", "/some/prefix"]
@@ -176,7 +176,7 @@ def ask(log_dir, request, tensorboard_server, wait_until):
             return answer
 
         def is_loaded():
-            # No run has anything to come that is not there yet.
+            # Every run is complete.
             runs = json.loads(ask("runs").body)["runs"]
             last = {run["name"]: run.get("last_step") for run in runs}
             return len(runs) == len(NAMES) and {
@@ -287,7 +287,7 @@ def test_of_many_steps_the_first_is_kept(profiles):
     assert steps[0] == 0
     assert steps[-1] == 10 * (MANY - 1)
     assert len(steps) == len(set(steps))
-    # One more where TensorBoard had dropped the first.
+    # One more if TensorBoard had dropped the first.
     assert len(steps) in (SAMPLES, SAMPLES + 1)
     rows = np.array(steps, int) // 10
     np.testing.assert_array_equal(values, LONG[KEY][rows])
@@ -295,7 +295,7 @@ def test_of_many_steps_the_first_is_kept(profiles):
 
 @pytest.mark.parametrize("run", REUSED)
 def test_a_directory_that_is_used_again_for_another_network(ask, unpack, run):
-    """Of it may be shown what fits together, or a reason why nothing is."""
+    """The tab shows the parts that fit together, or a reason."""
     runs = {found["name"]: found for found in json.loads(ask("runs").body)["runs"]}
     answer = ask("profiles", run=run, statistic=KEY)
     if answer.status != 200:
@@ -407,7 +407,7 @@ def test_every_file_of_the_page_is_served():
 def test_page(ask, name):
     answer = ask(name)
     assert answer.status == 200
-    # To a browser that will not guess, a module of another type is none.
+    # A browser that does not guess types rejects a module of another type.
     assert answer.headers["Content-Type"] == f"{PAGE[name]}; charset=utf-8"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     page = resources.files("tensorboard_plugin_initkit") / "page"

@@ -14,7 +14,7 @@ TAG, START, INTENDED = (f"initkit/{KEY}{end}" for end in ("", "/start", "/intend
 
 
 class FakeProvider:
-    """TensorBoard's data: for each run and tag its vectors by step."""
+    """TensorBoard's data: the vectors of each run and tag, by step."""
 
     def __init__(self, runs, content=None):
         self.runs = runs
@@ -217,7 +217,7 @@ def test_a_run_with_broken_plugin_data(content):
 
 
 def test_a_tag_of_somebody_else_under_our_name():
-    """It harms no run, and least of all the others."""
+    """It harms no other run."""
     found = runs({TAG: VALUES, "elsewhere/weight_mean": VALUES, "plain": VALUES})
     assert [run["name"] for run in found] == ["run"]
     assert KEY in found[0]["statistics"]

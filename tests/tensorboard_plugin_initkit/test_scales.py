@@ -7,7 +7,7 @@ from keras_initkit.stats.statistics import Statistics
 from tensorboard_plugin_initkit.scales import scale
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
-# The range of every statistic that is documented.
+# The range of every documented statistic.
 RANGES = dict(
     re.findall(
         r"^\| `(\w+)` \|.*\| (any|>= 0|0 to 1) \| (?:yes )?\|$",
@@ -29,7 +29,7 @@ def test_axis_by_range(key):
     if RANGES[key] == "0 to 1":
         assert (found.logarithmic, found.low, found.high) == (False, 0, 1)
     elif RANGES[key] == "any" or key in COUNTS:
-        # A mean has no logarithm, nor has a count where nothing is wrong.
+        # A mean has no logarithm. Neither does a count of 0.
         assert not found.logarithmic
     else:
         assert found.logarithmic

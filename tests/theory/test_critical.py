@@ -100,7 +100,7 @@ def test_exactly_one_variance_in_range_is_asked_for():
 
 
 def squared_singular_value_variance(activation, derivative, point, depth):
-    """Of the Jacobian of an orthogonal network, relative to the squared mean."""
+    """The Jacobian's variance in an orthogonal network, over the squared mean."""
     width = 150
     rng = np.random.default_rng(0)
     signal = rng.normal(size=width) * math.sqrt(point.variance)
@@ -160,7 +160,7 @@ def test_linear_reaches_any_depth():
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "selu", "relu6"])
 def test_what_bends_at_zero_is_referred_to_looks_linear(activation):
-    message = rf"`LooksLinear` is.*Received: activation={activation}$"
+    message = rf"`LooksLinear` for.*Received: activation={activation}$"
     with pytest.raises(ValueError, match=message):
         variances_for_depth(activation, depth=100)
 

@@ -55,7 +55,9 @@ def test_a_layer_with_weights_is_refused_and_left_as_it_is(layer, is_built):
     layer = layer()
     if is_built:
         layer.build((None, 8))
-    with pytest.raises(ValueError, match=r"no layer with weights\. Received: activat"):
+    with pytest.raises(
+        ValueError, match=r"not a layer with weights\. Received: activat"
+    ):
         elementwise_function(layer)
     assert layer.built == is_built
 

@@ -15,7 +15,7 @@ def test_random_networks_fluctuate_as_much(activation, function):
     rng = np.random.default_rng(0)
     mean_squares = np.ones(networks)
     for width in widths:
-        # Given the last layer, the next one's pre-activations are independent normal.
+        # Given one layer, the next one's pre-activations are independent normal.
         normal = rng.normal(size=(networks, width))
         signal = function(normal * np.sqrt(mean_squares)[:, None])
         mean_squares = np.mean(signal**2, axis=1)

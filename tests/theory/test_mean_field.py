@@ -14,7 +14,7 @@ from keras_initkit.theory.mean_field import (
 
 
 def covariances_in_a_random_network(activation, weight_variance, bias_variance, depth):
-    """Of ten inputs' pre-activations at each layer of a wide network."""
+    """Moments of ten inputs' pre-activations at each layer of a wide network."""
     width, inputs = 1000, 10
     draw = np.random.default_rng(0).normal
     signal = draw(size=(width, inputs))

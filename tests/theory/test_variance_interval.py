@@ -13,7 +13,7 @@ def chi_square_below(x, freedom):
 
 
 @pytest.mark.parametrize(
-    # Wilson and Hilferty's lower quantile is a little too low where there are few.
+    # Wilson and Hilferty's lower quantile is a little too low for few entries.
     ("entries", "tolerance"),
     [(21, 0.3), (101, 0.1), (1001, 0.02)],
 )

@@ -1,4 +1,4 @@
-"""A server of the page in this process, and what it answers."""
+"""A server of the page in this process, and its answers."""
 
 import http.client
 import json
@@ -23,14 +23,14 @@ class Client:
         self.play = play
 
     def ask(self, path, content=None, method=None, **headers):
-        """The answer's code, its headers, and what it says: of JSON, the content."""
+        """The answer's code, its headers and its content, with JSON decoded."""
         answer = self.open(path, content, method, **headers)
         body = answer.read()
         is_json = answer.headers.get_content_type() == "application/json"
         return answer.status, answer.headers, json.loads(body) if is_json else body
 
     def open(self, path, content=None, method=None, **headers):
-        """The answer, which is read by and by."""
+        """The answer, which is read as it arrives."""
         connection = http.client.HTTPConnection(self.host, timeout=30)
         method = method or ("GET" if content is None else "POST")
         if method == "POST":
@@ -44,7 +44,7 @@ class Client:
         return connection.getresponse()
 
     def session(self, scene="plane", values=None):
-        """A page that is open: the answer, and its token."""
+        """An open page: the answer, and its token."""
         answer = self.open("/session", {"scene": scene, "values": values or {}})
         assert answer.status == 200, answer.read()
         return answer, next(events(answer))["token"]

@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-PATIENCE = 90  # seconds, for a machine that is busy
+PATIENCE = 90  # seconds, enough for a busy machine
 WIDE, NARROW = (1280, 1000), (400, 800)
 PIXELS = """
 const canvas = arguments[0];
@@ -31,14 +31,14 @@ return [right, document.querySelector(".digits-panel .reading").textContent];
 
 
 class Page:
-    """The browser, and what is asked of the page in it."""
+    """The browser, with questions to the page in it."""
 
     def __init__(self, driver, client):
         self.driver = driver
         self.client = client
 
     def open(self, link="", host=None):
-        """Opens the page; `link` is what its address says, without the #."""
+        """Opens the page; `link` is its address after the #."""
         self.driver.get("about:blank")  # another fragment alone loads nothing
         self.driver.get(f"http://{host or self.client.host}/#{link}")
         self.wait(lambda: self.data("main", "step") == "0")
@@ -75,7 +75,7 @@ class Page:
         return self.all(".lesson")[index].text
 
     def play_to(self, step):
-        """Plays until a step is seen, and pauses."""
+        """Plays until a step shows, and pauses."""
         self.one("#play").click()
         self.wait(lambda: self.steps() >= step)
         self.one("#play").click()
@@ -90,12 +90,12 @@ class Page:
         Select(control).select_by_value(value)
 
     def overflow(self):
-        """How many pixels the page is wider than the window."""
+        """The pixels by which the page is wider than the window."""
         root = "document.documentElement"
         return self.run(f"return {root}.scrollWidth - {root}.clientWidth")
 
     def complaints(self):
-        """What the browser logged since the last call, such as a broken policy."""
+        """The browser's log since the last call, such as a broken policy."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
@@ -119,7 +119,7 @@ def test_zeros_and_he_side_by_side_show_what_the_lesson_says(page, tmp_path):
     assert "The cost falls" in he
     assert float(page.data(".trial", "cost", 1)) < 0.2
     assert [page.data(".network", "equal", i) for i in range(2)] == ["2", "0"]
-    assert len(page.all(".trial:first-child .equal path")) == 10  # 5 a layer
+    assert len(page.all(".trial:first-child .equal path")) == 10  # 5 per layer
     (found,) = page.all(".trial:first-child .found li")
     assert "symmetric units since step 0" in found.text
     strokes = """return [...arguments[0].querySelectorAll(".edge")]
@@ -127,7 +127,7 @@ def test_zeros_and_he_side_by_side_show_what_the_lesson_says(page, tmp_path):
     grey, coloured = (page.run(strokes, network) for network in page.all(".network"))
     assert len(set(grey[12:48])) == 1  # between the two layers of zeros
     assert len(set(coloured)) > 10
-    # One colour of the network of zeros, which knows no classes, and many of the other.
+    # One color from the network of zeros, which knows no classes; many from the other.
     one, many = (page.run(PIXELS, canvas) for canvas in page.all("canvas.plane"))
     assert len(many) > 3 * len(one) / 2
     page.driver.save_screenshot(str(tmp_path / "play.png"))
@@ -214,7 +214,7 @@ def test_depth_follows_the_slider_and_theory(page):
             for kind in ("measured", "theory")
         )
         assert len(measured) == 10
-        # n Var(W) is 0.05, so that nine layers are twelve decades.
+        # n Var(W) is 0.05, so nine layers are twelve decades.
         ratio = theory[-1] / theory[0]
         assert ratio == pytest.approx(0.05 ** (9 if of == "signal" else -9), rel=0.01)
         assert measured[-1] / measured[0] == pytest.approx(ratio, rel=0.9)

@@ -1,4 +1,4 @@
-"""What the lessons claim, on real trainings without a browser."""
+"""The claims of the lessons, on real trainings without a browser."""
 
 import math
 
@@ -17,14 +17,14 @@ SCENES = all_scenes()
 
 @pytest.fixture(scope="module")
 def bench():
-    """One for all tests, as a page has it: networks are drawn anew in place."""
+    """One session for all tests, as for a page: networks get new weights in place."""
     bench = Bench()
     yield bench
     bench.close()
 
 
 def trained(bench, steps, name, **values):
-    """The frame after so many steps."""
+    """The frame after this many steps."""
     bench.choose(*chosen(SCENES, name, values))
     for _ in range(steps):
         assert bench.advance()
@@ -53,7 +53,7 @@ def test_zeros_stay_equal_beside_he_which_learns(bench):
     assert "The cost falls" in he["lesson"][1]
     assert he["curve"][-1][1] < 0.2 < zeros["curve"][-1][1]
     assert he["accuracy"] > 0.9
-    # Nobody classifies what the other one does.
+    # Neither network classifies like the other.
     assert set(he["region"]) == {0, 1} != set(zeros["region"])
 
 
@@ -105,7 +105,7 @@ def test_depth_multiplies_what_theory_says(bench, variance, verb):
         # Weights of a linear network: each layer multiplies by n Var(W).
         rate = variance if key == "signal" else 1 / variance
         np.testing.assert_allclose(theory[1:] / theory[:-1], rate)
-        # A layer of 100 units is off by some tenths, and 20 of them by their root.
+        # A layer of 100 units is off by some tenths, and 20 layers by their root.
         off = np.abs(np.log(measured / theory))
         assert off.max() < 3 * math.sqrt(20 * 2 / 100)
     assert f"The signal {verb}" in run["lesson"][0]

@@ -44,7 +44,7 @@ def test_nothing_else_is_served(client, path):
     [
         {"Host": "evil.example:80"},  # a name that leads to this machine
         {"Origin": "http://evil.example"},
-        {"Origin": "null"},  # of a sandboxed frame
+        {"Origin": "null"},  # the origin of a sandboxed frame
         {"Origin": "https://127.0.0.1"},
     ],
 )
@@ -64,7 +64,7 @@ def test_what_changes_something_needs_an_origin_and_json(client):
     code, headers, _ = client.ask("/session", method="GET")
     assert (code, headers["Allow"]) == (405, "POST")
     assert client.ask("/", method="PUT")[0] == 405
-    # Without any: http.client adds none of its own.
+    # Without a header: http.client adds none.
     assert client.ask("/session", content, "PATCH")[0] == 405
     assert client.ask("/code", [1])[0] == 400
     assert client.ask("/code", {"scene": "x" * 20_000})[0] in (400, 413)
@@ -159,7 +159,7 @@ def test_a_slow_page_slows_no_training_and_misses_frames(client, next_frame):
     next_frame(answer, lambda frame: frame["step"] >= 1)
     before = session._number
     deadline = time.monotonic() + 30
-    # Nothing is read: the socket is full after some frames, and steps go on.
+    # Nothing reads: the socket is full after some frames, and steps continue.
     while session._number < before + 60 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert session._number >= before + 60
@@ -168,7 +168,7 @@ def test_a_slow_page_slows_no_training_and_misses_frames(client, next_frame):
 
 
 def test_two_pages_do_not_disturb_each_other(client, next_frame):
-    """In turns or alone, a training has the same numbers."""
+    """A training has the same numbers in turns and alone."""
     values = {**SMALL, "seed": 5}
     pages = [client.session(values=values) for _ in range(2)]
     for _, token in pages:

@@ -12,7 +12,7 @@ Y = X.sum(axis=1, keepdims=True)
 
 @pytest.fixture
 def make():
-    """A function to a model, and to its `fit` of 3 epochs of 4 steps."""
+    """A function that makes a model, and its `fit` of 3 epochs of 4 steps."""
 
     def make(**options):
         keras.utils.set_random_seed(0)

@@ -1,4 +1,4 @@
-/** Scene 2: the variance of signal and gradient over depth, and what theory says. */
+/** Scene 2: the variance of signal and gradient over depth, measured and in theory. */
 
 import { html } from "/charts/dom.js";
 import { createLineChart } from "./line_chart.js";
@@ -13,7 +13,7 @@ const CHARTS = {
 export function createPanel() {
   const charts = Object.entries(CHARTS).map(([key, title]) => [
     key,
-    createLineChart(`${title} (dashed: theory of the start)`),
+    createLineChart(`${title} (dashed: theory at the start)`),
   ]);
   const element = html("div", {}, ...charts.map(([, { element }]) => element));
 

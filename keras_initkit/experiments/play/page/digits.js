@@ -3,7 +3,7 @@
 import { html, setText, svg } from "/charts/dom.js";
 import { inShort } from "/charts/numbers.js";
 
-const COLUMNS = 10; // of digits
+const COLUMNS = 10; // digits in a row
 const GAP = 2; // pixels between them
 const RIGHT = { light: [0, 114, 178], dark: [75, 163, 227] };
 const WRONG = { light: [213, 94, 0], dark: [255, 138, 61] };
@@ -74,7 +74,7 @@ function drawDigits(canvas, { predicted }, { side, pixels, digits }, theme) {
     for (const [i, grey] of picture.entries()) {
       const x = column * cell + (i % side);
       const y = row * cell + Math.floor(i / side);
-      // As ink on the page: what is blank lets the page through.
+      // As ink on the page: blank pixels show the page.
       image.data.set([...ink, grey], 4 * (y * canvas.width + x));
     }
   }

@@ -3,7 +3,7 @@
 import { html, setText } from "/charts/dom.js";
 import { inShort } from "/charts/numbers.js";
 
-const FINENESS = 400; // places of a slider between its ends
+const FINENESS = 400; // positions of a slider between its ends
 const SECOND = "_b"; // ends the names of the fields of the second start
 
 /**
@@ -77,7 +77,7 @@ export function createSlider(field, onChange) {
     ...{ step: 1, "aria-label": label },
   });
   const shown = html("output");
-  let number = field.default; // exactly, where a link has what no place has
+  let number = field.default; // exact, even if a link has a value between positions
 
   const place = (value) => {
     if (steps) return value;

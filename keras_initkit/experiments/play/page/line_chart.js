@@ -6,12 +6,12 @@ import { frame } from "/charts/frame.js";
 import { glyph, linePath } from "/charts/paths.js";
 
 const HEIGHT = 150;
-const TICK_WIDTH = 70; // pixels that a number below the chart has at least
+const TICK_WIDTH = 70; // the least width of a number below the chart in pixels
 
 /**
  * @param {string} title
  * @returns {{element: HTMLElement, update: (lines: Line[], scale: object) => void}}
- *   `scale` as the tab's axes have it: `logarithmic`, and `low` and `high`, or null
+ *   `scale` as in the tab's axes: `logarithmic`, and `low` and `high`, or null
  *
  * @typedef {{kind: string, xs: number[], ys: number[]}} Line `kind` is "measured" or
  *   "theory"; a `y` may be NaN, infinite, and 0 on a logarithmic axis

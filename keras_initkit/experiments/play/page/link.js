@@ -1,10 +1,10 @@
-/** What the address says of the page, such as `#scene=plane&dataset=moons`. */
+/** The page's settings in the address, such as `#scene=plane&dataset=moons`. */
 
 /**
  * @param {object[]} scenes as the server describes them
  * @param {object} pace the field
- * @returns {{scene: string, pace: (number|string), values: object}} numbers where the
- *   fields have numbers; what is not understood is left as it is, for the server to judge
+ * @returns {{scene: string, pace: (number|string), values: object}} numbers for fields
+ *   with numbers; it leaves unknown values as they are, and the server judges them
  */
 export function readLink(scenes, pace) {
   const { scene: name, pace: steps, ...entries } = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** A network, drawn: a circle a unit, a line a weight. */
+/** Draws a network: a circle for each unit, a line for each weight. */
 
 import { colourOf, css, settle, shadesOf } from "/charts/colour_scales.js";
 import { html, setAttributes, svg } from "/charts/dom.js";
@@ -7,19 +7,19 @@ import { inShort } from "/charts/numbers.js";
 const WIDTH = 460;
 const ROW = 34;
 const MARGIN = 24;
-const THICKEST = 4; // pixels, of the weight that is largest in its layer
-const FAINT = 0.1; // of the largest weight
-const BOW = 0.45; // of the distance between equal units, that their arc is wide
+const THICKEST = 4; // width in pixels of the largest weight in a layer
+const FAINT = 0.1; // share of the largest weight
+const BOW = 0.45; // width of an arc, as a share of the distance between equal units
 const LINEAR = { logarithmic: false, low: null, high: null };
 
 /**
  * @returns {{element: HTMLElement, update: (run: object, by: string, dark: boolean) =>
- *   void}} `run` is of a frame, `by` is "weights" or "gradients", which colour the lines
+ *   void}} `run` is from a frame; `by` is "weights" or "gradients", which color the lines
  */
 export function createNetwork() {
   const chart = svg("svg", { class: "network", role: "img" });
   let sizes = "";
-  let edges = []; // of each layer, of each input, of each unit
+  let edges = []; // for each layer, each input, each unit
   let nodes = []; // places of the units of each layer
   let arcs = null;
 
@@ -38,7 +38,7 @@ export function createNetwork() {
         for (const [j, value] of row.entries()) {
           const size = Math.abs(value) / scale.high;
           setAttributes(edges[layer][i][j], {
-            // Where the scale has the colour of the page, a line should still be seen.
+            // A line should still show if its color on the scale is that of the page.
             stroke: size < FAINT ? "var(--line)" : css(colourOf(value, scale, shades)),
             "stroke-width": Number.isFinite(size) ? 0.5 + THICKEST * size : THICKEST,
           });

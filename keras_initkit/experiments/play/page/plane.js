@@ -1,19 +1,19 @@
-/** Scene 1: the network and what it makes of the plane. */
+/** Scene 1: the network, and its regions of the plane. */
 
 import { html } from "/charts/dom.js";
 import { createNetwork } from "./network.js";
 
 const SIZE = 320; // pixels of the plane
 const POINT = 3.2;
-const STRONGEST = 190; // of 255: a region is paler than the points on it
-// Okabe and Ito's palette (2008), told apart with any colour vision.
+const STRONGEST = 190; // out of 255, so a region is paler than the points on it
+// Okabe and Ito's palette (2008), which works with any color vision.
 const CLASSES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"].map((hex) =>
   [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)),
 );
 
 /**
  * @returns {{element: HTMLElement, update: (run: object, still: object, dark: boolean)
- *   => void}} `run` is of a frame, `still` as the server has it
+ *   => void}} `run` is from a frame, `still` from the server
  */
 export function createPanel() {
   const network = createNetwork();
@@ -41,7 +41,7 @@ export function createPanel() {
       {},
       html(
         "div",
-        { class: "segments", role: "group", "aria-label": "Lines coloured by" },
+        { class: "segments", role: "group", "aria-label": "Color of the lines" },
         ...choices,
       ),
       network.element,
@@ -63,7 +63,7 @@ export function createPanel() {
   return { element, update };
 }
 
-/** Each place in the colour of its class, the paler the less certain it is. */
+/** Draws each place in the color of its class; the less certain, the paler. */
 function drawRegions(canvas, { region, certainty }, { cells }, dark) {
   const classes = Math.max(...region) + 1;
   const chance = 255 / Math.max(2, classes);
@@ -72,7 +72,7 @@ function drawRegions(canvas, { region, certainty }, { cells }, dark) {
   for (const [i, name] of region.entries()) {
     const share = Math.max(0, (certainty[i] - chance) / (255 - chance));
     const strength = (STRONGEST / 255) * share;
-    // The first row of the server is the lowest of the plane.
+    // The server's first row is the lowest of the plane.
     const at = 4 * ((cells - 1 - Math.floor(i / cells)) * cells + (i % cells));
     for (const channel of [0, 1, 2]) {
       image.data[at + channel] = page + (CLASSES[name][channel] - page) * strength;

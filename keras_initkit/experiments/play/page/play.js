@@ -1,4 +1,4 @@
-/** The page: what is chosen goes to the server, what is trained there is drawn. */
+/** The page: it sends choices to the server, and draws the training there. */
 
 import { setTheme } from "/charts/colours.js";
 import { html, setAttributes, setText } from "/charts/dom.js";
@@ -14,7 +14,7 @@ import { createTrial } from "./trial.js";
 const PANELS = { plane: createPlane, depth: createDepth, digits: createDigits };
 
 const PREPARING = "Keras prepares the training step …";
-const PATIENCE = 400; // milliseconds until the reader is told what takes so long
+const PATIENCE = 400; // milliseconds until a message explains the wait
 
 const main = document.querySelector("main");
 let dark = false;
@@ -39,13 +39,13 @@ async function start() {
 
 function createPage(scenes, paceField) {
   let token = null;
-  let chosen = null; // the scene, the pace and the values, as the address has them
+  let chosen = null; // the scene, the pace and the values, as in the address
   let frame = null; // the newest
   let still = { key: null, content: null };
   let panels = { key: null, trials: [] };
   let isPlaying = false;
   let isDrawing = false;
-  let patience = null; // ends where the first step takes long
+  let patience = null; // the timer for a long first step
 
   const tabs = html("div", { role: "tablist", "aria-label": "Scenes" });
   const tabOf = new Map();
@@ -109,17 +109,17 @@ function createPage(scenes, paceField) {
     show(readLink(scenes, paceField));
     let error = await listen();
     if (error instanceof Refusal && token === null) {
-      // Of a link that asks for what is not allowed.
+      // The link asks for something that is not allowed.
       say(error.message);
       show({ scene: scenes[0].name, pace: paceField.default, values: {} });
       error = await listen();
     }
     token = null;
-    say(`The training has stopped: ${error.message}. Reload the page to go on.`);
+    say(`The training has stopped: ${error.message}. Reload the page to continue.`);
     main.dataset.state = "gone";
   }
 
-  /** Receives frames until that fails; gives the reason. */
+  /** Receives frames until that fails; returns the reason. */
   async function listen() {
     try {
       for await (const event of events(chosen)) {
@@ -127,13 +127,13 @@ function createPage(scenes, paceField) {
         else receive(event);
         main.dataset.state = "live";
       }
-      return new Error("the server has ended it");
+      return new Error("the server ended it");
     } catch (error) {
       return error;
     }
   }
 
-  /** Shows another choice, and has it trained: what is not given stays as it is. */
+  /** Shows and trains another choice. Values that are not given stay as they are. */
   function choose(wanted) {
     show({ ...chosen, ...wanted });
     send();
@@ -159,7 +159,7 @@ function createPage(scenes, paceField) {
   let isSending = false;
   let mustSend = false;
 
-  /** Sends the newest choice once the one before has been answered. */
+  /** Sends the newest choice once the server has answered the one before. */
   async function send() {
     mustSend = true;
     if (isSending) return;
@@ -182,7 +182,7 @@ function createPage(scenes, paceField) {
     }
   }
 
-  /** The program that trains what is seen; null where the server refuses. */
+  /** The program that trains the shown network; null if the server refuses. */
   async function codeOf(isSecond) {
     try {
       const wanted = { ...chosen, step: frame.step, is_second: isSecond };

@@ -1,13 +1,13 @@
-/** What the page asks the server for. */
+/** The page's requests to the server. */
 
-/** What the server refuses; its sentence says why. */
+/** A refusal of the server, with the reason in a sentence. */
 export class Refusal extends Error {}
 
 /**
- * Asks, and gives the answer.
+ * Sends a request and returns the answer.
  * @param {string} path
- * @param {object?} content is posted, if there is any
- * @returns {Promise<object?>} of what the answer's JSON holds
+ * @param {object?} content the content to post, if any
+ * @returns {Promise<object?>} the content of the answer's JSON
  * @throws {Refusal}
  */
 export async function ask(path, content = null) {
@@ -16,8 +16,8 @@ export async function ask(path, content = null) {
 }
 
 /**
- * The events of a session, which goes on for as long as they are listened to.
- * @param {object} content is posted
+ * The events of a session, which lasts as long as the page listens.
+ * @param {object} content the content to post
  * @returns {AsyncGenerator<object>}
  * @throws {Refusal}
  * @throws {TypeError} when the server is gone

@@ -1,22 +1,22 @@
-/** A start that is trained: its lesson, its picture, its cost and its findings. */
+/** One start in training: its lesson, its picture, its cost and its findings. */
 
 import { html, setText } from "/charts/dom.js";
 import { inShort, inWords } from "/charts/numbers.js";
 import { createLineChart } from "./line_chart.js";
 
 const COPY = "Copy as Keras code";
-const COPIED = 2000; // milliseconds for which it is said
+const COPIED = 2000; // milliseconds to show "Copied"
 const COST = { logarithmic: false, low: 0, high: null };
 
 /**
  * @param {string} title
  * @param {{element: HTMLElement, update: function}} panel of the scene
- * @param {() => Promise<string?>} getCode gives the program that trains the same
+ * @param {() => Promise<string?>} getCode returns the program that trains the same
  * @returns {{element: HTMLElement, update: (run: object, still: object, dark: boolean)
- *   => void}} `run` is of a frame
+ *   => void}} `run` is from a frame
  */
 export function createTrial(title, panel, getCode) {
-  // The numbers of the second change with each picture: nobody wants to hear them.
+  // The second sentence changes with each picture, so screen readers skip it.
   const sentences = ["polite", "off", "polite"].map((live) =>
     html("p", { "aria-live": live }),
   );
@@ -30,7 +30,7 @@ export function createTrial(title, panel, getCode) {
     program.hidden = code === null;
     if (code === null) return;
     setText(program, code);
-    // Browsers may forbid it; the program can be selected.
+    // If the browser forbids it, the reader can select the program.
     await navigator.clipboard?.writeText(code).catch(() => {});
     setText(copy, "Copied");
     setTimeout(() => setText(copy, COPY), COPIED);
