@@ -14,6 +14,41 @@ import keras
 import numpy as np
 import pytest
 
+LEAST_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3
+# The contrast of every visible text to its background.
+CONTRASTS = """
+const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+const over = ([r, g, b, a = 1], below) =>
+  [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
+const luminance = (rgb) => rgb
+  .map((c) => c / 255)
+  .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const found = [];
+for (const element of document.querySelectorAll("body *")) {
+  const text = [...element.childNodes]
+    .filter((node) => node.nodeType === Node.TEXT_NODE)
+    .map((node) => node.data.trim()).join("");
+  const style = getComputedStyle(element);
+  const shown = element.checkVisibility({ opacityProperty: true,
+    visibilityProperty: true });
+  if (!text || !shown || element.closest("script, style, option, :disabled")) continue;
+  const ancestors = [];
+  for (let at = element; at; at = at.parentElement) ancestors.unshift(at);
+  let behind = [255, 255, 255];
+  let opacity = 1;
+  for (const one of ancestors) {
+    const its = getComputedStyle(one);
+    if (!one.closest("svg")) behind = over(parse(its.backgroundColor), behind);
+    opacity *= Number(its.opacity);
+  }
+  const colour = parse(element.closest("svg") ? style.fill : style.color);
+  const front = over([...colour.slice(0, 3), (colour[3] ?? 1) * opacity], behind);
+  const [low, high] = [luminance(front), luminance(behind)].sort((a, b) => a - b);
+  found.push([text, (high + 0.05) / (low + 0.05), `rgb(${behind})`, `rgb(${front})`]);
+}
+return found;
+"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -193,3 +228,21 @@ def driver():
     driver.set_page_load_timeout(60)
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def contrasts(driver):
+    """A function: each text on the page, its contrast, background and color."""
+    return lambda: driver.execute_script(CONTRASTS)
+
+
+@pytest.fixture
+def weak_text(contrasts):
+    """A function: the texts on the page without enough contrast."""
+
+    def find():
+        found = contrasts()
+        assert found
+        return [text for text in found if text[1] < LEAST_CONTRAST]
+
+    return find

@@ -83,47 +83,11 @@ ACCURACIES = {"calm": [0.1, 0.5, 0.875], "calmer": [0.2, 0.5, 0.75]}
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 SHORT = "of another network"  # it has values for fewer layers than names
-# WCAG 2.2, success criterion 1.4.3.
-LEAST_CONTRAST = 4.5
 INTERACTIVE = {
     *("application", "button", "checkbox", "combobox", "link", "listbox", "menuitem"),
     *("option", "radio", "searchbox", "slider", "spinbutton", "switch", "tab"),
     *("textbox", "treeitem"),
 }
-# The contrast of every visible text to its background.
-CONTRASTS = """
-const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-const over = ([r, g, b, a = 1], below) =>
-  [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
-const luminance = (rgb) => rgb
-  .map((c) => c / 255)
-  .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-const found = [];
-for (const element of document.querySelectorAll("body *")) {
-  const text = [...element.childNodes]
-    .filter((node) => node.nodeType === Node.TEXT_NODE)
-    .map((node) => node.data.trim()).join("");
-  const style = getComputedStyle(element);
-  const shown = element.checkVisibility({ opacityProperty: true,
-    visibilityProperty: true });
-  if (!text || !shown || element.closest("script, style, option, :disabled")) continue;
-  const ancestors = [];
-  for (let at = element; at; at = at.parentElement) ancestors.unshift(at);
-  let behind = [255, 255, 255];
-  let opacity = 1;
-  for (const one of ancestors) {
-    const its = getComputedStyle(one);
-    if (!one.closest("svg")) behind = over(parse(its.backgroundColor), behind);
-    opacity *= Number(its.opacity);
-  }
-  const colour = parse(element.closest("svg") ? style.fill : style.color);
-  const front = over([...colour.slice(0, 3), (colour[3] ?? 1) * opacity], behind);
-  const [low, high] = [luminance(front), luminance(behind)].sort((a, b) => a - b);
-  found.push([text, (high + 0.05) / (low + 0.05), `rgb(${behind})`, `rgb(${front})`]);
-}
-return found;
-"""
 # The color of the canvas under a point of the window.
 PIXEL = """
 const [canvas, x, y] = arguments;
@@ -274,11 +238,6 @@ class Page:
     def prefer(self, theme):
         feature = {"name": "prefers-color-scheme", "value": theme}
         self.command("Emulation.setEmulatedMedia", features=[feature])
-
-    def weak_text(self):
-        contrasts = self.run(CONTRASTS)
-        assert contrasts
-        return [found for found in contrasts if found[1] < LEAST_CONTRAST]
 
     def log(self):
         """The browser's complaints since the last call."""
@@ -633,19 +592,19 @@ def test_a_hostile_layer_is_text(page, url):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_themes(page, url, theme):
+def test_themes(page, url, theme, contrasts, weak_text):
     page.prefer(theme)
     link = {"layer": "net/b", "runs": "steps/one,steps/two", "run": "steps/one"}
     page.open(url, statistic="weight_variance", **link)
     for view in VIEWS:
         page.show(view)
-        assert page.weak_text() == []
+        assert weak_text() == []
     page.open(url)
-    texts = page.run(CONTRASTS)
+    texts = contrasts()
     behind, front = zip(*(found[2:] for found in texts), strict=True)
     page.prefer({"light": "dark", "dark": "light"}[theme])
-    page.wait(lambda: page.run(CONTRASTS)[0][2:] != texts[0][2:])
-    others = page.run(CONTRASTS)
+    page.wait(lambda: contrasts()[0][2:] != texts[0][2:])
+    others = contrasts()
     assert {found[2] for found in others}.isdisjoint(behind[:1])
     assert {found[3] for found in others}.isdisjoint(front[:1])
 
@@ -758,7 +717,7 @@ def test_of_what_is_refused_the_rest_is_shown(page, url):
     assert not page.values("steps/two")
 
 
-def test_a_run_that_cannot_be_read_says_why(page, url):
+def test_a_run_that_cannot_be_read_says_why(page, url, weak_text):
     page.open(url)
     box = page.all("input[type=checkbox]")[page.runs().index("newer")]
     assert not box.is_enabled()
@@ -767,7 +726,7 @@ def test_a_run_that_cannot_be_read_says_why(page, url):
 
 @pytest.mark.slow
 def test_from_an_empty_directory_to_a_live_run(
-    page, tmp_path, write_run, tensorboard_server
+    page, tmp_path, write_run, tensorboard_server, contrasts, weak_text
 ):
     """With a path prefix, alone and inside TensorBoard."""
     flags = ("--path_prefix", "/some/prefix", "--reload_interval", "1")
@@ -776,7 +735,7 @@ def test_from_an_empty_directory_to_a_live_run(
             page.open(url)
         assert page.state() == "empty"
         assert "LayerStatsCallback" in page.text()
-        assert page.weak_text() == []
+        assert weak_text() == []
 
         write_run(tmp_path / "first", STEPS, LAYERS, ONE, start=True)
         wait_for_runs(url, 1)
@@ -787,7 +746,7 @@ def test_from_an_empty_directory_to_a_live_run(
         page.driver.switch_to.frame(page.one("iframe"))
         page.wait(lambda: page.state() == "ready" and page.runs() == ["first"])
         assert page.values("first")
-        before = page.run(CONTRASTS)[0]
+        before = contrasts()[0]
 
         write_run(tmp_path / "second", STEPS, LAYERS, TWO, start=True)
         wait_for_runs(url, 2)
@@ -803,8 +762,8 @@ def test_from_an_empty_directory_to_a_live_run(
         next(item for item in items if "Dark" in item.text).click()
         page.wait(lambda: "dark-mode" in page.run("return document.body.className"))
         page.driver.switch_to.frame(page.one("iframe"))
-        page.wait(lambda: page.run(CONTRASTS)[0][2:] != before[2:])
-        assert page.weak_text() == []
+        page.wait(lambda: contrasts()[0][2:] != before[2:])
+        assert weak_text() == []
 
         page.show("heatmap")
         page.driver.switch_to.default_content()

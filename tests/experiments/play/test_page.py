@@ -244,7 +244,7 @@ def test_a_training_that_turns_nan_is_drawn(page):
     assert page.data("canvas.digits", "right") == "0"
 
 
-def test_dark_and_narrow(page):
+def test_dark_and_narrow(page, weak_text):
     dark = [{"name": "prefers-color-scheme", "value": "dark"}]
     for features, background in ((dark, "rgb(48, 48, 48)"), ([], "rgb(255, 255, 255)")):
         page.driver.execute_cdp_cmd(
@@ -255,6 +255,7 @@ def test_dark_and_narrow(page):
             page.open(f"scene={scene}&starts=two")
             script = "return getComputedStyle(document.body).backgroundColor"
             assert page.run(script) == background
+            assert weak_text() == []
             page.driver.set_window_size(*NARROW)
             page.wait(lambda: page.overflow() <= 0)
             lefts = {trial.rect["x"] for trial in page.all(".trial")}
